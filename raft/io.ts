@@ -1,0 +1,63 @@
+import type { Message } from './message.js'
+import type { Entry, HardState, LogIndex, NodeId, Role, Term } from './types.js'
+
+/** What happens to a node. A step takes a batch of these, in order. */
+export type Input =
+  /** One tick of the local clock has passed. The driver never makes up for ticks it missed. */
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
+  /** One entry to append. Ignored unless this node is the leader: the driver looks at `status` and resends. */
+  | { readonly kind: 'propose'; readonly payload: Uint8Array }
+  /** Ask for a read index. Answered once, in some later `reads`, with this id. */
+  | { readonly kind: 'read'; readonly id: number }
+  /** The write with this id, and all before it, are on disk. */
+  | { readonly kind: 'written'; readonly write: number }
+  /** The stream to this peer's process broke: a hint, nothing more. */
+  | { readonly kind: 'disconnected'; readonly peer: NodeId }
+
+/**
+ * What must be done, in order of work. `send` may go out while `write` is under way; `sendAfterWrite` must wait
+ * until the newest write handed out so far (this one, if there is one) is on disk.
+ */
+export interface Output {
+  readonly write: Write | undefined
+  readonly send: readonly Outgoing[]
+  readonly sendAfterWrite: readonly Outgoing[]
+  /** Newly committed entries, contiguous, each exactly once. */
+  readonly committed: readonly Entry[]
+  readonly reads: readonly ReadVerdict[]
+  readonly status: Status
+}
+
+export interface Outgoing {
+  readonly to: NodeId
+  readonly message: Message
+}
+
+/** One atomic change of the disk: hard state, then truncation, then entries. Ids count up from 1. */
+export interface Write {
+  readonly id: number
+  readonly hardState: HardState | undefined
+  /** Drop all entries from this index on, before `entries` are put. */
+  readonly truncateFrom: LogIndex | undefined
+  readonly entries: readonly Entry[]
+}
+
+/** `index` undefined: refused, no leader could confirm it; ask again. Otherwise wait until applied ≥ index, then read. */
+export interface ReadVerdict {
+  readonly id: number
+  readonly index: LogIndex | undefined
+}
+
+/** Soft state, as of the end of the step. */
+export interface Status {
+  readonly id: NodeId
+  readonly role: Role
+  readonly term: Term
+  /** `NOBODY` when unknown. */
+  readonly leader: NodeId
+  readonly lastIndex: LogIndex
+  readonly commitIndex: LogIndex
+  /** True once a leader's no-op has been committed (§6.4): only then may it serve, stamp time, expire. */
+  readonly serving: boolean
+}

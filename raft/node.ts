@@ -1,0 +1,253 @@
+import { assert } from './assert.js'
+import { Candidate } from './candidate.js'
+import { checkConfig, type RaftConfig } from './config.js'
+import { Follower } from './follower.js'
+import { checkState, checkTransition, type NodeView } from './invariants.js'
+import type { Input, Output, Status } from './io.js'
+import { Leader } from './leader.js'
+import type { Append, Message, Vote, VoteResult } from './message.js'
+import type { Turn } from './role.js'
+import { type Recovered, Server } from './server.js'
+import { type Entry, type LogIndex, NOBODY, type NodeId, type Term } from './types.js'
+import { isWellFormed } from './wellformed.js'
+
+/**
+ * One server of a Raft cluster: inputs in, effects out, nothing else. It keeps no clock and does no I/O; two nodes
+ * given the same inputs and the same `random` do the same. Throws `InvariantError` if it finds itself broken.
+ */
+export class RaftNode {
+  readonly #server: Server
+  #role: Follower | Candidate | Leader
+  #view: NodeView
+
+  constructor(config: RaftConfig, recovered: Recovered, random: () => number) {
+    checkConfig(config)
+    this.#server = new Server(config, recovered, random)
+    this.#role = new Follower(this.#server)
+    this.#view = this.#look()
+    checkState(this.#view)
+  }
+
+  /** Takes a batch of inputs in order, and says what they come to. Perform every output, in the order of the steps. */
+  step(inputs: readonly Input[]): Output {
+    for (const input of inputs) this.#take(input)
+    this.#role.flush()
+    this.#check()
+    const { send, sendAfterWrite, reads } = this.#server.outbox.take()
+    const write = this.#server.takeWrite()
+    const committed = this.#server.log.takeCommitted()
+    return { write, send, sendAfterWrite, committed, reads, status: this.status() }
+  }
+
+  status(): Status {
+    const { config, term, log } = this.#server
+    return {
+      id: config.id,
+      role: this.#role.kind,
+      term,
+      leader: this.#role.leader,
+      lastIndex: log.lastIndex,
+      commitIndex: log.commitIndex,
+      serving: this.#role.kind === 'leader' && this.#role.serving,
+    }
+  }
+
+  /** As of the last step, for the checks in `invariants.ts`. */
+  view(): NodeView {
+    return this.#view
+  }
+
+  #take(input: Input): void {
+    switch (input.kind) {
+      case 'tick':
+        this.#server.now++
+        this.#turn(this.#role.tick())
+        break
+      case 'message':
+        this.#receive(input.from, input.message)
+        break
+      case 'propose':
+        if (this.#role.kind === 'leader') this.#role.propose(input.payload)
+        break
+      case 'read':
+        this.#role.read(input.id)
+        break
+      case 'written':
+        this.#server.log.disk.written(input.write)
+        break
+      case 'disconnected':
+        this.#role.disconnected(input.peer)
+        break
+    }
+  }
+
+  /**
+   * The one gate where terms are compared (§3.3). Behind it, every message is of the current term, except for
+   * votes and rehearsals, which have their own rules.
+   */
+  #receive(from: NodeId, message: Message): void {
+    if (!this.#server.peers.includes(from) || !isWellFormed(message)) return
+    if (message.kind === 'vote') this.#answerVote(from, message)
+    else if (message.kind === 'vote_result' && message.pre) this.#rehearsed(from, message)
+    else if (message.term < this.#server.term) this.#answerStale(from, message)
+    else {
+      if (message.term > this.#server.term) this.#enterTerm(message.term)
+      this.#dispatch(from, message)
+    }
+  }
+
+  #dispatch(from: NodeId, message: Exclude<Message, Vote>): void {
+    const role = this.#role
+    switch (message.kind) {
+      case 'append':
+        this.#followerOf(from).append(from, message)
+        break
+      case 'commit':
+        this.#followerOf(from).commit(from, message)
+        break
+      case 'append_result':
+        if (role.kind === 'leader') role.appendAnswered(from, message)
+        break
+      case 'vote_result':
+        if (role.kind === 'candidate' && !role.pre) this.#turn(role.answered(from, message.granted))
+        break
+      case 'read':
+        if (role.kind === 'leader') role.readRequested(from, message)
+        else this.#refuseRead(from, message.id)
+        break
+      case 'read_result':
+        if (role.kind === 'follower') role.readAnswered(message)
+        break
+    }
+  }
+
+  /** An append of the current term proves that its sender won the election, so a candidate lost it (§3.4). */
+  #followerOf(leader: NodeId): Follower {
+    const { term, config } = this.#server
+    assert(this.#role.kind !== 'leader', 'one leader per term', { term, leaders: [config.id, leader] })
+    if (this.#role.kind === 'follower') return this.#role
+    const follower = new Follower(this.#server)
+    this.#become(follower)
+    return follower
+  }
+
+  #answerVote(from: NodeId, message: Vote): void {
+    if (message.pre) this.#answerPreVote(from, message)
+    else this.#considerVote(from, message)
+  }
+
+  /** §9.6: says what a vote would get. Changes nothing here, so it may go out before any write. */
+  #answerPreVote(from: NodeId, { term, lastIndex, lastTerm }: Vote): void {
+    const { log, outbox } = this.#server
+    const granted = term > this.#server.term && !this.#role.loyal && log.isUpToDate(lastIndex, lastTerm)
+    outbox.send(from, { kind: 'vote_result', term: granted ? term : this.#server.term, pre: true, granted })
+  }
+
+  /** RequestVote (§3.4). While a leader is alive, a candidate of a later term is not even heard (§4.2.3). */
+  #considerVote(from: NodeId, message: Vote): void {
+    const server = this.#server
+    if (message.term > server.term) {
+      if (this.#role.loyal) return
+      this.#enterTerm(message.term)
+    }
+    const granted = message.term === server.term && this.#mayVoteFor(from, message)
+    if (granted) this.#castVote(from)
+    server.outbox.sendAfterWrite(from, { kind: 'vote_result', term: server.term, pre: false, granted })
+  }
+
+  #mayVoteFor(candidate: NodeId, { lastIndex, lastTerm }: Vote): boolean {
+    const { vote, log } = this.#server
+    return (vote === NOBODY || vote === candidate) && !this.#role.loyal && log.isUpToDate(lastIndex, lastTerm)
+  }
+
+  #castVote(candidate: NodeId): void {
+    this.#server.castVote(candidate)
+    if (this.#role.kind === 'follower') this.#role.voted()
+  }
+
+  /** A grant echoes the term rehearsed, which nobody is in yet; only a refusal can bring news of a later term. */
+  #rehearsed(from: NodeId, { term, granted }: VoteResult): void {
+    const role = this.#role
+    const rehearsing = role.kind === 'candidate' && role.pre && term === this.#server.term + 1
+    if (granted && rehearsing) this.#turn(role.answered(from, true))
+    if (!granted && term > this.#server.term) this.#enterTerm(term)
+  }
+
+  /** Old news. Those who still act on an old term must hear of the new one, or they would wait in vain. */
+  #answerStale(from: NodeId, message: Message): void {
+    if (message.kind === 'read') this.#refuseRead(from, message.id)
+    if (message.kind === 'append') this.#refuseAppend(from, message)
+  }
+
+  #refuseAppend(from: NodeId, { prevIndex, round }: Append): void {
+    const { term, outbox } = this.#server
+    const refusal = { term, accepted: false, index: prevIndex, hintIndex: 0, hintTerm: 0, round }
+    outbox.sendAfterWrite(from, { kind: 'append_result', ...refusal })
+  }
+
+  #refuseRead(from: NodeId, id: number): void {
+    this.#server.outbox.send(from, { kind: 'read_result', term: this.#server.term, id, index: 0 })
+  }
+
+  #enterTerm(term: Term): void {
+    this.#role.leave()
+    this.#server.enterTerm(term, NOBODY)
+    this.#role = new Follower(this.#server)
+  }
+
+  #turn(turn: Turn): void {
+    switch (turn) {
+      case 'stay':
+        break
+      case 'follow':
+        this.#become(new Follower(this.#server))
+        break
+      case 'rehearse':
+        this.#stand(true)
+        break
+      case 'campaign':
+        this.#server.enterTerm(this.#server.term + 1, this.#server.config.id)
+        this.#stand(false)
+        break
+      case 'lead':
+        this.#become(new Leader(this.#server))
+        break
+    }
+  }
+
+  #stand(pre: boolean): void {
+    const candidate = new Candidate(this.#server, pre)
+    this.#become(candidate)
+    this.#turn(candidate.ask())
+  }
+
+  #become(role: Follower | Candidate | Leader): void {
+    this.#role.leave()
+    this.#role = role
+  }
+
+  #check(): void {
+    const before = this.#view
+    this.#view = this.#look()
+    checkState(this.#view)
+    checkTransition(before, this.#view)
+  }
+
+  #look(): NodeView {
+    const { config, term, vote, log } = this.#server
+    return {
+      id: config.id,
+      role: this.#role.kind,
+      term,
+      vote,
+      leader: this.#role.leader,
+      commitIndex: log.commitIndex,
+      persistedIndex: log.disk.persistedIndex,
+      lastIndex: log.lastIndex,
+      lastTerm: log.lastTerm,
+      entryAt: this.#entryAt,
+    }
+  }
+
+  readonly #entryAt = (index: LogIndex): Entry | undefined => this.#server.log.entryAt(index)
+}

@@ -1,0 +1,53 @@
+import type { Append, Message } from './message.js'
+import type { Entry } from './types.js'
+
+/** Whether a message from a peer makes sense in itself. One that doesn't is ignored: it must not stop this node. */
+export function isWellFormed(message: Message): boolean {
+  if (!isCount(message?.term) || message.term === 0) return false
+  switch (message.kind) {
+    case 'vote':
+      return isFlag(message.pre) && isCount(message.lastIndex) && isCount(message.lastTerm)
+    case 'vote_result':
+      return isFlag(message.pre) && isFlag(message.granted)
+    case 'append':
+      return isCount(message.commit) && isCount(message.round) && isRun(message)
+    case 'append_result':
+      return (
+        isFlag(message.accepted) &&
+        isCount(message.index) &&
+        isCount(message.hintIndex) &&
+        isCount(message.hintTerm) &&
+        isCount(message.round)
+      )
+    case 'commit':
+      return isCount(message.commit)
+    case 'read':
+      return isCount(message.id)
+    case 'read_result':
+      return isCount(message.id) && isCount(message.index)
+    default:
+      return false
+  }
+}
+
+/** Entries follow `prevIndex` without a hole, and their terms never decrease nor pass the leader's. */
+function isRun({ prevIndex, prevTerm, entries, term }: Append): boolean {
+  if (!isCount(prevIndex) || !isCount(prevTerm) || !Array.isArray(entries)) return false
+  let index = prevIndex
+  let entryTerm = prevTerm
+  for (const entry of entries as readonly Entry[]) {
+    index++
+    if (entry?.index !== index || !isCount(entry.term) || entry.term < entryTerm) return false
+    if (!(entry.payload instanceof Uint8Array)) return false
+    entryTerm = entry.term
+  }
+  return entryTerm <= term
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isFlag(value: unknown): boolean {
+  return typeof value === 'boolean'
+}
