@@ -1,0 +1,129 @@
+/**
+ * What is true of a machine between any two batches. Walks all of it, so it is for tests and the
+ * simulation; throws with the figures at the first thing that is not so.
+ */
+import { assert } from './assert.js'
+import { isGrantable } from './grant-rule.js'
+import type { Machine } from './machine.js'
+import type { Claim, Line, Place, Queue } from './queues.js'
+import type { Session } from './sessions.js'
+
+export function checkMachine(machine: Machine): void {
+  for (const queue of machine.claims.queues.values()) checkQueue(machine, queue)
+  for (const claim of machine.claims.values()) checkClaim(machine, claim)
+  for (const session of machine.sessions.values()) checkSession(machine, session)
+  checkAgenda(machine)
+}
+
+function checkQueue(machine: Machine, queue: Queue): void {
+  const { name, granted, waiting } = queue
+  assert(queue.count > 0, 'a queue that nobody stands in does not exist', { name })
+  assert(granted.count <= 1, 'P1: one exclusive holder', { name, holders: granted.count })
+  const holders = checkLine(machine, queue, granted)
+  assert(
+    holders.every((claim) => claim.token !== undefined),
+    'who holds has a token',
+    { name },
+  )
+  const waiters = checkLine(machine, queue, waiting)
+  assert(
+    waiters.every((claim) => claim.token === undefined),
+    'who waits has no token',
+    { name },
+  )
+  assert(
+    waiters.every((claim, i) => i === 0 || waiters[i - 1]!.id < claim.id),
+    'P3: in order of arrival',
+    { name },
+  )
+}
+
+/** The claims of a line, whose links and count agree. */
+function checkLine(machine: Machine, queue: Queue, line: Line): Claim[] {
+  const claims: Claim[] = []
+  let previous: Place | undefined
+  for (let place = line.first; place !== undefined; place = place.next) {
+    const { id } = place.claim
+    assert(place.previous === previous && place.queue === queue, 'links go both ways', {
+      name: queue.name,
+      id,
+    })
+    assert(machine.claims.get(id) === place.claim, 'who stands in a queue is a claim', {
+      name: queue.name,
+      id,
+    })
+    assert(place.claim.places.includes(place), 'a claim knows its places', { name: queue.name, id })
+    claims.push(place.claim)
+    previous = place
+  }
+  assert(claims.length === line.count, 'the count is right', { name: queue.name, count: line.count })
+  return claims
+}
+
+function checkClaim(machine: Machine, claim: Claim): void {
+  const { id, token, waitLimit } = claim
+  const { claims, sessions, agenda } = machine
+  assert(id < claims.nextId, 'claim ids are drawn from the counter', { id, next: claims.nextId })
+  assert(sessions.get(claim.session)?.claims.has(claim) === true, 'its session lives and knows it', { id })
+  const queues = claim.places.map((place) => place.queue)
+  assert(
+    queues.every((queue, i) => queue.name === claim.names[i]),
+    'one place per name',
+    { id },
+  )
+  assert(
+    queues.every((queue) => claims.queues.get(queue.name) === queue),
+    'it stands in the real queues',
+    { id },
+  )
+  assert(queues.length === claim.names.length, 'a place for every name', { id })
+  if (token !== undefined) {
+    assert(token < claims.nextToken, 'P2: tokens are drawn from the counter', {
+      token,
+      next: claims.nextToken,
+    })
+    assert(claims.withToken(token) === claim, 'it is found by its token', { id, token })
+    assert(waitLimit === undefined, 'who holds has no wait limit', { id })
+    return
+  }
+  assert(!isGrantable(claim), 'P4: nobody waits who could hold', { id })
+  assert(waitLimit === undefined || agenda.has(waitLimit), 'its wait limit is on the agenda', { id })
+  const slot = sessions.get(claim.session)?.slots.get(claim.slot)
+  const answer = slot?.seq === claim.seq && slot.answer.kind === 'queued' ? slot.answer.claim : undefined
+  assert(answer === id, 'P5: while it waits, its slot waits for it', { id, slot })
+}
+
+function checkSession(machine: Machine, session: Session): void {
+  const { id, expiry } = session
+  assert(id < machine.sessions.nextId, 'session ids are drawn from the counter', { id })
+  assert(machine.sessions.withKey(session.key) === session, 'it is found by its key', { id })
+  assert(machine.agenda.has(expiry), 'its expiry is on the agenda', { id })
+  assert(expiry.at <= machine.at + session.ttlMs, 'no session lives longer than its TTL from now', { id })
+  let previous = 0
+  for (const claim of session.claims) {
+    assert(claim.session === id && machine.claims.get(claim.id) === claim, 'its claims are claims', { id })
+    assert(previous < claim.id, 'its claims are in the order of their ids', { id, claim: claim.id })
+    previous = claim.id
+  }
+  for (const [slot, { answer }] of session.slots) {
+    if (answer.kind !== 'queued') continue
+    const claim = machine.claims.get(answer.claim)
+    assert(claim !== undefined && claim.token === undefined, 'P5: a slot waits for a claim that waits', {
+      id,
+      slot,
+    })
+  }
+}
+
+/** Every deadline was found on the agenda above, so as many as there should be means: those and no others. */
+function checkAgenda(machine: Machine): void {
+  let limitedWaits = 0
+  for (const claim of machine.claims.values()) if (claim.waitLimit !== undefined) limitedWaits++
+  assert(machine.agenda.size === machine.sessions.size + limitedWaits, 'nothing else is on the agenda', {
+    size: machine.agenda.size,
+    sessions: machine.sessions.size,
+    limitedWaits,
+  })
+  const next = machine.nextDeadline()
+  assert(next === undefined || next > machine.at, 'what is due has happened', { next, at: machine.at })
+}

@@ -1,0 +1,36 @@
+/**
+ * Everything that can grow, and how far. Names end in their unit. The door checks what a request alone can
+ * exceed, the machine what depends on its state; both answer `LIMIT` with the number.
+ */
+export const LIMITS = {
+  /** Bytes of a name in UTF-8. */
+  nameBytesMax: 512,
+  /** Bytes of a label in UTF-8. */
+  labelBytesMax: 256,
+  namesPerClaimMax: 64,
+  /** Below this a session would die of an ordinary pause of its process. */
+  ttlMsMin: 100,
+  ttlMsMax: 24 * 60 * 60 * 1000,
+  waitMsMax: 24 * 60 * 60 * 1000,
+  /** Slots are numbered from 0. With 65,536 acquires waiting, one slot is still free to release in. */
+  slotsPerSessionMax: 65_536 + 1,
+  /** Held and waiting together. */
+  claimsPerSessionMax: 131_072,
+  /** Held and waiting together. */
+  claimsPerNameMax: 131_072,
+  /** Held and waiting together, of all sessions. */
+  claimsMax: 2_000_000,
+  sessionsMax: 1_000_000,
+  /** One request, encoded: room for the names and the label of the largest claim, and what surrounds them. */
+  requestBytesMax: 64 * 1024,
+  /** The commands of one log entry, encoded. */
+  batchBytesMax: 1024 * 1024,
+  /** One frame of the wire; carries a whole batch. */
+  frameBytesMax: 4 * 1024 * 1024,
+  /** What waits for a client that reads slowly; beyond it the client is cut off. */
+  streamBufferBytesMax: 16 * 1024 * 1024,
+  /** Names in one page of a listing. */
+  pageMax: 1_000,
+  /** Claims shown of one holder list or one queue; their full count is always told. */
+  claimsShownMax: 100,
+} as const

@@ -1,0 +1,38 @@
+import type { RefusalCode, Refused } from './command.js'
+
+export function refuse(code: RefusalCode, message: string): Refused {
+  return { kind: 'refused', code, message }
+}
+
+// The frequent ones are one object each: a slot that remembers a refusal remembers a reference.
+export const NOT_FREE = refuse('TIMEOUT', 'not free now; to stand in the queue, acquire with a waitMs')
+export const WAITED_OUT = refuse('TIMEOUT', 'the wait limit passed; acquire again, or wait longer')
+export const CANCELLED = refuse('CANCELLED', 'taken back by its own session; acquire again with a new seq')
+export const SESSION_EXPIRED = refuse('SESSION_EXPIRED', 'the session expired or was closed; open a new one')
+export const SESSION_UNKNOWN = refuse('SESSION_UNKNOWN', 'no such session was ever opened; open one')
+export const SESSION_FOREIGN = refuse(
+  'SESSION_FOREIGN',
+  'the key is not this session’s; open one of your own',
+)
+export const STALE_REQUEST = refuse(
+  'STALE_REQUEST',
+  'the slot has moved on to a higher seq; drop this request',
+)
+export const SLOT_BUSY = refuse(
+  'INVALID',
+  'the slot’s acquire still waits; cancel it first, or use another slot',
+)
+export const UNSUPPORTED = refuse('UNSUPPORTED', 'this version does not know the command; upgrade all nodes')
+export const TOKEN_NEVER_GRANTED = refuse(
+  'NOT_HELD',
+  'this token was never granted; release with the one you got',
+)
+export const TOKEN_FOREIGN = refuse(
+  'NOT_HELD',
+  'another session holds this token; only that session releases it',
+)
+export const TOKEN_GONE = refuse('NOT_HELD', 'released or expired already: treat the lock as lost')
+
+export function limitReached(what: string, max: number): Refused {
+  return refuse('LIMIT', `at most ${max} ${what}; use fewer, or release some first`)
+}

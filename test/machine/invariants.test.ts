@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { checkMachine } from '../../src/machine/invariants.js'
+import type { Machine } from '../../src/machine/machine.js'
+import { acquire, machineWith } from './commands.js'
+
+/** Session 1 holds the door, 2 waits without, 3 with a limit. */
+function busyMachine(): Machine {
+  const machine = machineWith(3)
+  machine.apply({ at: 1_000, commands: [acquire(1), acquire(2), acquire(3, { waitMs: 500 })] })
+  return machine
+}
+
+describe('the invariants notice', () => {
+  const damages: readonly (readonly [string, RegExp, (machine: Machine) => void])[] = [
+    ['a token counter that was set back', /P2/, (m) => setBack(m, { nextToken: 1 })],
+    ['a claim counter that was set back', /drawn from the counter/, (m) => setBack(m, { nextId: 2 })],
+    ['a waiter who overtook', /P3/, (m) => reorder(m)],
+    ['a waiter forgotten at a free name', /P4/, (m) => m.claims.leave(m.claims.get(1)!)],
+    ['a waiter given the lock beside its holder', /P1/, (m) => grantSecond(m)],
+    ['a session that nothing will end', /expiry is on the agenda/, (m) => forget(m)],
+    ['a slot that lost its claim', /P5/, (m) => m.sessions.get(2)!.slots.clear()],
+    ['a claim its session does not know', /its session lives/, (m) => m.sessions.get(2)!.claims.clear()],
+  ]
+  for (const [what, message, damage] of damages) {
+    it(what, () => {
+      const machine = busyMachine()
+      checkMachine(machine)
+      damage(machine)
+      assert.throws(() => checkMachine(machine), message)
+    })
+  }
+})
+
+function reorder(machine: Machine): void {
+  const { waiting } = machine.claims.queues.get('door')!
+  const first = waiting.first!
+  waiting.remove(first)
+  waiting.append(first)
+}
+
+function grantSecond(machine: Machine): void {
+  const { granted, waiting } = machine.claims.queues.get('door')!
+  const first = waiting.first!
+  waiting.remove(first)
+  granted.append(first)
+}
+
+function forget(machine: Machine): void {
+  machine.agenda.remove(machine.sessions.get(1)!.expiry)
+}
+
+function setBack(machine: Machine, counters: { nextId?: number; nextToken?: number }): void {
+  Object.assign(machine.claims, counters)
+}
