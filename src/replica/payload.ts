@@ -1,0 +1,142 @@
+import { Packr } from 'msgpackr'
+import type { NodeId } from '../../raft/index.js'
+import type { Command, Mode } from '../machine/command.js'
+import type { Chunk } from './ports.js'
+
+/**
+ * What is in the payload of a log entry. It outlives the process that wrote it, so it is spelled out field by field and
+ * starts with a format version:
+ *
+ *     payload  = [1, at, origin, first, count, commands, origin, first, count, commands, …]
+ *     commands = msgpack of [[opcode, field, …], …]
+ *
+ * A chunk's commands stay packed until they are applied: the leader orders what it need not understand.
+ */
+const FORMAT = 1
+const CHUNK_FIELDS = 4
+
+const packr = new Packr({ useRecords: false, int64AsType: 'number' })
+
+const OPCODE = { open: 1, keepAlive: 2, close: 3, acquire: 4, release: 5, cancel: 6 } as const
+const MODE: Record<Mode['kind'], number> = { exclusive: 1 }
+const UNKNOWN: Command = { op: 'unknown' }
+
+export interface Payload {
+  /** The cluster's clock, in milliseconds. */
+  readonly at: number
+  readonly chunks: readonly Chunk[]
+}
+
+export function encodePayload(at: number, chunks: readonly Chunk[]): Uint8Array {
+  const fields: unknown[] = [FORMAT, at]
+  for (const chunk of chunks) fields.push(chunk.origin, chunk.first, chunk.count, chunk.commands)
+  return packr.pack(fields)
+}
+
+/** Throws a `PayloadError` if the bytes are none of ours: the entry's checksum held, so it is a bug, not the disk. */
+export function decodePayload(bytes: Uint8Array): Payload {
+  const fields = packr.unpack(bytes) as unknown[]
+  if (!Array.isArray(fields) || fields[0] !== FORMAT) {
+    throw new PayloadError(`log entry of format ${String(fields?.[0])}; this version reads format ${FORMAT}: upgrade this node`)
+  }
+  const chunks: Chunk[] = []
+  for (let i = 2; i + CHUNK_FIELDS <= fields.length; i += CHUNK_FIELDS) {
+    chunks.push({
+      origin: fields[i] as NodeId,
+      first: fields[i + 1] as number,
+      count: fields[i + 2] as number,
+      commands: fields[i + 3] as Uint8Array,
+    })
+  }
+  return { at: fields[1] as number, chunks }
+}
+
+export class PayloadError extends Error {
+  override readonly name = 'PayloadError'
+}
+
+export function encodeCommands(commands: readonly Command[]): Uint8Array {
+  return packr.pack(commands.map(toFields))
+}
+
+/**
+ * Appends exactly `count` commands to `into`, on every node the same: what can't be read becomes `unknown`, which the
+ * machine refuses. A poisonous command must not stop the cluster, one node after the other (fault 12).
+ */
+export function decodeCommands(bytes: Uint8Array, count: number, into: Command[]): void {
+  const tuples = unpackArray(bytes)
+  for (let k = 0; k < count; k++) into.push(fromFields(tuples[k]))
+}
+
+function unpackArray(bytes: Uint8Array): unknown[] {
+  try {
+    const value: unknown = packr.unpack(bytes)
+    return Array.isArray(value) ? value : []
+  } catch {
+    return []
+  }
+}
+
+function toFields(c: Command): unknown[] {
+  switch (c.op) {
+    case 'open':
+      return [OPCODE.open, c.key, c.ttlMs, c.label]
+    case 'keepAlive':
+      return [OPCODE.keepAlive, c.session, c.key]
+    case 'close':
+      return [OPCODE.close, c.session, c.key]
+    case 'acquire':
+      return [OPCODE.acquire, c.session, c.key, c.slot, c.seq, c.names, MODE[c.mode.kind], c.waitMs ?? null, c.label]
+    case 'release':
+      return [OPCODE.release, c.session, c.key, c.slot, c.seq, c.token]
+    case 'cancel':
+      return [OPCODE.cancel, c.session, c.key, c.slot, c.seq]
+    case 'unknown':
+      return [0]
+  }
+}
+
+function fromFields(f: unknown): Command {
+  if (!Array.isArray(f)) return UNKNOWN
+  switch (f[0]) {
+    case OPCODE.open:
+      return { op: 'open', key: number(f[1]), ttlMs: number(f[2]), label: text(f[3]) }
+    case OPCODE.keepAlive:
+      return { op: 'keepAlive', session: number(f[1]), key: number(f[2]) }
+    case OPCODE.close:
+      return { op: 'close', session: number(f[1]), key: number(f[2]) }
+    case OPCODE.acquire:
+      return acquire(f)
+    case OPCODE.release:
+      return { op: 'release', ...requestId(f), token: number(f[5]) }
+    case OPCODE.cancel:
+      return { op: 'cancel', ...requestId(f) }
+    default:
+      return UNKNOWN
+  }
+}
+
+function acquire(f: unknown[]): Command {
+  if (!Array.isArray(f[5]) || f[6] !== MODE.exclusive) return UNKNOWN
+  return {
+    op: 'acquire',
+    ...requestId(f),
+    names: f[5].map(text),
+    mode: { kind: 'exclusive' },
+    waitMs: f[7] === null ? undefined : number(f[7]),
+    label: text(f[8]),
+  }
+}
+
+function requestId(f: unknown[]) {
+  return { session: number(f[1]), key: number(f[2]), slot: number(f[3]), seq: number(f[4]) }
+}
+
+/** A field of another type becomes one that validation refuses: NaN is no valid number, '\0' no valid text. */
+function number(value: unknown): number {
+  return typeof value === 'number' ? value : Number.NaN
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '\0'
+}
