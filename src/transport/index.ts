@@ -1,0 +1,2 @@
+export { ListenError } from './listener.js'
+export { createTransport, type TransportOptions } from './transport.js'

@@ -1,0 +1,19 @@
+/** What a peer may cost us, in bytes and milliseconds. */
+
+/** A frame that has grown to this takes no further item. One item always fits. */
+export const FRAME_BYTES = 1024 * 1024
+/** Waiting for one peer, the frame under way included. Beyond, items are dropped: Raft sends again. */
+export const BUFFER_BYTES_MAX = 16 * 1024 * 1024
+/** What fits into the buffer fits into a frame; the rest is for the frame's own few bytes. */
+export const FRAME_BYTES_MAX = BUFFER_BYTES_MAX + 1024
+export const HELLO_BYTES_MAX = 1024
+
+/** A peer that does not take one frame in this time is cut off. */
+export const DRAIN_MS = 5_000
+/** From dialling to the welcome. */
+export const DIAL_MS = 2_000
+/** From accepting a stream to its hello. */
+export const HELLO_MS = 5_000
+
+export const BACKOFF_FIRST_MS = 50
+export const BACKOFF_MAX_MS = 1_000

@@ -1,0 +1,122 @@
+import { Server, type ServerDuplexStream, status } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import type { NodeId } from '../../raft/index.js'
+import type { Clock, PeerItem } from '../replica/ports.js'
+import { decodeItems } from './codec.js'
+import { FrameError } from './fields.js'
+import { decodeHello, encodeWelcome, type Receiver, refusal } from './hello.js'
+import { HELLO_MS } from './limits.js'
+import { SERVER_CREDENTIALS, SERVER_OPTIONS, STREAM } from './service.js'
+
+/** The peer address can't be listened at. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+}
+
+export interface ListenerOptions {
+  readonly receiver: Receiver
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onItem: (from: NodeId, item: PeerItem) => void
+}
+
+type PeerStream = ServerDuplexStream<Buffer, Buffer>
+
+/** The peer port: lets peers in, turns strangers away, delivers what peers send. */
+export class Listener {
+  readonly #options: ListenerOptions
+  readonly #server = new Server(SERVER_OPTIONS)
+  /** The one stream of each peer that is listened to. */
+  readonly #streams = new Map<NodeId, PeerStream>()
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#server.addService({ stream: STREAM }, { stream: (stream: PeerStream) => this.#accept(stream) })
+  }
+
+  /** Rejects with a `ListenError`. */
+  listen(address: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, SERVER_CREDENTIALS, (error) => {
+        if (error === null) resolve()
+        else reject(listenError(address, error))
+      })
+    })
+  }
+
+  stop(): void {
+    this.#server.forceShutdown()
+  }
+
+  #accept(stream: PeerStream): void {
+    const hello = this.#options.clock.after(HELLO_MS, () => {
+      this.#refuse(stream, status.DEADLINE_EXCEEDED, `no hello within ${HELLO_MS} ms`)
+    })
+    let from: NodeId | undefined
+    stream.once('data', (frame: Buffer) => {
+      hello.cancel()
+      from = this.#greet(stream, frame)
+      stream.on('data', (next: Buffer) => this.#receive(stream, from, next))
+    })
+    stream.on('error', () => {})
+    stream.on('end', () => stream.end())
+    stream.on('close', () => {
+      hello.cancel()
+      if (from !== undefined && this.#streams.get(from) === stream) this.#streams.delete(from)
+    })
+  }
+
+  /** The peer that says hello, or undefined if it was refused. */
+  #greet(stream: PeerStream, frame: Buffer): NodeId | undefined {
+    const hello = attempt(() => decodeHello(frame))
+    if (hello instanceof FrameError) {
+      this.#refuse(stream, status.INVALID_ARGUMENT, `this is no hello: ${hello.message}`)
+      return undefined
+    }
+    const reason = refusal(hello, this.#options.receiver)
+    if (reason !== undefined) {
+      this.#refuse(stream, status.FAILED_PRECONDITION, reason)
+      return undefined
+    }
+    const older = this.#streams.get(hello.from)
+    this.#streams.set(hello.from, stream)
+    if (older !== undefined)
+      this.#refuse(older, status.ABORTED, `node ${hello.from} has opened a newer stream`)
+    stream.write(encodeWelcome())
+    return hello.from
+  }
+
+  #receive(stream: PeerStream, from: NodeId | undefined, frame: Buffer): void {
+    if (from === undefined || this.#streams.get(from) !== stream) return
+    const items = attempt(() => decodeItems(frame))
+    if (items instanceof FrameError) {
+      this.#streams.delete(from)
+      this.#refuse(stream, status.INVALID_ARGUMENT, `malformed frame from node ${from}: ${items.message}`)
+      return
+    }
+    for (const item of items) this.#options.onItem(from, item)
+  }
+
+  #refuse(stream: PeerStream, code: status, details: string): void {
+    this.#options.logger.warn({ reason: details, remote: stream.getPeer() }, 'peer stream refused')
+    stream.emit('error', { code, details })
+  }
+}
+
+/** Only what the peer did wrong is caught; a mistake of ours goes on upwards. */
+function attempt<T>(decode: () => T): T | FrameError {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof FrameError) return error
+    throw error
+  }
+}
+
+function listenError(address: string, cause: Error): ListenError {
+  const inUse = /EADDRINUSE/.test(cause.message)
+  const remedy = inUse
+    ? 'another process has it: stop that process, or choose another port'
+    : 'check host and port in the configuration'
+  return new ListenError(`can't listen for peers at ${address} (${cause.message}): ${remedy}`, { cause })
+}

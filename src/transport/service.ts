@@ -1,0 +1,48 @@
+import {
+  type ChannelOptions,
+  credentials,
+  type MethodDefinition,
+  ServerCredentials,
+  type ServerOptions,
+} from '@grpc/grpc-js'
+import { FRAME_BYTES_MAX } from './limits.js'
+
+/** Frames are bytes to gRPC; `codec.ts` and `hello.ts` give them meaning. */
+const asItIs = (frame: Buffer): Buffer => frame
+
+export const STREAM: MethodDefinition<Buffer, Buffer> = {
+  path: '/lockkeeper.peer.v1.Peer/Stream',
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: asItIs,
+  requestDeserialize: asItIs,
+  responseSerialize: asItIs,
+  responseDeserialize: asItIs,
+}
+
+/** Peers talk plain TCP. */
+export const CLIENT_CREDENTIALS = credentials.createInsecure()
+export const SERVER_CREDENTIALS = ServerCredentials.createInsecure()
+
+/**
+ * Each attempt to connect has a channel of its own, so gRPC's backoff, retries and shared connections are out of play.
+ * Without a retry buffer the callback of a write means that the socket took the bytes. The pings find the stream that a
+ * long partition left half open: TCP alone would wait about as long again as the partition lasted.
+ */
+export const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_retries': 0,
+  'grpc.per_rpc_retry_buffer_size': 0,
+  'grpc.keepalive_time_ms': 5_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.max_receive_message_length': FRAME_BYTES_MAX,
+  'grpc.max_send_message_length': FRAME_BYTES_MAX,
+  'grpc.service_config_disable_resolution': 1,
+}
+
+/** A peer needs one stream. */
+export const SERVER_OPTIONS: ServerOptions = {
+  'grpc.max_concurrent_streams': 4,
+  'grpc.max_receive_message_length': FRAME_BYTES_MAX,
+}

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { Packr } from 'msgpackr'
+import { InvariantError, type Message } from '../raft/index.js'
+import type { PeerItem } from '../src/replica/ports.js'
+import { decodeItems, encodeItems, itemBytes } from '../src/transport/codec.js'
+import { FrameError } from '../src/transport/fields.js'
+import { decodeHello, encodeHello, refusal } from '../src/transport/hello.js'
+
+const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
+const flag = fc.boolean()
+const bytes = fc.uint8Array({ maxLength: 80 })
+
+const appendArbitrary: fc.Arbitrary<Message> = fc
+  .record({
+    term: number,
+    prevIndex: fc.nat(),
+    prevTerm: number,
+    commit: number,
+    round: number,
+    rest: fc.array(fc.tuple(number, bytes)),
+  })
+  .map(({ rest, ...head }) => {
+    const entries = rest.map(([term, payload], k) => ({ index: head.prevIndex + 1 + k, term, payload }))
+    return { kind: 'append', ...head, entries }
+  })
+
+const messageArbitrary: fc.Arbitrary<Message> = fc.oneof(
+  fc.record({
+    kind: fc.constant('vote' as const),
+    term: number,
+    pre: flag,
+    lastIndex: number,
+    lastTerm: number,
+  }),
+  fc.record({ kind: fc.constant('vote_result' as const), term: number, pre: flag, granted: flag }),
+  appendArbitrary,
+  fc.record({
+    kind: fc.constant('append_result' as const),
+    term: number,
+    accepted: flag,
+    index: number,
+    hintIndex: number,
+    hintTerm: number,
+    round: number,
+  }),
+  fc.record({ kind: fc.constant('commit' as const), term: number, commit: number }),
+  fc.record({ kind: fc.constant('read' as const), term: number, id: number }),
+  fc.record({ kind: fc.constant('read_result' as const), term: number, id: number, index: number }),
+)
+
+const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
+  messageArbitrary.map((message) => ({ kind: 'raft' as const, message })),
+  fc.record({
+    kind: fc.constant('forward' as const),
+    chunk: fc.record({ origin: number, first: number, count: number, commands: bytes }),
+  }),
+)
+
+const bareArrays = new Packr({ useRecords: false })
+
+describe('a frame', () => {
+  it('comes out as it went in, whatever its items', () => {
+    fc.assert(
+      fc.property(fc.array(itemArbitrary), (items) => {
+        assert.deepEqual(decodeItems(encodeItems(items)), structuredCloneOf(items))
+      }),
+    )
+  })
+
+  it('is never larger than its items were reckoned to be', () => {
+    fc.assert(
+      fc.property(itemArbitrary, (item) => {
+        assert.ok(encodeItems([item]).length <= itemBytes(item))
+      }),
+    )
+  })
+
+  it('of random bytes is refused with a FrameError, or is a frame', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), decodesOrRefuses), { numRuns: 5_000 })
+  })
+
+  it('with a few bytes changed is refused with a FrameError, or is a frame', () => {
+    const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 })
+    fc.assert(
+      fc.property(fc.array(itemArbitrary, { minLength: 1 }), changes, (items, flips) => {
+        const frame = encodeItems(items)
+        for (const [at, value] of flips) frame[at % frame.length] = value
+        decodesOrRefuses(frame)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('owns its bytes: a buffer that is used again does not change an entry', () => {
+    const message: Message = {
+      kind: 'append',
+      term: 1,
+      prevIndex: 0,
+      prevTerm: 0,
+      commit: 0,
+      round: 0,
+      entries: [{ index: 1, term: 1, payload: new Uint8Array([1, 2, 3]) }],
+    }
+    const frame = encodeItems([{ kind: 'raft', message }])
+    const [item] = decodeItems(frame)
+    frame.fill(255)
+    assert.deepEqual(item, { kind: 'raft', message })
+  })
+
+  const malformed: [string, unknown][] = [
+    ['is not an array', { 0: 1 }],
+    ['is empty', []],
+    ['is of a later format', [2, [5, 1, 1]]],
+    ['has an unknown tag', [1, [99, 1]]],
+    ['has a negative number', [1, [5, 1, -1]]],
+    ['has a fraction', [1, [5, 1, 0.5]]],
+    ['has a number that is not exact', [1, [5, 1, 2 ** 53]]],
+    ['has NaN', [1, [5, Number.NaN, 1]]],
+    ['has text for a number', [1, [5, 1, '1']]],
+    ['has a number for a flag', [1, [2, 1, 0, 1]]],
+    ['has text for bytes', [1, [8, 1, 1, 1, 'x']]],
+    ['lacks a field', [1, [5, 1]]],
+    ['has a field too many', [1, [5, 1, 1, 1]]],
+    ['has half an entry', [1, [3, 1, 0, 0, 0, 0, 1]]],
+  ]
+  for (const [what, frame] of malformed) {
+    it(`that ${what} is refused`, () => {
+      assert.throws(() => decodeItems(bareArrays.pack(frame)), FrameError)
+    })
+  }
+
+  it('that claims millions of items in a few bytes is refused before they are made', () => {
+    const bomb = Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0xdd, 0x01, 0xff, 0xff, 0xff])))
+    assert.throws(() => decodeItems(bomb), FrameError)
+  })
+
+  it('is not made of an append with a hole', () => {
+    const entries = [{ index: 7, term: 1, payload: new Uint8Array() }]
+    const message: Message = {
+      kind: 'append',
+      term: 1,
+      prevIndex: 5,
+      prevTerm: 1,
+      commit: 0,
+      round: 0,
+      entries,
+    }
+    assert.throws(() => encodeItems([{ kind: 'raft', message }]), InvariantError)
+  })
+})
+
+describe('a hello', () => {
+  const receiver = { clusterId: 'blue', self: 2, peers: new Set([1, 3]) }
+
+  it('of a peer is welcome', () => {
+    assert.equal(refusal(decodeHello(encodeHello('blue', 1, 2)), receiver), undefined)
+  })
+
+  const strangers: [string, ReturnType<typeof decodeHello>, RegExp][] = [
+    [
+      'another version',
+      { version: 2, clusterId: 'blue', from: 1, to: 2 },
+      /speak peer protocol 2 and node 2 speaks 1/,
+    ],
+    [
+      'another cluster',
+      { version: 1, clusterId: 'green', from: 1, to: 2 },
+      /of cluster 'green' and node 2 is of cluster 'blue'/,
+    ],
+    [
+      'one who looks for another node',
+      { version: 1, clusterId: 'blue', from: 1, to: 3 },
+      /look for node 3 and this is node 2/,
+    ],
+    ['oneself', { version: 1, clusterId: 'blue', from: 2, to: 2 }, /this is node 2, and so are you/],
+    ['an unknown node', { version: 1, clusterId: 'blue', from: 9, to: 2 }, /node 9 is no member/],
+  ]
+  for (const [who, hello, reason] of strangers) {
+    it(`of ${who} is refused, with the reason and the remedy`, () => {
+      assert.match(refusal(hello, receiver) ?? '', reason)
+    })
+  }
+
+  it('that is too large is not even read', () => {
+    assert.throws(() => decodeHello(encodeHello('x'.repeat(2_000), 1, 2)), FrameError)
+  })
+})
+
+function decodesOrRefuses(frame: Uint8Array): void {
+  try {
+    decodeItems(frame)
+  } catch (error) {
+    assert.ok(error instanceof FrameError, String(error))
+  }
+}
+
+/** fast-check makes records without a prototype; the codec makes plain objects. */
+function structuredCloneOf(items: readonly PeerItem[]): PeerItem[] {
+  return structuredClone(items) as PeerItem[]
+}
