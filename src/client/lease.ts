@@ -1,0 +1,58 @@
+/** How sure a holder may be at this moment that what it holds is still its own. */
+export type Standing = 'held' | 'unsure' | 'lost'
+
+/**
+ * What a client knows of its session's TTL by its own monotonic clock (P6). The cluster starts the TTL anew when it
+ * commits a renewal, which cannot be before the renewal was sent: so a deadline counted from the moment of sending is
+ * never later than the cluster's, whatever the network did in between. (Gray & Cheriton 1989, "Leases", §2.)
+ *
+ *     sent            + ttl/3            + 2 ttl/3        + ttl - margin     + ttl
+ *     |---- held ------|- renewal due ----|---- unsure -----|---- lost --------|-- earliest expiry in the cluster
+ *
+ * The margin pays for what may separate the two clocks and the holder's reaction: rates that differ (real oscillators
+ * by 0.02 %; the default forgives 5 %), a timer's lateness, and one turn of the event loop.
+ */
+export class Lease {
+  #sentMs: number
+  #ttlMs: number
+  readonly #marginMs: number
+
+  /** @param marginMs of the user's choice; by default 5 % of the TTL and at least 50 ms. Never above a third of the TTL. */
+  constructor(sentMs: number, ttlMs: number, marginMs: number | undefined) {
+    this.#sentMs = sentMs
+    this.#ttlMs = ttlMs
+    this.#marginMs = Math.min(marginMs ?? Math.max(50, ttlMs * 0.05), ttlMs / 3)
+  }
+
+  /** Asks the clock, not a timer that may be late. */
+  standing(nowMs: number): Standing {
+    if (nowMs >= this.deadlineMs) return 'lost'
+    return nowMs < this.unsureAtMs ? 'held' : 'unsure'
+  }
+
+  /**
+   * A renewal sent at `sentMs` was acknowledged. An acknowledgement that comes after the deadline changes nothing: the
+   * holder may have been told already that all is lost, and once lost is always lost.
+   */
+  renewed(sentMs: number, ttlMs: number, nowMs: number): void {
+    if (this.standing(nowMs) === 'lost') return
+    this.#sentMs = Math.max(this.#sentMs, sentMs)
+    this.#ttlMs = ttlMs
+  }
+
+  get ttlMs(): number {
+    return this.#ttlMs
+  }
+
+  get renewAtMs(): number {
+    return this.#sentMs + this.#ttlMs / 3
+  }
+
+  get unsureAtMs(): number {
+    return this.#sentMs + (this.#ttlMs * 2) / 3
+  }
+
+  get deadlineMs(): number {
+    return this.#sentMs + this.#ttlMs - this.#marginMs
+  }
+}

@@ -1,0 +1,62 @@
+import { RefusedError } from './errors.js'
+
+export interface ConnectOptions {
+  /** How long the session and its locks survive without a renewal, in ms. 10,000 by default; the cluster has limits. */
+  readonly ttlMs?: number
+  /** For people who look at the queues: who this is. */
+  readonly label?: string
+  /** How long to look for a node that serves before giving up, in ms; 5,000 by default. Also bounds each read. */
+  readonly connectTimeoutMs?: number
+  /**
+   * How long before the cluster could give a lock to another its handle turns `lost`, in ms: time to stop the work.
+   * By default 5 % of the TTL, at least 50 ms; at most a third of the TTL (what is more is cut). See `Lease`.
+   */
+  readonly lostMarginMs?: number
+  /** Gives up connecting. Without effect once connected. */
+  readonly signal?: AbortSignal
+}
+
+export interface LockOptions {
+  /** How long to stand in the queue, in ms; 0: only if it is free now. By default as long as the session lives. */
+  readonly waitMs?: number
+  /** Only if it is free now: `lock()` then resolves with `null` if it is not, and `waitMs` means nothing. */
+  readonly ifAvailable?: boolean
+  /** Leaves the queue; `lock()` then rejects with the signal's reason. Without effect once granted. */
+  readonly signal?: AbortSignal
+  /** For people who look at the queue: what this is for. */
+  readonly label?: string
+}
+
+export interface ConnectSettings {
+  readonly ttlMs: number
+  readonly label: string
+  readonly connectTimeoutMs: number
+  readonly lostMarginMs: number | undefined
+}
+
+/** @throws RefusedError `INVALID` for a number that makes no sense */
+export function toSettings(options: ConnectOptions): ConnectSettings {
+  const { ttlMs = 10_000, label = '', connectTimeoutMs = 5_000, lostMarginMs } = options
+  return {
+    ttlMs: toWholeMs('ttlMs', ttlMs),
+    label,
+    connectTimeoutMs: toWholeMs('connectTimeoutMs', connectTimeoutMs),
+    lostMarginMs: lostMarginMs === undefined ? undefined : toWholeMs('lostMarginMs', lostMarginMs),
+  }
+}
+
+/** `host:port` each, in a list or separated by commas. @throws RefusedError `INVALID` if there is none */
+export function toAddresses(addresses: string | readonly string[]): string[] {
+  const parts = typeof addresses === 'string' ? addresses.split(',') : addresses
+  const trimmed = parts.map((address) => address.trim()).filter((address) => address !== '')
+  if (trimmed.length === 0)
+    throw new RefusedError('INVALID', 'no address given; name at least one node as host:port')
+  return trimmed
+}
+
+/** Rounds up. @throws RefusedError `INVALID` unless it is a number from 0 on that can be counted in milliseconds */
+export function toWholeMs(option: string, ms: number): number {
+  const whole = Math.ceil(ms)
+  if (Number.isSafeInteger(whole) && whole >= 0) return whole
+  throw new RefusedError('INVALID', `${option} is ${ms}; give a number of milliseconds, 0 or more`)
+}

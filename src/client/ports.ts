@@ -1,0 +1,76 @@
+import type {
+  ClientFrame,
+  GetNameRequest,
+  GetNameResponse,
+  GetStatusRequest,
+  GetStatusResponse,
+  ListNamesRequest,
+  ListNamesResponse,
+  ServerFrame,
+} from '../protocol/lockkeeper.js'
+import type { RefusedError, UnreachableError } from './errors.js'
+
+/**
+ * What the client needs from the world. A simulation gives it a clock, a network and chance of its own;
+ * `connect()` gives it the real ones.
+ */
+export interface Ports {
+  readonly clock: Clock
+  readonly connector: Connector
+  /** At least 0, less than 1. Also makes the session's key, so it should not be guessable. */
+  readonly random: () => number
+}
+
+export interface Clock {
+  /** Monotonic milliseconds from an arbitrary origin; may be fractional. Wall-clock changes do not move it. */
+  nowMs(): number
+  /** Runs `action` once, not before `delayMs` have passed. */
+  after(delayMs: number, action: () => void): Timer
+  /** Runs `action` at the end of this turn of the event loop. */
+  soon(action: () => void): void
+}
+
+export interface Timer {
+  cancel(): void
+}
+
+/** Why a node could not be used: it said no, or it could not be reached. */
+export type Problem = RefusedError | UnreachableError
+
+/** Streams and calls to nodes, each by its `host:port`. */
+export interface Connector {
+  /** Begins a stream at once; whether the node is there shows by the first frame, or by `onClosed`. */
+  attach(address: string, handlers: LinkHandlers): Link
+  /** Asks one node one question. Rejects with a `Problem`, after `timeoutMs` at the latest. */
+  call<M extends ReadMethod>(
+    address: string,
+    method: M,
+    request: Reads[M]['request'],
+    timeoutMs: number,
+  ): Promise<Reads[M]['response']>
+  /** Lets go of all that is still open. Nothing is called afterwards. */
+  close(): void
+}
+
+/** Never called from within `attach` or `send`. */
+export interface LinkHandlers {
+  readonly onFrame: (frame: ServerFrame) => void
+  /** Once, unless `close` was called first. No frame follows. */
+  readonly onClosed: (problem: Problem) => void
+}
+
+/** One Attach stream. Delivers in order, or breaks. */
+export interface Link {
+  send(frame: ClientFrame): void
+  /** No handler is called after this. */
+  close(): void
+}
+
+/** The questions that change nothing, and their answers. */
+export interface Reads {
+  getName: { request: GetNameRequest; response: GetNameResponse }
+  listNames: { request: ListNamesRequest; response: ListNamesResponse }
+  getStatus: { request: GetStatusRequest; response: GetStatusResponse }
+}
+
+export type ReadMethod = keyof Reads

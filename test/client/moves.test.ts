@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { led, World } from './peer.js'
+
+describe('preferring the leader (fault 52)', () => {
+  it('moves once when another node leads, without interrupting what is in flight', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const promise = keeper.lock('a')
+    await world.clock.turn()
+    const [old] = world.links
+    old?.say({ topology: led(2) })
+    await world.clock.advance(100)
+    assert.deepEqual(world.dialled, ['n1:1', 'n2:1'])
+    assert.equal(old?.closed, false)
+    world.link.welcome(led(2))
+    await world.clock.turn()
+    assert.equal(old?.closed, true)
+    assert.equal(keeper.session.nodeId, 2)
+    const again = world.link.last('acquire')
+    assert.deepEqual([again.slot, again.seq], [1, 1])
+    world.link.grant(again, 5)
+    assert.equal((await promise).token, 5)
+    world.link.say({ topology: led(2) })
+    await world.clock.advance(2_900)
+    assert.equal(world.links.length, 2)
+  })
+
+  it('keeps serving from the old node when the leader cannot be reached, and does not try it again', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const [old] = world.links
+    old?.say({ topology: led(2) })
+    await world.clock.advance(100)
+    world.link.break()
+    old?.say({ topology: led(2) })
+    await world.clock.advance(2_000)
+    old?.say({ topology: led(2) })
+    await world.clock.advance(500)
+    assert.deepEqual(world.dialled, ['n1:1', 'n2:1'])
+    assert.equal(old?.closed, false)
+    old?.say({ topology: led(3) })
+    await world.clock.advance(100)
+    assert.deepEqual(world.dialled, ['n1:1', 'n2:1', 'n3:1'])
+    assert.equal(keeper.session.state, 'held')
+  })
+
+  it('slows down when two nodes each point at the other', async () => {
+    const world = new World()
+    await world.connect()
+    world.onDial = (link) => link.welcome(led(3 - link.nodeId))
+    world.links[0]?.say({ topology: led(2) })
+    await world.clock.advance(9_000)
+    assert.ok(world.links.length <= 9, `${world.links.length} streams in nine seconds`)
+    assert.ok(world.links.filter(({ closed }) => !closed).length === 1)
+  })
+
+  it('looks elsewhere when its node knows no leader for a second', async () => {
+    const world = new World()
+    await world.connect()
+    const [old] = world.links
+    old?.say({ topology: led(0) })
+    await world.clock.advance(900)
+    assert.equal(world.links.length, 1)
+    await world.clock.advance(200)
+    assert.equal(world.links.length, 2)
+    assert.equal(old?.closed, false)
+    world.link.welcome(led(2))
+    assert.equal(old?.closed, true)
+  })
+
+  it('stays when its node has found a leader within that second', async () => {
+    const world = new World()
+    await world.connect()
+    world.link.say({ topology: led(0) })
+    await world.clock.advance(900)
+    world.link.say({ topology: led(1) })
+    await world.clock.advance(2_000)
+    assert.equal(world.links.length, 1)
+  })
+
+  it('asks another node when a renewal stays unanswered, and counts its welcome as a renewal', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    await world.clock.advance(4_000)
+    assert.equal(world.links.length, 2)
+    const sentMs = world.clock.nowMs()
+    world.link.welcome(led(2))
+    assert.equal(keeper.session.expiresInMs, sentMs + 9_000 - 450 - world.clock.nowMs() - 100)
+  })
+
+  it('goes to the leader it was told of when its own node dies', async () => {
+    const world = new World()
+    await world.connect()
+    world.link.welcome()
+    world.link.say({ topology: led(3) })
+    world.link.break()
+    await world.clock.advance(50)
+    assert.equal(world.link.address, 'n3:1')
+  })
+
+  it('believes nothing that a node says before its welcome', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const promise = keeper.lock('a')
+    await world.clock.turn()
+    const [old] = world.links
+    old?.say({ topology: led(2) })
+    await world.clock.advance(100)
+    world.link.grant(old!.last('acquire'), 66)
+    old?.grant(old.last('acquire'), 5)
+    assert.equal((await promise).token, 5)
+  })
+
+  it('leaves a node that is stopping, with what it would not do any more', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const promise = keeper.lock('a')
+    await world.clock.turn()
+    world.link.refuse(world.link.last('acquire'), 'STOPPING')
+    assert.equal(world.link.address, 'n2:1')
+    world.link.welcome(led(2))
+    await world.clock.turn()
+    assert.equal(world.links[0]?.closed, true)
+    world.link.grant(world.link.last('acquire'), 5)
+    assert.equal((await promise).token, 5)
+  })
+})
