@@ -1,0 +1,36 @@
+import { LockkeeperError } from '../client/index.js'
+import { ConfigError } from '../platform/config.js'
+import { CliError, EXIT } from './exit-codes.js'
+
+/** Puts sentences for people on stderr. */
+export function complain(text: string): void {
+  process.stderr.write(`lockkeeper: ${text}\n`)
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The code to exit with after `error`. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CliError) return error.exitCode
+  if (error instanceof ConfigError) return EXIT.config
+  if (error instanceof LockkeeperError) return EXIT_OF_CLIENT[error.code] ?? EXIT.fatal
+  return EXIT.fatal
+}
+
+/** Those that are missing here are faults of ours, or of the cluster. */
+const EXIT_OF_CLIENT: Readonly<Partial<Record<LockkeeperError['code'], number>>> = {
+  TIMEOUT: EXIT.notAcquired,
+  // The session ended while we waited.
+  SESSION_LOST: EXIT.notAcquired,
+  SESSION_EXPIRED: EXIT.notAcquired,
+  LOCK_LOST: EXIT.lost,
+  LIMIT: EXIT.usage,
+  INVALID: EXIT.usage,
+  WRONG_CLUSTER: EXIT.config,
+  NOT_CONNECTED: EXIT.unavailable,
+  UNREACHABLE: EXIT.unavailable,
+  NO_LEADER: EXIT.unavailable,
+  STOPPING: EXIT.unavailable,
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { z } from 'zod'
+import { ConfigError, type Problem } from './config-error.js'
+import { clusterSchema, type Member, type Timing } from './config-schema.js'
+import { keyText, type LocatedYaml, parseYaml } from './located-yaml.js'
+
+export { ConfigError } from './config-error.js'
+export { DEFAULT_TIMING, type Member, type Timing } from './config-schema.js'
+
+/** A cluster file, checked. cluster-configs/three.yaml explains every key. */
+export interface ClusterConfig {
+  /** Where it was read, for messages. */
+  readonly file: string
+  readonly cluster: { readonly id: string }
+  readonly nodes: readonly Member[]
+  readonly timing: Timing
+}
+
+/** What one node needs to start. */
+export interface NodeConfig {
+  readonly id: number
+  readonly clusterId: string
+  /** host:port where clients reach this node. */
+  readonly client: string
+  /** host:port where the other nodes reach it. */
+  readonly peer: string
+  /** Absolute path of its data directory. */
+  readonly data: string
+  /** All voters, this node among them. */
+  readonly nodes: readonly Member[]
+  readonly timing: Timing
+}
+
+/**
+ * Reads and checks a cluster file. Throws a `ConfigError` with one line for each thing that is wrong: file and line,
+ * key, what is the matter, what to do.
+ */
+export function loadClusterConfig(file: string): ClusterConfig {
+  const yaml = parseYaml(file, readText(file))
+  const checked = clusterSchema.safeParse(yaml.value)
+  if (checked.success) return { file, ...checked.data }
+  const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, yaml))
+  throw new ConfigError(file, problems)
+}
+
+/** This node's part of the file; a relative `data` is taken from the current directory. Throws a `ConfigError`. */
+export function nodeConfig(config: ClusterConfig, id: number): NodeConfig {
+  const { file, cluster, nodes, timing } = config
+  const own = nodes.find((node) => node.id === id)
+  if (own !== undefined) return { ...own, data: resolve(own.data), clusterId: cluster.id, nodes, timing }
+  const ids = nodes.map((node) => node.id).join(', ')
+  const text = `has no node ${id}, only ${ids}; pass one of these as --node, or add the node to the file of every node`
+  throw new ConfigError(file, [{ line: undefined, key: 'nodes', text }])
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const text = `can't be read (${reason}); check the path and its permissions, or start from cluster-configs/three.yaml`
+    throw new ConfigError(file, [{ line: undefined, key: '', text }])
+  }
+}
+
+function problemsOf(issue: z.core.$ZodIssue, yaml: LocatedYaml): Problem[] {
+  const paths =
+    issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
+  return paths.map((path) => ({ line: yaml.lineOf(path), key: keyText(path), text: issue.message }))
+}

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { locksTable } from '../../src/cli/locks.js'
+import { askAll, leaderOf, type Report, statusJson, statusText } from '../../src/cli/status.js'
+import type { Connector } from '../../src/client/index.js'
+import type { Claim, GetStatusResponse, NameState } from '../../src/protocol/lockkeeper.js'
+
+const claim = (token: number, label: string, sessionLabel: string): Claim => ({
+  session: 5,
+  sessionLabel,
+  label,
+  mode: 'exclusive',
+  token,
+  sinceMs: 61_000,
+  ttlLeftMs: 7_200,
+  names: [],
+})
+
+const nameOf = (name: string, holders: Claim[] = [], waiting = 0): NameState => ({
+  name,
+  holders,
+  waiters: [],
+  waiting,
+})
+
+describe('lockkeeper locks', () => {
+  it('shows holder, token, times and how many wait', () => {
+    const names = [
+      nameOf('orders/42', [claim(17, 'backup.sh', 'ann@web-1')], 3),
+      nameOf('z', [claim(9, '', '')]),
+    ]
+    assert.equal(
+      locksTable(names),
+      [
+        'NAME       HOLDER                 TOKEN  HELD FOR  TTL LEFT  WAITING',
+        'orders/42  backup.sh (ann@web-1)     17     1m 1s      7.2s        3',
+        'z          session 5                  9     1m 1s      7.2s        0',
+      ].join('\n'),
+    )
+  })
+
+  it('shows a name that is waited for by nobody but in the queue', () => {
+    assert.match(locksTable([nameOf('a', [], 2)]), /^a +- +- +- +- +2$/m)
+  })
+
+  it('says so when there are none', () => {
+    assert.equal(locksTable([]), 'No locks are held or waited for.')
+  })
+})
+
+const members = [1, 2, 3].map((id) => ({
+  id,
+  clientAddress: `h:710${id}`,
+  peerAddress: `h:720${id}`,
+  connected: true,
+}))
+
+function says(nodeId: number, role: string, term: number): Report {
+  const status: GetStatusResponse = {
+    clusterId: 'three',
+    nodeId,
+    role,
+    term,
+    topology: { leader: 0, members },
+    commitIndex: 9,
+    appliedIndex: 9,
+    sessions: 2,
+    names: 4,
+    version: '0.1.0',
+  }
+  return { address: `h:710${nodeId}`, status }
+}
+
+const silent = (nodeId: number): Report => ({
+  address: `h:710${nodeId}`,
+  problem: `h:710${nodeId} did not answer (ECONNREFUSED)`,
+})
+
+describe('lockkeeper status', () => {
+  it('shows every member, also the one that is down', () => {
+    assert.equal(
+      statusText([says(2, 'leader', 7), says(1, 'follower', 7), silent(3)]),
+      [
+        'Cluster three: node 2 leads in term 7.',
+        '',
+        'NODE  ADDRESS  ROLE         TERM  COMMITTED  APPLIED  SESSIONS  NAMES  VERSION',
+        '   1  h:7101   follower        7          9        9         2      4  0.1.0',
+        '   2  h:7102   leader          7          9        9         2      4  0.1.0',
+        '   3  h:7103   unreachable     -          -        -         -      -  -',
+      ].join('\n'),
+    )
+  })
+
+  it('asks the members it hears of as well, each once', async () => {
+    const asked: string[] = []
+    const call = async (address: string) => {
+      asked.push(address)
+      const report = says(Number(address.at(-1)), 'follower', 7)
+      if ('problem' in report || address === 'h:7103') throw new Error('ECONNREFUSED')
+      return report.status
+    }
+    const reports = await askAll({ call } as Pick<Connector, 'call'>, ['h:7101', 'h:7101'])
+    assert.deepEqual(asked, ['h:7101', 'h:7102', 'h:7103'])
+    assert.deepEqual(
+      reports.map((report) => 'status' in report),
+      [true, true, false],
+    )
+  })
+
+  it('is not deceived by a leader of an older term', () => {
+    assert.equal(leaderOf([says(1, 'leader', 6), says(2, 'leader', 7)])?.nodeId, 2)
+  })
+
+  it('says what to do when there is no leader, and when nobody answers', () => {
+    assert.match(statusText([says(1, 'candidate', 8), silent(2)]), /^There is no leader: .*until a majority/)
+    assert.match(
+      statusText([silent(1)]),
+      /h:7101 did not answer \(ECONNREFUSED\)\.\nNo node answered\. Check --connect/,
+    )
+  })
+
+  it('gives a script the same, in JSON', () => {
+    const json = JSON.parse(JSON.stringify(statusJson([says(2, 'leader', 7), silent(3)])))
+    assert.deepEqual([json.cluster, json.leader, json.term], ['three', 2, 7])
+    assert.deepEqual(
+      json.nodes.map((node: { reachable: boolean }) => node.reachable),
+      [false, true, false],
+    )
+    assert.equal(json.nodes[1].role, 'leader')
+  })
+})
