@@ -1,4 +1,4 @@
-export { InvariantError } from './assert.js'
+export { assert, InvariantError } from './assert.js'
 export { checkConfig, RAFT_DEFAULTS, type RaftConfig } from './config.js'
 export { ClusterWitness, checkLog, checkState, checkTransition, type NodeView } from './invariants.js'
 export type { Input, Outgoing, Output, ReadVerdict, Status, Write } from './io.js'

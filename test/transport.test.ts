@@ -7,13 +7,14 @@ import { Client, Metadata, Server, type ServerDuplexStream, type StatusObject, s
 import { type Logger, pino } from 'pino'
 import type { Message, NodeId } from '../raft/index.js'
 import { systemClock } from '../src/platform/clock.js'
+import { ListenError, listen } from '../src/platform/listen.js'
 import type { Clock, PeerItem, Transport } from '../src/replica/ports.js'
 import { encodeItems } from '../src/transport/codec.js'
 import { pack } from '../src/transport/fields.js'
 import { encodeHello, encodeWelcome } from '../src/transport/hello.js'
-import { createTransport, ListenError } from '../src/transport/index.js'
+import { createTransport } from '../src/transport/index.js'
 import { BUFFER_BYTES_MAX, DRAIN_MS, FRAME_BYTES, HELLO_MS } from '../src/transport/limits.js'
-import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, SERVER_CREDENTIALS, STREAM } from '../src/transport/service.js'
+import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, STREAM } from '../src/transport/service.js'
 
 /** Everything here goes over real loopback sockets; a test waits for events, and for nothing else. */
 const TIMEOUT = { timeout: 20_000 }
@@ -460,9 +461,7 @@ async function deafServer(address: string): Promise<DeafServer> {
     { stream: definition },
     { stream: (stream: ServerDuplexStream<Buffer, Buffer>) => deaf.accept(stream) },
   )
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(address, SERVER_CREDENTIALS, (error) => (error === null ? resolve() : reject(error)))
-  })
+  await listen(server, address, 'peers')
   return deaf
 }
 

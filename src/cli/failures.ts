@@ -33,4 +33,5 @@ const EXIT_OF_CLIENT: Readonly<Partial<Record<LockkeeperError['code'], number>>>
   UNREACHABLE: EXIT.unavailable,
   NO_LEADER: EXIT.unavailable,
   STOPPING: EXIT.unavailable,
+  BUSY: EXIT.unavailable,
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { loadClusterConfig, nodeConfig } from '../platform/config.js'
 import { LOG_LEVELS, type LogLevel } from '../platform/logger.js'
+import { version } from '../platform/version.js'
 import { addresses, DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
 import { devConfig } from './dev.js'
 import { HELP } from './help.js'
@@ -19,7 +19,7 @@ export function createProgram(finish: Finish): Command {
     .description(
       'Locks that survive failures: a small cluster that grants each lock to one holder at a time.',
     )
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .addOption(
@@ -142,9 +142,4 @@ function addressesOf(command: Command): string[] {
 
 function logLevelOption(level: LogLevel): Option {
   return new Option('--log-level <level>', 'how much it tells on stderr').choices(LOG_LEVELS).default(level)
-}
-
-function packageVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }

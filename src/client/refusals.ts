@@ -18,5 +18,5 @@ export function isSessionOver({ code }: RefusedError): boolean {
 
 /** Worth repeating with the same numbers, perhaps to another node. */
 export function isForNow({ code }: RefusedError): boolean {
-  return code === 'NO_LEADER' || code === 'STOPPING'
+  return code === 'NO_LEADER' || code === 'STOPPING' || code === 'BUSY'
 }

@@ -1,5 +1,5 @@
-import { assert } from '../../raft/assert.js'
 import {
+  assert,
   type Entry,
   type HardState,
   InvariantError,

@@ -1,5 +1,4 @@
-import { assert } from '../../raft/assert.js'
-import type { Entry, HardState, LogIndex, Term, Write } from '../../raft/index.js'
+import { assert, type Entry, type HardState, type LogIndex, type Term, type Write } from '../../raft/index.js'
 
 /**
  * A log without its payloads: the hard state, the last index, and where each term begins. It knows whether a write

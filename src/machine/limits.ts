@@ -29,6 +29,13 @@ export const LIMITS = {
   frameBytesMax: 4 * 1024 * 1024,
   /** What waits for a client that reads slowly; beyond it the client is cut off. */
   streamBufferBytesMax: 16 * 1024 * 1024,
+  /** Requests of one stream that have no answer yet. */
+  requestsPerStreamMax: 262_144,
+  /** Streams, and unary calls under way, of one node. */
+  streamsMax: 16_384,
+  callsMax: 65_536,
+  /** One page of a listing, encoded. */
+  pageBytesMax: 4 * 1024 * 1024,
   /** Names in one page of a listing. */
   pageMax: 1_000,
   /** Claims shown of one holder list or one queue; their full count is always told. */

@@ -49,6 +49,8 @@ export enum RefusalCode {
   INTERNAL = 13,
   /** STOPPING - The node is stopping; attach to another. */
   STOPPING = 14,
+  /** BUSY - The node has more in hand than it can take. Repeat with the same numbers, later or at another node. */
+  BUSY = 15,
   UNRECOGNIZED = -1,
 }
 
@@ -2860,7 +2862,7 @@ export type LockkeeperService = typeof LockkeeperService;
 export const LockkeeperService = {
   /**
    * The fast path: one stream per client, bound to one session, many requests and answers to a frame.
-   * The first frame says hello; nothing else is read before Welcome has been sent.
+   * The first frame says hello; send nothing more before Welcome has come.
    */
   attach: {
     path: "/lockkeeper.v1.Lockkeeper/Attach" as const,
@@ -2970,7 +2972,7 @@ export const LockkeeperService = {
 export interface LockkeeperServer extends UntypedServiceImplementation {
   /**
    * The fast path: one stream per client, bound to one session, many requests and answers to a frame.
-   * The first frame says hello; nothing else is read before Welcome has been sent.
+   * The first frame says hello; send nothing more before Welcome has come.
    */
   attach: handleBidiStreamingCall<ClientFrame, ServerFrame>;
   /** Opens a session: what holds locks, and loses them when it is not kept alive for its TTL. */
@@ -2999,7 +3001,7 @@ export interface LockkeeperServer extends UntypedServiceImplementation {
 export interface LockkeeperClient extends Client {
   /**
    * The fast path: one stream per client, bound to one session, many requests and answers to a frame.
-   * The first frame says hello; nothing else is read before Welcome has been sent.
+   * The first frame says hello; send nothing more before Welcome has come.
    */
   attach(): ClientDuplexStream<ClientFrame, ServerFrame>;
   attach(options: Partial<CallOptions>): ClientDuplexStream<ClientFrame, ServerFrame>;

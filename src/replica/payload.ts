@@ -37,7 +37,9 @@ export function encodePayload(at: number, chunks: readonly Chunk[]): Uint8Array 
 export function decodePayload(bytes: Uint8Array): Payload {
   const fields = packr.unpack(bytes) as unknown[]
   if (!Array.isArray(fields) || fields[0] !== FORMAT) {
-    throw new PayloadError(`log entry of format ${String(fields?.[0])}; this version reads format ${FORMAT}: upgrade this node`)
+    throw new PayloadError(
+      `log entry of format ${String(fields?.[0])}; this version reads format ${FORMAT}: upgrade this node`,
+    )
   }
   const chunks: Chunk[] = []
   for (let i = 2; i + CHUNK_FIELDS <= fields.length; i += CHUNK_FIELDS) {
@@ -86,7 +88,17 @@ function toFields(c: Command): unknown[] {
     case 'close':
       return [OPCODE.close, c.session, c.key]
     case 'acquire':
-      return [OPCODE.acquire, c.session, c.key, c.slot, c.seq, c.names, MODE[c.mode.kind], c.waitMs ?? null, c.label]
+      return [
+        OPCODE.acquire,
+        c.session,
+        c.key,
+        c.slot,
+        c.seq,
+        c.names,
+        MODE[c.mode.kind],
+        c.waitMs ?? null,
+        c.label,
+      ]
     case 'release':
       return [OPCODE.release, c.session, c.key, c.slot, c.seq, c.token]
     case 'cancel':

@@ -53,6 +53,7 @@ export class Replica {
   #clusterClock: ClusterClock | undefined
   #stampedAt = 0
   #appliedIndex = 0
+  #appliedAtMs = 0
   #readId = 0
   #asked = new Map<number, (confirmed: boolean) => void>()
   #confirmed: { index: number; answer: (confirmed: boolean) => void }[] = []
@@ -80,6 +81,12 @@ export class Replica {
     return this.#parts.machine
   }
 
+  /** The cluster's clock in whole ms, estimated from the last entry on: for people, never for decisions. */
+  clusterNow(): number {
+    return this.machine.at + Math.floor(this.#parts.clock.nowMs() - this.#appliedAtMs)
+  }
+
+  /** To be called before the transport delivers anything. */
   start(handlers: ReplicaHandlers): void {
     this.#handlers = handlers
     this.#tickLater()
@@ -167,7 +174,8 @@ export class Replica {
   }
 
   #send(messages: readonly Outgoing[]): void {
-    for (const { to, message } of messages) this.#parts.transport.send(to, { kind: 'raft', message } satisfies PeerItem)
+    for (const { to, message } of messages)
+      this.#parts.transport.send(to, { kind: 'raft', message } satisfies PeerItem)
   }
 
   #follow(status: Status): void {
@@ -233,6 +241,7 @@ export class Replica {
     const commands: Command[] = []
     for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
     const { verdicts, events } = this.#parts.machine.apply({ at, commands })
+    this.#appliedAtMs = this.#parts.clock.nowMs()
     let start = 0
     const settled = chunks.map((chunk) => {
       const own = verdicts.slice(start, start + chunk.count)

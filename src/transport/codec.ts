@@ -1,5 +1,4 @@
-import { assert } from '../../raft/assert.js'
-import type { Append, Entry, Message } from '../../raft/index.js'
+import { type Append, assert, type Entry, type Message } from '../../raft/index.js'
 import type { Chunk, PeerItem } from '../replica/ports.js'
 import { type Fields, FrameError, pack, unpack } from './fields.js'
 

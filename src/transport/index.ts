@@ -1,2 +1,1 @@
-export { ListenError } from './listener.js'
 export { createTransport, type TransportOptions } from './transport.js'

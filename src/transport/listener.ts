@@ -1,17 +1,13 @@
 import { Server, type ServerDuplexStream, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { NodeId } from '../../raft/index.js'
+import { listen } from '../platform/listen.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
 import { decodeHello, encodeWelcome, type Receiver, refusal } from './hello.js'
 import { HELLO_MS } from './limits.js'
-import { SERVER_CREDENTIALS, SERVER_OPTIONS, STREAM } from './service.js'
-
-/** The peer address can't be listened at. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-}
+import { SERVER_OPTIONS, STREAM } from './service.js'
 
 export interface ListenerOptions {
   readonly receiver: Receiver
@@ -36,12 +32,7 @@ export class Listener {
 
   /** Rejects with a `ListenError`. */
   listen(address: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, SERVER_CREDENTIALS, (error) => {
-        if (error === null) resolve()
-        else reject(listenError(address, error))
-      })
-    })
+    return listen(this.#server, address, 'peers')
   }
 
   stop(): void {
@@ -111,12 +102,4 @@ function attempt<T>(decode: () => T): T | FrameError {
     if (error instanceof FrameError) return error
     throw error
   }
-}
-
-function listenError(address: string, cause: Error): ListenError {
-  const inUse = /EADDRINUSE/.test(cause.message)
-  const remedy = inUse
-    ? 'another process has it: stop that process, or choose another port'
-    : 'check host and port in the configuration'
-  return new ListenError(`can't listen for peers at ${address} (${cause.message}): ${remedy}`, { cause })
 }

@@ -1,10 +1,4 @@
-import {
-  type ChannelOptions,
-  credentials,
-  type MethodDefinition,
-  ServerCredentials,
-  type ServerOptions,
-} from '@grpc/grpc-js'
+import { type ChannelOptions, credentials, type MethodDefinition, type ServerOptions } from '@grpc/grpc-js'
 import { FRAME_BYTES_MAX } from './limits.js'
 
 /** Frames are bytes to gRPC; `codec.ts` and `hello.ts` give them meaning. */
@@ -22,7 +16,6 @@ export const STREAM: MethodDefinition<Buffer, Buffer> = {
 
 /** Peers talk plain TCP. */
 export const CLIENT_CREDENTIALS = credentials.createInsecure()
-export const SERVER_CREDENTIALS = ServerCredentials.createInsecure()
 
 /**
  * Each attempt to connect has a channel of its own, so gRPC's backoff, retries and shared connections are out of play.

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino'
-import { assert } from '../../raft/assert.js'
-import type { NodeId } from '../../raft/index.js'
+import { assert, type NodeId } from '../../raft/index.js'
 import type { Clock, PeerItem, Transport, TransportHandlers } from '../replica/ports.js'
 import { encodeHello } from './hello.js'
 import { Link } from './link.js'

@@ -1,5 +1,4 @@
-import { assert } from '../../raft/assert.js'
-import { type Entry, type HardState, NOBODY, type Write } from '../../raft/index.js'
+import { assert, type Entry, type HardState, NOBODY, type Write } from '../../raft/index.js'
 import { LogOutline } from '../../src/log-store/outline.js'
 import type { LogStore, RecoveredLog } from '../../src/replica/ports.js'
 

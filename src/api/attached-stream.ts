@@ -1,0 +1,273 @@
+import type { Command } from '../machine/command.js'
+import { LIMITS } from '../machine/limits.js'
+import { checkCommand } from '../machine/validate.js'
+import type {
+  Answer,
+  ClientFrame,
+  Hello,
+  Request,
+  ServerFrame,
+  Topology,
+  Welcome,
+} from '../protocol/lockkeeper.js'
+import type { Timer } from '../replica/ports.js'
+import { Asked, type Final } from './asked.js'
+import type { Door } from './door.js'
+import { Refusal, wireCode } from './refusal.js'
+
+export const PROTOCOL_VERSION = 1
+
+/** The way back to one client. */
+export interface Wire {
+  send(frame: ServerFrame): void
+  /** Nothing is sent after this. Without a refusal the stream ends in peace. */
+  end(refusal?: Refusal): void
+}
+
+interface Bound {
+  readonly session: number
+  readonly key: number
+}
+
+/** From the opening of the stream to Welcome: a client that greets nobody, or a cluster without a leader. */
+const WELCOME_MS = 10_000
+/** Answers in one frame; more go into the next ones. */
+const ANSWERS_PER_FRAME = 8_192
+
+/**
+ * One client's stream: hello, then requests in and answers out, each by its slot and seq, in any order. Answers of one
+ * turn of the event loop leave in one frame.
+ */
+export class AttachedStream {
+  readonly #door: Door
+  readonly #wire: Wire
+  readonly #onOver: () => void
+  readonly #asked = new Set<Asked>()
+  readonly #welcomeTimer: Timer
+  #greeted = false
+  #bound: Bound | undefined
+  #stopListening: (() => void) | undefined
+  #answers: Answer[] = []
+  #topology: Topology | undefined
+  #flushDue = false
+  #over = false
+
+  constructor(door: Door, wire: Wire, onOver: () => void) {
+    this.#door = door
+    this.#wire = wire
+    this.#onOver = onOver
+    this.#welcomeTimer = door.parts.clock.after(WELCOME_MS, () => this.#notWelcomedInTime())
+  }
+
+  receive(frame: ClientFrame): void {
+    if (this.#over) return
+    if (this.#bound !== undefined) {
+      for (const request of frame.requests) this.#take(request, this.#bound)
+    } else if (this.#greeted || frame.hello === undefined || frame.requests.length > 0) {
+      this.refuse(invalid('say hello in the first frame, and send nothing more before Welcome has come'))
+    } else {
+      this.#greeted = true
+      this.#greet(frame.hello)
+    }
+  }
+
+  /** The client has left, or can't be reached. Its session lives on until its TTL. */
+  closed(): void {
+    this.#finish()
+  }
+
+  /** Ends the stream with a reason. */
+  refuse(refusal: Refusal): void {
+    if (this.#over) return
+    this.#flush()
+    this.#finish()
+    this.#wire.end(refusal)
+  }
+
+  /** News of the cluster; until Welcome has been sent there is nobody to tell. */
+  tell(topology: Topology): void {
+    if (this.#bound === undefined || this.#over) return
+    this.#topology = topology
+    this.#flushSoon()
+  }
+
+  #greet(hello: Hello): void {
+    const { clusterId } = this.#door.parts
+    if (hello.protocolVersion !== PROTOCOL_VERSION) {
+      const both = `protocol version ${PROTOCOL_VERSION}, and the client ${hello.protocolVersion}`
+      this.refuse(new Refusal('UNSUPPORTED', `this node speaks ${both}; upgrade the older of the two`))
+    } else if (hello.clusterId !== '' && hello.clusterId !== clusterId) {
+      const names = `'${clusterId}', not of '${hello.clusterId}'`
+      this.refuse(new Refusal('WRONG_CLUSTER', `this is a node of cluster ${names}; check the addresses`))
+    } else {
+      this.#enter(hello)
+    }
+  }
+
+  /** By way of the log: a Welcome is proof that the session was alive when the hello arrived. */
+  #enter({ session: { id, key } = { id: 0, key: 0 }, ttlMs, label }: Hello): void {
+    const command: Command =
+      id === 0 ? { op: 'open', key, ttlMs, label } : { op: 'keepAlive', session: id, key }
+    if (key === 0) return this.refuse(invalid('choose a session key at random, from 1 to 2^53 - 1'))
+    this.#ask(
+      command,
+      (final) => {
+        if (final.kind === 'opened') this.#welcome({ session: final.session, key }, final.ttlMs)
+        else if (final.kind === 'renewed') this.#welcome({ session: id, key }, final.ttlMs)
+        else if (final.kind === 'refused') this.refuse(new Refusal(final.code, final.message))
+      },
+      (refusal) => this.refuse(refusal),
+    )
+  }
+
+  #welcome(bound: Bound, ttlMs: number): void {
+    const { clusterId, nodeId, attachments } = this.#door.parts
+    this.#bound = bound
+    this.#welcomeTimer.cancel()
+    this.#stopListening = attachments.onSessionEnded(bound.session, (reason) => this.#sessionEnded(reason))
+    const welcome: Welcome = {
+      protocolVersion: PROTOCOL_VERSION,
+      clusterId,
+      nodeId,
+      session: { id: bound.session, key: bound.key },
+      ttlMs,
+      topology: this.#door.topology(),
+    }
+    this.#wire.send({ welcome, answers: [], topology: undefined, sessionEnded: undefined })
+  }
+
+  #take({ slot, seq, operation }: Request, bound: Bound): void {
+    const command = operation && toCommand(slot, seq, operation, bound)
+    if (command === undefined) {
+      this.#answer(slot, seq, refused('UNSUPPORTED', 'this node does not know that operation; upgrade it'))
+      return
+    }
+    this.#ask(
+      command,
+      (final) => this.#answer(slot, seq, toResult(final)),
+      ({ code, message }) => this.#answer(slot, seq, refused(code, message)),
+    )
+  }
+
+  #ask(command: Command, done: (final: Final) => void, failed: (refusal: Refusal) => void): void {
+    const problem = checkCommand(command)
+    if (problem !== undefined) return done(problem)
+    const { proposals, attachments } = this.#door.parts
+    const asked = new Asked(attachments, (final) => {
+      this.#asked.delete(asked)
+      done(final)
+    })
+    if (this.#asked.size < LIMITS.requestsPerStreamMax && proposals.submit(command, asked))
+      this.#asked.add(asked)
+    else
+      failed(new Refusal('BUSY', 'too many requests are under way here; repeat with the same numbers, later'))
+  }
+
+  #answer(slot: number, seq: number, result: NonNullable<Answer['result']>): void {
+    this.#answers.push({ slot, seq, result })
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (this.#flushDue) return
+    this.#flushDue = true
+    this.#door.parts.clock.soon(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#flushDue = false
+    if (this.#over) return
+    const answers = this.#answers
+    const topology = this.#topology
+    this.#answers = []
+    this.#topology = undefined
+    const rest = { welcome: undefined, topology: undefined, sessionEnded: undefined }
+    for (let k = 0; k < answers.length; k += ANSWERS_PER_FRAME) {
+      this.#wire.send({ ...rest, answers: answers.slice(k, k + ANSWERS_PER_FRAME) })
+    }
+    if (topology !== undefined) this.#wire.send({ ...rest, answers: [], topology })
+  }
+
+  /** What was decided before the session ended is told first. */
+  #sessionEnded(reason: 'expired' | 'closed'): void {
+    this.#flush()
+    const sessionEnded = { reason: reason === 'expired' ? 'EXPIRED' : 'CLOSED' }
+    this.#wire.send({ welcome: undefined, answers: [], topology: undefined, sessionEnded })
+    this.#finish()
+    this.#wire.end()
+  }
+
+  #notWelcomedInTime(): void {
+    if (!this.#greeted) this.refuse(invalid(`no hello within ${WELCOME_MS} ms; say hello in the first frame`))
+    else this.refuse(noLeader(WELCOME_MS))
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#welcomeTimer.cancel()
+    this.#stopListening?.()
+    for (const asked of this.#asked) asked.leave()
+    this.#asked.clear()
+    this.#onOver()
+  }
+}
+
+export function noLeader(waitedMs: number): Refusal {
+  const within = `within ${Math.round(waitedMs)} ms`
+  return new Refusal(
+    'NO_LEADER',
+    `no leader with a majority answered ${within}; repeat with the same numbers`,
+  )
+}
+
+function invalid(message: string): Refusal {
+  return new Refusal('INVALID', message)
+}
+
+function toCommand(
+  slot: number,
+  seq: number,
+  operation: NonNullable<Request['operation']>,
+  bound: Bound,
+): Command | undefined {
+  switch (operation.$case) {
+    case 'acquire': {
+      const { names, waitMs, label } = operation.value
+      return { op: 'acquire', ...bound, slot, seq, names, mode: { kind: 'exclusive' }, waitMs, label }
+    }
+    case 'release':
+      return { op: 'release', ...bound, slot, seq, token: operation.value.token }
+    case 'cancel':
+      return { op: 'cancel', ...bound, slot, seq }
+    case 'renew':
+      return { op: 'keepAlive', ...bound }
+    case 'close':
+      return { op: 'close', ...bound }
+    default:
+      return undefined
+  }
+}
+
+function toResult(final: Final): NonNullable<Answer['result']> {
+  switch (final.kind) {
+    case 'granted':
+      return { $case: 'granted', value: { token: final.token } }
+    case 'released':
+      return { $case: 'released', value: {} }
+    case 'cancelled':
+      return { $case: 'cancelled', value: {} }
+    case 'renewed':
+      return { $case: 'renewed', value: { ttlMs: final.ttlMs } }
+    case 'closed':
+      return { $case: 'closed', value: {} }
+    case 'refused':
+      return refused(final.code, final.message)
+    case 'opened':
+      return refused('INTERNAL', 'a session was opened where none was asked for')
+  }
+}
+
+function refused(code: Refusal['code'], message: string): NonNullable<Answer['result']> {
+  return { $case: 'refused', value: { code: wireCode(code), message } }
+}

@@ -1,0 +1,133 @@
+import type { Command } from '../machine/command.js'
+import { LIMITS } from '../machine/limits.js'
+import { checkCommand } from '../machine/validate.js'
+import type * as wire from '../protocol/lockkeeper.js'
+import { Asked, type Final } from './asked.js'
+import { noLeader } from './attached-stream.js'
+import { type Door, stoppingRefusal } from './door.js'
+import { Refusal } from './refusal.js'
+
+/** One unary call, as far as its caller is concerned. */
+export interface Caller {
+  /** Until the caller's own deadline; infinite if there is none. */
+  readonly remainingMs: number
+  /** `action` is called once if the caller leaves before it is answered. */
+  onGone(action: () => void): void
+}
+
+/** How long a call without a deadline waits for a leader. */
+const PATIENCE_MS = 10_000
+/** The part of the caller's time after which a refusal still reaches it. */
+const PATIENCE_SHARE = 0.8
+
+/** The calls that change something, for clients in any language. Each rejects with a `Refusal`. */
+export class Calls {
+  readonly #door: Door
+  readonly #randomKey: () => number
+  readonly #underWay = new Set<(refusal: Refusal) => void>()
+
+  /** `randomKey` gives secrets from 1 to 2^53 - 1. */
+  constructor(door: Door, randomKey: () => number) {
+    this.#door = door
+    this.#randomKey = randomKey
+  }
+
+  async openSession(request: wire.OpenSessionRequest, caller: Caller): Promise<wire.OpenSessionResponse> {
+    const { ttlMs, label } = request
+    const key = request.key === 0 ? this.#randomKey() : request.key
+    const { session, ttlMs: given } = await this.#ask({ op: 'open', key, ttlMs, label }, 'opened', caller)
+    return { session: { id: session, key }, ttlMs: given }
+  }
+
+  async keepAlive({ session }: wire.KeepAliveRequest, caller: Caller): Promise<wire.KeepAliveResponse> {
+    const { ttlMs } = await this.#ask({ op: 'keepAlive', ...speaker(session) }, 'renewed', caller)
+    return { ttlMs }
+  }
+
+  async closeSession(
+    { session }: wire.CloseSessionRequest,
+    caller: Caller,
+  ): Promise<wire.CloseSessionResponse> {
+    await this.#ask({ op: 'close', ...speaker(session) }, 'closed', caller)
+    return {}
+  }
+
+  async acquire(request: wire.AcquireRequest, caller: Caller): Promise<wire.AcquireResponse> {
+    const { names, waitMs, label } = request
+    const command: Command = {
+      op: 'acquire',
+      ...numbers(request),
+      names,
+      mode: { kind: 'exclusive' },
+      waitMs,
+      label,
+    }
+    const { token } = await this.#ask(command, 'granted', caller)
+    return { token }
+  }
+
+  async release(request: wire.ReleaseRequest, caller: Caller): Promise<wire.ReleaseResponse> {
+    await this.#ask({ op: 'release', ...numbers(request), token: request.token }, 'released', caller)
+    return {}
+  }
+
+  async cancel(request: wire.CancelRequest, caller: Caller): Promise<wire.CancelResponse> {
+    await this.#ask({ op: 'cancel', ...numbers(request) }, 'cancelled', caller)
+    return {}
+  }
+
+  /** Those under way are told to go to another node. */
+  stop(): void {
+    for (const fail of [...this.#underWay]) fail(stoppingRefusal())
+  }
+
+  async #ask<K extends Final['kind']>(
+    command: Command,
+    kind: K,
+    caller: Caller,
+  ): Promise<Extract<Final, { kind: K }>> {
+    const problem = checkCommand(command)
+    const final = problem ?? (await this.#propose(command, caller))
+    if (final.kind === kind) return final as Extract<Final, { kind: K }>
+    if (final.kind === 'refused') throw new Refusal(final.code, final.message)
+    throw new Refusal('STALE_REQUEST', 'another request had this slot and seq; use the next seq')
+  }
+
+  /** Waits for the log as long as the caller's deadline leaves time to say so, and for the queue as long as it takes. */
+  #propose(command: Command, caller: Caller): Promise<Final> {
+    if (this.#door.stopping) throw stoppingRefusal()
+    const { attachments, proposals, clock } = this.#door.parts
+    return new Promise((resolve, reject) => {
+      const over = (): void => {
+        patience.cancel()
+        this.#underWay.delete(fail)
+      }
+      const fail = (refusal: Refusal): void => {
+        over()
+        asked.leave()
+        reject(refusal)
+      }
+      const asked = new Asked(attachments, (final) => {
+        over()
+        resolve(final)
+      })
+      const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
+      const patience = clock.after(patienceMs, () => {
+        if (!asked.queued) fail(noLeader(patienceMs))
+      })
+      this.#underWay.add(fail)
+      caller.onGone(() => fail(new Refusal('CANCELLED', 'the caller has left')))
+      if (this.#underWay.size > LIMITS.callsMax || !proposals.submit(command, asked)) {
+        fail(new Refusal('BUSY', 'too many requests are under way here; repeat with the same numbers, later'))
+      }
+    })
+  }
+}
+
+function speaker(session: wire.Session | undefined): { session: number; key: number } {
+  return { session: session?.id ?? 0, key: session?.key ?? 0 }
+}
+
+function numbers(request: { session: wire.Session | undefined; slot: number; seq: number }) {
+  return { ...speaker(request.session), slot: request.slot, seq: request.seq }
+}

@@ -1,0 +1,89 @@
+import type { Logger } from 'pino'
+import type { Attachments } from '../attachments/attachments.js'
+import { LIMITS } from '../machine/limits.js'
+import type { Proposals } from '../proposals/proposals.js'
+import type { Topology } from '../protocol/lockkeeper.js'
+import type { Clock } from '../replica/ports.js'
+import type { Replica } from '../replica/replica.js'
+import { AttachedStream, type Wire } from './attached-stream.js'
+import { Refusal } from './refusal.js'
+
+/** A member of the cluster as the configuration has it. Addresses are 'host:port'. */
+export interface Member {
+  readonly id: number
+  readonly client: string
+  readonly peer: string
+}
+
+export interface DoorParts {
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly version: string
+  readonly members: readonly Member[]
+  readonly replica: Replica
+  readonly proposals: Proposals
+  readonly attachments: Attachments
+  readonly clock: Clock
+  /** Peers with a live stream. */
+  readonly connected: () => ReadonlySet<number>
+  readonly logger: Logger
+}
+
+/**
+ * The door of one node, whatever the wire: who is attached, and what they are told of the cluster. It decides nothing
+ * about locks.
+ */
+export class Door {
+  readonly #streams = new Set<AttachedStream>()
+  #stopping = false
+
+  constructor(readonly parts: DoorParts) {}
+
+  get stopping(): boolean {
+    return this.#stopping
+  }
+
+  /** A client has opened a stream; what it sends goes to the result. `wire.end` may be called from within. */
+  attach(wire: Wire): AttachedStream {
+    const stream = new AttachedStream(this, wire, () => this.#streams.delete(stream))
+    this.#streams.add(stream)
+    if (this.#stopping) stream.refuse(stoppingRefusal())
+    else if (this.#streams.size > LIMITS.streamsMax) {
+      stream.refuse(
+        new Refusal('BUSY', `this node serves ${LIMITS.streamsMax} streams already; try another node`),
+      )
+    }
+    return stream
+  }
+
+  topology(): Topology {
+    const { members, nodeId, replica, connected } = this.parts
+    const peers = connected()
+    return {
+      leader: replica.status.leader,
+      members: members.map(({ id, client, peer }) => ({
+        id,
+        clientAddress: client,
+        peerAddress: peer,
+        connected: id === nodeId || peers.has(id),
+      })),
+    }
+  }
+
+  /** The leader is another one, or ready now. */
+  onStatus(): void {
+    if (this.#streams.size === 0) return
+    const topology = this.topology()
+    for (const stream of this.#streams) stream.tell(topology)
+  }
+
+  /** Sends everybody to another node. */
+  stop(): void {
+    this.#stopping = true
+    for (const stream of [...this.#streams]) stream.refuse(stoppingRefusal())
+  }
+}
+
+export function stoppingRefusal(): Refusal {
+  return new Refusal('STOPPING', 'this node is stopping; repeat the request at another node')
+}

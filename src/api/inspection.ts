@@ -1,0 +1,119 @@
+import { LIMITS } from '../machine/limits.js'
+import { checkName } from '../machine/validate.js'
+import type { ClaimView, NameView } from '../machine/views.js'
+import * as wire from '../protocol/lockkeeper.js'
+import { noLeader } from './attached-stream.js'
+import type { Caller } from './calls.js'
+import type { Door } from './door.js'
+import { Refusal } from './refusal.js'
+
+const PAGE_DEFAULT = 100
+const PATIENCE_MS = 5_000
+const PATIENCE_SHARE = 0.8
+/** How soon to ask again when no leader could confirm a read. */
+const RETRY_MS = 50
+
+/** The calls that change nothing. Those about names are linearizable; the status is this node's own view. */
+export class Inspection {
+  readonly #door: Door
+
+  constructor(door: Door) {
+    this.#door = door
+  }
+
+  async getName({ name }: wire.GetNameRequest, caller: Caller): Promise<wire.GetNameResponse> {
+    const problem = checkName(name)
+    if (problem !== undefined) throw new Refusal(problem.code, problem.message)
+    await this.#confirm(caller)
+    const view = this.#door.parts.replica.machine.name(name)
+    return { name: view === undefined ? emptyName(name) : this.#nameState(view) }
+  }
+
+  async listNames(request: wire.ListNamesRequest, caller: Caller): Promise<wire.ListNamesResponse> {
+    await this.#confirm(caller)
+    const limit = request.limit === 0 ? PAGE_DEFAULT : request.limit
+    const page = this.#door.parts.replica.machine.names(request.prefix, request.after, limit)
+    const names: wire.NameState[] = []
+    let bytes = 0
+    for (const view of page.names) {
+      const state = this.#nameState(view)
+      bytes += wire.NameState.encode(state).finish().length
+      if (names.length > 0 && bytes > LIMITS.pageBytesMax) return { names, more: true }
+      names.push(state)
+    }
+    return { names, more: page.more }
+  }
+
+  getStatus(): wire.GetStatusResponse {
+    const { clusterId, nodeId, replica, version } = this.#door.parts
+    const { role, term, commitIndex } = replica.status
+    return {
+      clusterId,
+      nodeId,
+      role,
+      term,
+      topology: this.#door.topology(),
+      commitIndex,
+      appliedIndex: replica.appliedIndex,
+      sessions: replica.machine.sessions.size,
+      names: replica.machine.claims.queues.size,
+      version,
+    }
+  }
+
+  /** Resolves when this node's state is at least as new as the question. */
+  #confirm(caller: Caller): Promise<void> {
+    const { replica, clock } = this.#door.parts
+    const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
+    return new Promise((resolve, reject) => {
+      let over = false
+      const end = (finish: () => void) => (): void => {
+        if (over) return
+        over = true
+        patience.cancel()
+        finish()
+      }
+      const patience = clock.after(
+        patienceMs,
+        end(() => reject(noLeader(patienceMs))),
+      )
+      caller.onGone(end(() => reject(new Refusal('CANCELLED', 'the caller has left'))))
+      const confirmed = end(resolve)
+      const ask = (): void => {
+        if (over) return
+        replica.confirmRead((isConfirmed) => {
+          if (isConfirmed) confirmed()
+          else if (!over) clock.after(RETRY_MS, ask)
+        })
+      }
+      ask()
+    })
+  }
+
+  #nameState({ name, holders, waiters, waiterCount }: NameView): wire.NameState {
+    const now = this.#door.parts.replica.clusterNow()
+    return {
+      name,
+      holders: holders.map((claim) => claimState(claim, now)),
+      waiters: waiters.map((claim) => claimState(claim, now)),
+      waiting: waiterCount,
+    }
+  }
+}
+
+function emptyName(name: string): wire.NameState {
+  return { name, holders: [], waiters: [], waiting: 0 }
+}
+
+function claimState(claim: ClaimView, now: number): wire.Claim {
+  return {
+    session: claim.session,
+    sessionLabel: claim.sessionLabel,
+    label: claim.label,
+    mode: claim.mode.kind,
+    token: claim.token ?? 0,
+    sinceMs: Math.max(0, now - claim.since),
+    ttlLeftMs: Math.max(0, claim.expiresAt - now),
+    names: [...claim.names],
+  }
+}

@@ -1,0 +1,145 @@
+import { fileURLToPath } from 'node:url'
+import {
+  Server,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { ReflectionService } from '@grpc/reflection'
+import { HealthImplementation } from 'grpc-health-check'
+import { LIMITS } from '../machine/limits.js'
+import { listen } from '../platform/listen.js'
+import { LockkeeperService } from '../protocol/lockkeeper.js'
+import { type Caller, Calls } from './calls.js'
+import type { Door } from './door.js'
+import { type AttachCall, GrpcWire, grpcError } from './grpc-wire.js'
+import { Inspection } from './inspection.js'
+import { MALFORMED, type Malformed, malformedRefusal, tolerant } from './malformed.js'
+import { Refusal } from './refusal.js'
+
+const PROTO = fileURLToPath(new URL('../../../src/api/lockkeeper.proto', import.meta.url))
+const SERVICE_NAMES = ['', 'lockkeeper.v1.Lockkeeper']
+/** Between the end of the streams and of the connections: what was answered last is still delivered. */
+const DRAIN_MS = 1_000
+
+const OPTIONS = {
+  'grpc.max_receive_message_length': LIMITS.frameBytesMax,
+  'grpc.max_concurrent_streams': LIMITS.callsMax,
+  // Finds the client whose packets vanish without a word, and frees what it costs.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+}
+
+type UnaryCall<Request> = ServerUnaryCall<Request | Malformed, unknown>
+type Handle<Request> = (request: Request, caller: Caller) => unknown
+
+/** The gRPC server for clients: the contract, the standard health service, and reflection for tools. */
+export class ApiServer {
+  readonly #door: Door
+  readonly #calls: Calls
+  readonly #server = new Server(OPTIONS)
+  readonly #health = new HealthImplementation()
+
+  /** `randomKey` gives secrets from 1 to 2^53 - 1. */
+  constructor(door: Door, randomKey: () => number) {
+    this.#door = door
+    this.#calls = new Calls(door, randomKey)
+    this.setServing(false)
+    // Attach encodes its own frames, see GrpcWire.
+    const attach = { ...LockkeeperService.attach, responseSerialize: (frame: Buffer) => frame }
+    this.#server.addService(tolerant({ ...LockkeeperService, attach }), this.#implementation())
+    this.#health.addToServer(this.#server)
+    new ReflectionService(loadSync(PROTO)).addToServer(this.#server)
+  }
+
+  /** Rejects with a `ListenError`. */
+  listen(address: string): Promise<void> {
+    return listen(this.#server, address, 'clients')
+  }
+
+  /** What the health service says: whether requests have a chance, which takes a leader. */
+  setServing(serving: boolean): void {
+    for (const name of SERVICE_NAMES) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING')
+  }
+
+  /** Sends clients away with STOPPING, and lets go of those who do not go. */
+  async stop(): Promise<void> {
+    this.setServing(false)
+    this.#door.stop()
+    this.#calls.stop()
+    await new Promise<void>((resolve) => {
+      const timer = this.#door.parts.clock.after(DRAIN_MS, () => {
+        this.#server.forceShutdown()
+        resolve()
+      })
+      this.#server.tryShutdown(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  #implementation(): UntypedServiceImplementation {
+    const calls = this.#calls
+    const inspection = new Inspection(this.#door)
+    return {
+      attach: (call: AttachCall) => this.#attach(call),
+      openSession: this.#unary(calls.openSession.bind(calls)),
+      keepAlive: this.#unary(calls.keepAlive.bind(calls)),
+      closeSession: this.#unary(calls.closeSession.bind(calls)),
+      acquire: this.#unary(calls.acquire.bind(calls)),
+      release: this.#unary(calls.release.bind(calls)),
+      cancel: this.#unary(calls.cancel.bind(calls)),
+      getName: this.#unary(inspection.getName.bind(inspection)),
+      listNames: this.#unary(inspection.listNames.bind(inspection)),
+      getStatus: this.#unary(() => inspection.getStatus()),
+    }
+  }
+
+  #attach(call: AttachCall): void {
+    const wire = new GrpcWire(call, (refusal) => stream.refuse(refusal))
+    const stream = this.#door.attach(wire)
+    call.on('data', (frame) => {
+      if (frame === MALFORMED) return stream.refuse(malformedRefusal())
+      try {
+        stream.receive(frame)
+      } catch (error) {
+        stream.refuse(this.#internal(error))
+      }
+    })
+    call.on('end', () => {
+      stream.closed()
+      wire.end()
+    })
+    call.on('cancelled', () => stream.closed())
+    call.on('close', () => stream.closed())
+  }
+
+  #unary<Request>(
+    handle: Handle<Request>,
+  ): (call: UnaryCall<Request>, callback: sendUnaryData<unknown>) => void {
+    return (call, callback) => {
+      this.#answer(handle, call).then(
+        (response) => callback(null, response),
+        (error: unknown) => callback(grpcError(error instanceof Refusal ? error : this.#internal(error))),
+      )
+    }
+  }
+
+  async #answer<Request>(handle: Handle<Request>, call: UnaryCall<Request>): Promise<unknown> {
+    if (call.request === MALFORMED) throw malformedRefusal()
+    return await handle(call.request, {
+      remainingMs: Number(call.getDeadline()) - Date.now(),
+      onGone: (action) => call.once('cancelled', action),
+    })
+  }
+
+  #internal(error: unknown): Refusal {
+    this.#door.parts.logger.error({ err: error }, 'a request failed unexpectedly')
+    return new Refusal(
+      'INTERNAL',
+      'this node made a mistake; its log tells which. Report it, and try another node',
+    )
+  }
+}

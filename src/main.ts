@@ -1,0 +1,137 @@
+import { RAFT_DEFAULTS, RaftNode } from '../raft/index.js'
+import { Door } from './api/door.js'
+import { ApiServer } from './api/server.js'
+import { Attachments } from './attachments/attachments.js'
+import { openLevelLogStore } from './log-store/index.js'
+import { Machine } from './machine/machine.js'
+import { systemClock } from './platform/clock.js'
+import type { NodeConfig } from './platform/config.js'
+import type { Logger } from './platform/logger.js'
+import { random, randomKey } from './platform/random.js'
+import { version } from './platform/version.js'
+import { Proposals } from './proposals/proposals.js'
+import type { LogStore, Transport } from './replica/ports.js'
+import { Replica } from './replica/replica.js'
+import { createTransport } from './transport/index.js'
+
+export interface NodeSurroundings {
+  readonly logger: Logger
+  /** A broken invariant or a failed disk: the node has stopped serving, and its process should end. */
+  readonly onFatal: (error: Error) => void
+}
+
+export interface RunningNode {
+  readonly clientAddress: string
+  /** In order: clients are sent to other nodes, the last write ends. */
+  stop(): Promise<void>
+}
+
+/**
+ * The composition root of one node: the only place where real things meet. Rejects, with nothing left running, if the
+ * data directory can't be used or a port can't be listened at.
+ */
+export async function startNode(config: NodeConfig, surroundings: NodeSurroundings): Promise<RunningNode> {
+  const store = await openLevelLogStore(config.data, { clusterId: config.clusterId, nodeId: config.id })
+  try {
+    return await startOn(store, config, surroundings)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function startOn(
+  store: LogStore,
+  config: NodeConfig,
+  { logger, onFatal }: NodeSurroundings,
+): Promise<RunningNode> {
+  const recovered = await store.load()
+  const transport = createPeers(config, logger)
+  const { tickMs, heartbeatTicks, electionTicks } = config.timing
+  const raft = new RaftNode(
+    {
+      ...RAFT_DEFAULTS,
+      id: config.id,
+      voters: config.nodes.map(({ id }) => id),
+      heartbeatTicks,
+      electionTicks,
+    },
+    recovered,
+    random,
+  )
+  const clock = systemClock
+  const replica = new Replica({ raft, machine: new Machine(), store, transport, clock, tickMs })
+  const attachments = new Attachments()
+  const proposals = new Proposals({ self: config.id, replica, transport, clock, firstNumber: firstNumber() })
+  const door = new Door({
+    clusterId: config.clusterId,
+    nodeId: config.id,
+    version,
+    members: config.nodes,
+    replica,
+    proposals,
+    attachments,
+    clock,
+    connected: () => transport.connected(),
+    logger,
+  })
+  const api = new ApiServer(door, randomKey)
+
+  const stop = async (): Promise<void> => {
+    await api.stop()
+    proposals.stop()
+    replica.stop()
+    await transport.stop()
+    await store.close()
+  }
+
+  replica.start({
+    onApplied: (applied) => {
+      proposals.onApplied(applied)
+      attachments.onEvents(applied.events)
+    },
+    onStatus: (status) => {
+      logger.info({ role: status.role, term: status.term, leader: status.leader }, 'leadership')
+      proposals.onStatus(status)
+      api.setServing(status.leader !== 0)
+      door.onStatus()
+    },
+    onFatal: (error) => {
+      logger.fatal({ err: error }, 'stopped')
+      onFatal(error instanceof Error ? error : new Error(String(error)))
+    },
+  })
+  try {
+    await transport.start({
+      onItem: (from, item) => {
+        if (item.kind === 'raft') replica.receive(from, item.message)
+        else proposals.forwarded(item.chunk)
+      },
+      onConnected: (peer) => proposals.onConnected(peer),
+      onDisconnected: (peer) => replica.disconnected(peer),
+    })
+    await api.listen(config.client)
+  } catch (error) {
+    replica.stop()
+    await transport.stop()
+    throw error
+  }
+  return { clientAddress: config.client, stop }
+}
+
+function createPeers(config: NodeConfig, logger: Logger): Transport {
+  return createTransport({
+    self: config.id,
+    clusterId: config.clusterId,
+    listen: config.peer,
+    peers: new Map(config.nodes.map(({ id, peer }) => [id, peer])),
+    clock: systemClock,
+    random,
+    logger,
+  })
+}
+
+/** At random, so that no answer meant for an earlier process of this node is taken for one of this. */
+function firstNumber(): number {
+  return Math.floor(random() * 2 ** 52)
+}
