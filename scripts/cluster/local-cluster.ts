@@ -1,0 +1,131 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { GrpcConnector } from '../../src/client/grpc-connector.js'
+import type { GetStatusResponse } from '../../src/protocol/lockkeeper.js'
+import { freeAddresses } from './free-ports.js'
+import { NodeProcess } from './node-process.js'
+
+export interface LocalClusterOptions {
+  /** 3 by default. */
+  readonly nodes?: number
+  /** 'local' by default. */
+  readonly clusterId?: string
+  /** Where each node dials the others, if not at their own address: for a network that a test can cut. */
+  readonly peerAddressSeenBy?: (from: number, to: number, address: string) => string
+}
+
+const STATUS_MS = 1_000
+const LEADER_MS = 20_000
+const POLL_MS = 20
+
+/**
+ * A cluster of real processes on loopback, with free ports and a temporary directory of its own, for the quickstart, the
+ * benchmark and the tests. `stop` ends the processes and removes the directory.
+ */
+export class LocalCluster {
+  readonly directory: string
+  readonly nodes: readonly NodeProcess[]
+  /** 'host:port' for clients, in the order of `nodes`, whose ids count from 1. */
+  readonly clientAddresses: readonly string[]
+  readonly #connector = new GrpcConnector()
+
+  private constructor(directory: string, nodes: readonly NodeProcess[], clientAddresses: readonly string[]) {
+    this.directory = directory
+    this.nodes = nodes
+    this.clientAddresses = clientAddresses
+  }
+
+  /** Resolves when all nodes listen and one of them leads. */
+  static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+    const cluster = await LocalCluster.create(options)
+    try {
+      await Promise.all(cluster.nodes.map((node) => node.start()))
+      await cluster.leader()
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+  }
+
+  /** Everything is in place, and nothing has been started. */
+  static async create(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+    const { nodes: count = 3, clusterId = 'local', peerAddressSeenBy = (_, __, address) => address } = options
+    const directory = await mkdtemp(join(tmpdir(), 'lockkeeper-'))
+    const addresses = await freeAddresses(2 * count)
+    const members = Array.from({ length: count }, (_, k) => ({
+      id: k + 1,
+      peer: addresses[k]!,
+      client: addresses[count + k]!,
+      data: join(directory, `data-${k + 1}`),
+    }))
+    const nodes: NodeProcess[] = []
+    for (const { id } of members) {
+      const seen = members.map((member) => {
+        const peer = member.id === id ? member.peer : peerAddressSeenBy(id, member.id, member.peer)
+        return { ...member, peer }
+      })
+      const configFile = join(directory, `node-${id}.yaml`)
+      await writeFile(configFile, stringify({ cluster: { id: clusterId }, nodes: seen }))
+      nodes.push(new NodeProcess({ id, configFile, logFile: join(directory, `node-${id}.log`) }))
+    }
+    return new LocalCluster(
+      directory,
+      nodes,
+      members.map(({ client }) => client),
+    )
+  }
+
+  /** For `connect()`. */
+  get addresses(): string {
+    return this.clientAddresses.join(',')
+  }
+
+  node(id: number): NodeProcess {
+    const node = this.nodes[id - 1]
+    if (node === undefined) throw new Error(`there is no node ${id}`)
+    return node
+  }
+
+  clientAddress(id: number): string {
+    return this.clientAddresses[id - 1]!
+  }
+
+  /** What a node says of itself; undefined if it does not answer within a second. */
+  async status(id: number): Promise<GetStatusResponse | undefined> {
+    try {
+      return await this.#connector.call(this.clientAddress(id), 'getStatus', {}, STATUS_MS)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The node that a majority of those which answer holds for the leader, as soon as there is one. */
+  async leader(): Promise<NodeProcess> {
+    const endMs = performance.now() + LEADER_MS
+    while (performance.now() < endMs) {
+      const running = this.nodes.filter(({ isRunning }) => isRunning)
+      const statuses = await Promise.all(running.map(({ id }) => this.status(id)))
+      for (const node of running) {
+        const followers = statuses.filter((status) => status?.topology?.leader === node.id)
+        const leads = statuses.some((status) => status?.nodeId === node.id && status.role === 'leader')
+        if (leads && followers.length > this.nodes.length / 2) return node
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+    const outputs = this.nodes.map((node) => `--- node ${node.id}\n${node.output().slice(-2_000)}`)
+    throw new Error(`no leader within ${LEADER_MS} ms\n${outputs.join('\n')}`)
+  }
+
+  async stop(): Promise<void> {
+    this.#connector.close()
+    await Promise.all(this.nodes.map((node) => node.stop()))
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}

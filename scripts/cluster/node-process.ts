@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const READY_MS = 20_000
+const STOP_MS = 10_000
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface NodeProcessOptions {
+  readonly id: number
+  readonly configFile: string
+  /** Its stdout and stderr, appended to at each start. */
+  readonly logFile: string
+}
+
+/** Started and not yet ended. When this process ends, however it ends in order, they are killed. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** One node of a cluster as a real process, `lockkeeper serve`, that can be killed, frozen and started again. */
+export class NodeProcess {
+  readonly #options: NodeProcessOptions
+  #child: ChildProcess | undefined
+  #exit: Promise<Exit> | undefined
+
+  constructor(options: NodeProcessOptions) {
+    this.#options = options
+  }
+
+  get id(): number {
+    return this.#options.id
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined
+  }
+
+  /** Resolves when the node listens; it may not know a leader yet. Rejects with its output if it ends instead. */
+  async start(): Promise<void> {
+    const { id, configFile, logFile } = this.#options
+    const log = openSync(logFile, 'a')
+    const from = readFileSync(logFile).length
+    const args = ['--enable-source-maps', MAIN, 'serve', '--config', configFile, '--node', String(id)]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] })
+    closeSync(log)
+    running.add(child)
+    this.#child = child
+    this.#exit = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        running.delete(child)
+        if (this.#child === child) this.#child = undefined
+        resolve({ code, signal })
+      })
+    })
+    await this.#ready(from)
+  }
+
+  /** The newest output. */
+  output(from = 0): string {
+    return readFileSync(this.#options.logFile).subarray(from).toString()
+  }
+
+  /** As a power switch does it (SIGKILL), or another signal. Resolves when the process has ended. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<Exit | undefined> {
+    this.#child?.kill(signal)
+    return await this.#exit
+  }
+
+  /** Takes the processor away from it. Its sockets stay open, and it knows nothing of it. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  /** In order; if it does not end in ten seconds, it is killed. */
+  async stop(): Promise<void> {
+    if (this.#child === undefined) return
+    this.thaw()
+    const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_MS)
+    await this.kill('SIGTERM')
+    clearTimeout(timer)
+  }
+
+  async #ready(from: number): Promise<void> {
+    const endMs = performance.now() + READY_MS
+    while (!/ is ready: /.test(this.output(from))) {
+      if (this.#child === undefined) throw new Error(`node ${this.id} ended: ${this.output(from)}`)
+      if (performance.now() > endMs) throw new Error(`node ${this.id} is not ready: ${this.output(from)}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
