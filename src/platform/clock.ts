@@ -12,9 +12,24 @@ export const systemClock = {
 
   /**
    * The check phase comes after the poll phase: what is already in the sockets has been read by then. All actions of
-   * one turn run in that one phase; one that throws does not swallow those behind it.
+   * one turn run in that one phase, and so do those that they ask for: a request goes from its socket to the sockets of
+   * the peers in one turn.
    */
   soon(action: () => void): void {
-    setImmediate(action)
+    if (due.length === 0) setImmediate(runDue)
+    due.push(action)
   },
+}
+
+let due: (() => void)[] = []
+
+/** An action that throws does not swallow those behind it. */
+function runDue(): void {
+  let done = 0
+  try {
+    while (done < due.length) due[done++]!()
+  } finally {
+    due = due.slice(done)
+    if (due.length > 0) setImmediate(runDue)
+  }
 }
