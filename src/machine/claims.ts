@@ -8,8 +8,10 @@ import type { Agenda } from './agenda.js'
 import { assert } from './assert.js'
 import type { Acquire, ClaimId, Granted, Refused, SessionId, Token } from './command.js'
 import { isGrantable } from './grant-rule.js'
+import type { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
-import { type Claim, type Queue, Queues } from './queues.js'
+import { type Claim, type Place, type Queue, Queues } from './queues.js'
+import type { ClaimRecord } from './records.js'
 import { limitReached } from './refusals.js'
 
 export class Claims {
@@ -20,12 +22,14 @@ export class Claims {
   nextToken: Token = 1
 
   readonly #agenda: Agenda
+  readonly #ledger: Ledger
   readonly #byId = new Map<ClaimId, Claim>()
   readonly #byToken = new Map<Token, Claim>()
   #candidates: Claim[] = []
 
-  constructor(agenda: Agenda) {
+  constructor(agenda: Agenda, ledger: Ledger) {
     this.#agenda = agenda
+    this.#ledger = ledger
   }
 
   get size(): number {
@@ -56,22 +60,26 @@ export class Claims {
 
   /** Enters all its queues at their ends; the caller asks whether it can be granted at once. */
   enter(session: SessionId, { slot, seq, names, mode, label }: Acquire, at: number): Claim {
-    const claim: Claim = {
-      id: this.nextId++,
-      session,
-      slot,
-      seq,
-      names,
-      mode,
-      label,
-      places: [],
-      token: undefined,
-      since: at,
-      waitLimit: undefined,
-    }
-    for (const name of names) claim.places.push(this.queues.enter(name, claim))
-    this.#byId.set(claim.id, claim)
+    const token = undefined
+    const claim = newClaim({ id: this.nextId++, session, slot, seq, names, mode, label, token, since: at })
+    this.#ledger.touch(claim)
+    this.#add(claim)
     return claim
+  }
+
+  /** As they were recorded, in any order; `onClaim` gets them in the order of their ids. */
+  restoreAll(records: readonly ClaimRecord[], onClaim: (claim: Claim) => void): void {
+    const claims: Claim[] = []
+    for (const record of [...records].sort((a, b) => a.id - b.id)) {
+      const claim = newClaim(record)
+      claim.isRecorded = true
+      this.#add(claim)
+      if (record.waitUntil !== undefined) this.limitWait(claim, record.waitUntil)
+      claims.push(claim)
+      onClaim(claim)
+    }
+    const holders = claims.filter(({ token }) => token !== undefined)
+    for (const claim of holders.sort((a, b) => a.token! - b.token!)) this.#hold(claim, claim.token!)
   }
 
   limitWait(claim: Claim, deadline: number): void {
@@ -80,19 +88,17 @@ export class Claims {
 
   grant(claim: Claim, at: number): Granted {
     assert(isGrantable(claim), 'only a grantable claim is granted', { claim: claim.id })
+    this.#ledger.touch(claim)
     this.#endWait(claim)
-    for (const place of claim.places) place.queue.waiting.remove(place)
-    claim.token = this.nextToken++
+    const token = this.nextToken++
     claim.since = at
-    this.#byToken.set(claim.token, claim)
-    for (const place of claim.places) {
-      place.queue.granted.append(place)
-      this.#touch(place.queue)
-    }
-    return { kind: 'granted', claim: claim.id, token: claim.token }
+    this.#hold(claim, token)
+    for (const place of claim.places) this.#touch(place.queue)
+    return { kind: 'granted', claim: claim.id, token }
   }
 
   leave(claim: Claim): void {
+    this.#ledger.remove(claim)
     this.#endWait(claim)
     this.#byId.delete(claim.id)
     if (claim.token !== undefined) this.#byToken.delete(claim.token)
@@ -114,6 +120,20 @@ export class Claims {
     }
   }
 
+  #add(claim: Claim): void {
+    for (const name of claim.names) claim.places.push(this.queues.enter(name, claim))
+    this.#byId.set(claim.id, claim)
+  }
+
+  #hold(claim: Claim, token: Token): void {
+    claim.token = token
+    this.#byToken.set(token, claim)
+    for (const place of claim.places) {
+      place.queue.waiting.remove(place)
+      place.queue.granted.append(place)
+    }
+  }
+
   #touch(queue: Queue): void {
     if (queue.waiting.first !== undefined) this.#candidates.push(queue.waiting.first.claim)
   }
@@ -122,5 +142,29 @@ export class Claims {
     if (claim.waitLimit === undefined) return
     this.#agenda.remove(claim.waitLimit)
     claim.waitLimit = undefined
+  }
+}
+
+function newClaim(record: Omit<ClaimRecord, 'waitUntil'>): Claim {
+  const { id, session, slot, seq, names, mode, label, token, since } = record
+  const places: Place[] = []
+  const waitLimit = undefined
+  const isRecorded = false
+  const isGone = false
+  return {
+    kind: 'claim',
+    id,
+    session,
+    slot,
+    seq,
+    names,
+    mode,
+    label,
+    places,
+    token,
+    since,
+    waitLimit,
+    isRecorded,
+    isGone,
   }
 }

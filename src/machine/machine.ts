@@ -22,9 +22,12 @@ import type {
   SessionId,
   Verdict,
 } from './command.js'
+import { Digest } from './digest.js'
 import { isGrantable } from './grant-rule.js'
+import { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
+import { type Fields, RECORD_FORMAT, type RecordChange, RecordReader, SUMMARY_KEY } from './records.js'
 import * as refusals from './refusals.js'
 import { type Session, Sessions } from './sessions.js'
 import { checkCommand } from './validate.js'
@@ -43,15 +46,22 @@ const CANCELLED: Verdict = { kind: 'cancelled' }
 
 export class Machine {
   readonly agenda = new Agenda()
-  readonly sessions = new Sessions(this.agenda)
-  readonly claims = new Claims(this.agenda)
+  readonly ledger = new Ledger()
+  readonly sessions = new Sessions(this.agenda, this.ledger)
+  readonly claims = new Claims(this.agenda, this.ledger)
 
   #at = 0
+  #digest = new Digest(0)
   #events: MachineEvent[] = []
 
   /** The `at` of the newest batch. */
   get at(): number {
     return this.#at
+  }
+
+  /** Equal on every node that has applied the same batches; a whole number. */
+  get digest(): number {
+    return this.#digest.value
   }
 
   /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
@@ -69,7 +79,28 @@ export class Machine {
     this.#events = []
     this.#expire()
     const verdicts = batch.commands.map((command) => this.#perform(command))
+    this.#digestStep(verdicts)
     return { verdicts, events: this.#events }
+  }
+
+  /**
+   * Begins a checkpoint of this moment and returns its first record; the others come from `ledger.take`, while the
+   * machine goes on. Records of earlier checkpoints that are not among them are still valid.
+   */
+  beginCheckpoint(): RecordChange {
+    this.ledger.freeze()
+    const { sessions, claims } = this
+    const fields = [RECORD_FORMAT, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
+    return { key: SUMMARY_KEY, fields }
+  }
+
+  /** The machine as its checkpoints left it. Throws a RangeError at a record that this version does not understand. */
+  static restore(records: Iterable<readonly [key: string, fields: Fields]>): Machine {
+    const reader = new RecordReader()
+    for (const [key, fields] of records) reader.read(key, fields)
+    const machine = new Machine()
+    machine.#restore(reader)
+    return machine
   }
 
   name(name: string): NameView | undefined {
@@ -85,6 +116,25 @@ export class Machine {
   session(id: SessionId): SessionView | undefined {
     const session = this.sessions.get(id)
     return session && viewSession(session)
+  }
+
+  #restore({ summary, sessions, slots, claims }: RecordReader): void {
+    const [format, at, nextSession, nextClaim, nextToken, digest] = summary as readonly number[]
+    if (format !== RECORD_FORMAT) throw new RangeError(`records of format ${format}; upgrade this node`)
+    this.#at = at!
+    this.#digest = new Digest(digest!)
+    this.sessions.nextId = nextSession!
+    this.claims.nextId = nextClaim!
+    this.claims.nextToken = nextToken!
+    for (const session of sessions) this.sessions.restore(session)
+    for (const slot of slots) this.sessions.restoreSlot(slot)
+    this.claims.restoreAll(claims, (claim) => this.sessions.get(claim.session)!.claims.add(claim))
+  }
+
+  #digestStep(verdicts: readonly Verdict[]): void {
+    this.#digest.at(this.#at)
+    for (const verdict of verdicts) this.#digest.verdict(verdict)
+    for (const event of this.#events) this.#digest.event(event)
   }
 
   #expire(): void {
@@ -136,7 +186,7 @@ export class Machine {
     if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
     const answer =
       command.op === 'acquire' ? this.#acquire(session, command) : this.#release(session, command)
-    this.#remember(session, command, answer)
+    this.sessions.remember(session, command.slot, command.seq, answer)
     return answer
   }
 
@@ -180,13 +230,13 @@ export class Machine {
     const slot = session.slots.get(command.slot)
     if (slot === undefined || command.seq > slot.seq) {
       if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
-      this.#remember(session, command, refusals.CANCELLED)
+      this.sessions.remember(session, command.slot, command.seq, refusals.CANCELLED)
     } else if (
       command.seq === slot.seq &&
       (slot.answer.kind === 'queued' || slot.answer.kind === 'granted')
     ) {
       this.#takeBack(session, slot.answer.claim)
-      slot.answer = refusals.CANCELLED
+      this.sessions.remember(session, slot.number, slot.seq, refusals.CANCELLED)
     }
     return CANCELLED
   }
@@ -197,16 +247,6 @@ export class Machine {
     if (claim === undefined) return
     if (claim.token === undefined) this.#refuseWaiting(claim, refusals.CANCELLED)
     else this.#leave(session, claim)
-  }
-
-  #remember(session: Session, { slot, seq }: Acquire | Release | Cancel, answer: Verdict): void {
-    const known = session.slots.get(slot)
-    if (known === undefined) {
-      session.slots.set(slot, { seq, answer })
-      return
-    }
-    known.seq = seq
-    known.answer = answer
   }
 
   #endSession(session: Session, reason: 'expired' | 'closed'): void {
@@ -225,9 +265,10 @@ export class Machine {
 
   /** A claim that was queued has its outcome: its slot, which is still busy with it, remembers. */
   readonly #decide = (claim: Claim, outcome: Granted | Refused): void => {
-    const slot = this.sessions.get(claim.session)!.slots.get(claim.slot)!
+    const session = this.sessions.get(claim.session)!
+    const slot = session.slots.get(claim.slot)!
     assert(slot.seq === claim.seq, 'the slot of a waiting claim stays with it', { claim: claim.id })
-    slot.answer = outcome
+    this.sessions.remember(session, slot.number, slot.seq, outcome)
     this.#events.push({ kind: 'decided', claim: claim.id, outcome })
   }
 

@@ -4,8 +4,10 @@
  */
 import type { Deadline } from './agenda.js'
 import type { ClaimId, Mode, SessionId, Token } from './command.js'
+import type { Bookkeeping } from './records.js'
 
-export interface Claim {
+export interface Claim extends Bookkeeping {
+  readonly kind: 'claim'
   readonly id: ClaimId
   readonly session: SessionId
   /** The request it came with; while it waits, the slot's newest. */

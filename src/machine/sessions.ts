@@ -4,11 +4,14 @@
  */
 import type { Agenda, Deadline } from './agenda.js'
 import type { OpenSession, Refused, SessionId, Verdict } from './command.js'
+import type { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
+import type { Bookkeeping, SessionRecord, SlotRecord } from './records.js'
 import { limitReached, SESSION_EXPIRED, SESSION_FOREIGN, SESSION_UNKNOWN } from './refusals.js'
 
-export interface Session {
+export interface Session extends Bookkeeping {
+  readonly kind: 'session'
   readonly id: SessionId
   readonly key: number
   readonly ttlMs: number
@@ -22,7 +25,10 @@ export interface Session {
 }
 
 /** The newest request of a slot, and what it came to. `queued` is replaced when the claim is decided. */
-export interface Slot {
+export interface Slot extends Bookkeeping {
+  readonly kind: 'slot'
+  readonly session: SessionId
+  readonly number: number
   seq: number
   answer: Verdict
 }
@@ -32,11 +38,13 @@ export class Sessions {
   nextId: SessionId = 1
 
   readonly #agenda: Agenda
+  readonly #ledger: Ledger
   readonly #byId = new Map<SessionId, Session>()
   readonly #byKey = new Map<number, Session>()
 
-  constructor(agenda: Agenda) {
+  constructor(agenda: Agenda, ledger: Ledger) {
     this.#agenda = agenda
+    this.#ledger = ledger
   }
 
   get size(): number {
@@ -64,15 +72,28 @@ export class Sessions {
     if (known === undefined && this.size >= LIMITS.sessionsMax)
       return limitReached('sessions', LIMITS.sessionsMax)
     const session = known ?? this.#create(command, at)
-    this.renew(session, at)
+    if (known !== undefined) this.renew(session, at)
     return { kind: 'opened', session: session.id, ttlMs: session.ttlMs }
   }
 
   renew(session: Session, at: number): void {
+    this.#ledger.touch(session)
     this.#agenda.move(session.expiry, at + session.ttlMs)
   }
 
+  /** The newest request of its slot, and what it came to. */
+  remember(session: Session, number: number, seq: number, answer: Verdict): void {
+    const known = session.slots.get(number)
+    const slot = known ?? newSlot(session.id, number, seq, answer)
+    this.#ledger.touch(slot)
+    slot.seq = seq
+    slot.answer = answer
+    if (known === undefined) session.slots.set(number, slot)
+  }
+
   remove(session: Session): void {
+    for (const slot of session.slots.values()) this.#ledger.remove(slot)
+    this.#ledger.remove(session)
     this.#agenda.remove(session.expiry)
     this.#byId.delete(session.id)
     this.#byKey.delete(session.key)
@@ -85,21 +106,44 @@ export class Sessions {
     return id < this.nextId ? SESSION_EXPIRED : SESSION_UNKNOWN
   }
 
+  /** As it was recorded; its claims are not in it yet. */
+  restore({ id, key, ttlMs, label, openedAt, expiresAt }: SessionRecord): void {
+    const session = this.#add({ id, key, ttlMs, label, openedAt, expiresAt })
+    session.isRecorded = true
+  }
+
+  restoreSlot({ session, number, seq, answer }: SlotRecord): void {
+    const slot = newSlot(session, number, seq, answer)
+    slot.isRecorded = true
+    this.#byId.get(session)!.slots.set(number, slot)
+  }
+
   #create({ key, ttlMs, label }: OpenSession, at: number): Session {
-    const id = this.nextId++
-    const expiry = this.#agenda.add('session', id, at + ttlMs)
+    const session = this.#add({ id: this.nextId++, key, ttlMs, label, openedAt: at, expiresAt: at + ttlMs })
+    this.#ledger.touch(session)
+    return session
+  }
+
+  #add({ id, key, ttlMs, label, openedAt, expiresAt }: SessionRecord): Session {
     const session: Session = {
+      kind: 'session',
       id,
       key,
       ttlMs,
       label,
-      openedAt: at,
-      expiry,
+      openedAt,
+      expiry: this.#agenda.add('session', id, expiresAt),
       slots: new Map(),
       claims: new Set(),
+      isRecorded: false,
+      isGone: false,
     }
     this.#byId.set(id, session)
     this.#byKey.set(key, session)
     return session
   }
+}
+
+function newSlot(session: SessionId, number: number, seq: number, answer: Verdict): Slot {
+  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false }
 }

@@ -1,0 +1,193 @@
+/**
+ * The machine as records: what is kept of it on disk, in backups, and sent to those who fell behind. Each thing that
+ * lives on its own has a key of its own; fields are plain values in a fixed order, so that whoever stores them may encode
+ * them as it likes.
+ */
+import type { ClaimId, Refused, SessionId, Verdict } from './command.js'
+import type { Claim } from './queues.js'
+import type { Session, Slot } from './sessions.js'
+
+export type Recorded = Session | Slot | Claim
+
+/** What the ledger notes on each thing. */
+export interface Bookkeeping {
+  /** A checkpoint has it. Written only by the ledger. */
+  isRecorded: boolean
+  /** Nothing of it is left in the machine. Written only by the ledger. */
+  isGone: boolean
+}
+
+export type Field = string | number | boolean | null | readonly Field[]
+export type Fields = readonly Field[]
+
+export interface RecordChange {
+  readonly key: string
+  /** Undefined: the record goes. */
+  readonly fields: Fields | undefined
+}
+
+/** The first field of the summary: a machine of another format is not understood. */
+export const RECORD_FORMAT = 1
+export const SUMMARY_KEY = 'm'
+
+const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c' } as const
+const ANSWER = { granted: 1, queued: 2, released: 3, cancelled: 4, refused: 5 } as const
+
+export function changeOf(thing: Recorded): RecordChange {
+  return { key: keyOf(thing), fields: thing.isGone ? undefined : fieldsOf(thing) }
+}
+
+function keyOf(thing: Recorded): string {
+  const prefix = KEY_PREFIX[thing.kind]
+  if (thing.kind === 'slot') return `${prefix}${thing.session}.${thing.number}`
+  return `${prefix}${thing.id}`
+}
+
+function fieldsOf(thing: Recorded): Fields {
+  switch (thing.kind) {
+    case 'session':
+      return [thing.id, thing.key, thing.ttlMs, thing.label, thing.openedAt, thing.expiry.at]
+    case 'slot':
+      return [thing.session, thing.number, thing.seq, answerFields(thing.answer)]
+    case 'claim': {
+      const { id, session, slot, seq, names, mode, label, token, since, waitLimit } = thing
+      return [id, session, slot, seq, names, mode.kind, label, token ?? 0, since, waitLimit?.at ?? null]
+    }
+  }
+}
+
+export interface SessionRecord {
+  readonly id: SessionId
+  readonly key: number
+  readonly ttlMs: number
+  readonly label: string
+  readonly openedAt: number
+  readonly expiresAt: number
+}
+
+export interface SlotRecord {
+  readonly session: SessionId
+  readonly number: number
+  readonly seq: number
+  readonly answer: Verdict
+}
+
+export interface ClaimRecord {
+  readonly id: ClaimId
+  readonly session: SessionId
+  readonly slot: number
+  readonly seq: number
+  readonly names: readonly string[]
+  readonly mode: Claim['mode']
+  readonly label: string
+  readonly token: number | undefined
+  readonly since: number
+  readonly waitUntil: number | undefined
+}
+
+/** Records sorted by what they are of; throws if a key is none of ours. */
+export class RecordReader {
+  readonly sessions: SessionRecord[] = []
+  readonly slots: SlotRecord[] = []
+  readonly claims: ClaimRecord[] = []
+  summary: Fields = []
+  readonly #refusals = new Map<string, Refused>()
+
+  read(key: string, fields: Fields): void {
+    switch (key[0]) {
+      case KEY_PREFIX.session:
+        this.sessions.push(toSession(fields))
+        break
+      case KEY_PREFIX.slot:
+        this.slots.push(this.#toSlot(fields))
+        break
+      case KEY_PREFIX.claim:
+        this.claims.push(toClaim(fields))
+        break
+      case SUMMARY_KEY:
+        this.summary = fields
+        break
+      default:
+        throw new RangeError(
+          `record of an unknown kind: ${key}; this version does not understand it, upgrade this node`,
+        )
+    }
+  }
+
+  #toSlot([session, number, seq, answer]: Fields): SlotRecord {
+    return {
+      session: session as number,
+      number: number as number,
+      seq: seq as number,
+      answer: this.#toAnswer(answer as Fields),
+    }
+  }
+
+  #toAnswer([kind, a, b]: Fields): Verdict {
+    switch (kind) {
+      case ANSWER.granted:
+        return { kind: 'granted', claim: a as number, token: b as number }
+      case ANSWER.queued:
+        return { kind: 'queued', claim: a as number }
+      case ANSWER.released:
+        return { kind: 'released' }
+      case ANSWER.cancelled:
+        return { kind: 'cancelled' }
+      default:
+        return this.#refusal(a as Refused['code'], b as string)
+    }
+  }
+
+  /** One object for all slots that remember the same refusal. */
+  #refusal(code: Refused['code'], message: string): Refused {
+    const id = `${code} ${message}`
+    const known = this.#refusals.get(id)
+    if (known !== undefined) return known
+    const refusal: Refused = { kind: 'refused', code, message }
+    this.#refusals.set(id, refusal)
+    return refusal
+  }
+}
+
+function answerFields(answer: Verdict): Fields {
+  switch (answer.kind) {
+    case 'granted':
+      return [ANSWER.granted, answer.claim, answer.token]
+    case 'queued':
+      return [ANSWER.queued, answer.claim]
+    case 'released':
+      return [ANSWER.released]
+    case 'cancelled':
+      return [ANSWER.cancelled]
+    case 'refused':
+      return [ANSWER.refused, answer.code, answer.message]
+    default:
+      throw new RangeError(`no slot remembers ${answer.kind}`)
+  }
+}
+
+function toSession([id, key, ttlMs, label, openedAt, expiresAt]: Fields): SessionRecord {
+  return {
+    id: id as number,
+    key: key as number,
+    ttlMs: ttlMs as number,
+    label: label as string,
+    openedAt: openedAt as number,
+    expiresAt: expiresAt as number,
+  }
+}
+
+function toClaim([id, session, slot, seq, names, mode, label, token, since, waitUntil]: Fields): ClaimRecord {
+  return {
+    id: id as number,
+    session: session as number,
+    slot: slot as number,
+    seq: seq as number,
+    names: names as readonly string[],
+    mode: { kind: mode as 'exclusive' },
+    label: label as string,
+    token: token === 0 ? undefined : (token as number),
+    since: since as number,
+    waitUntil: waitUntil === null ? undefined : (waitUntil as number),
+  }
+}

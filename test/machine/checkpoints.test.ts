@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { checkMachine } from '../../src/machine/invariants.js'
+import { Machine } from '../../src/machine/machine.js'
+import type { Fields, RecordChange } from '../../src/machine/records.js'
+import { acquire, CheckedMachine, machineWith, release } from './commands.js'
+import { batches, portrait } from './stories.js'
+
+/** What a checkpoint writes to: all of it or nothing. */
+class Shelf {
+  readonly records = new Map<string, Fields>()
+
+  put(changes: readonly RecordChange[]): void {
+    for (const { key, fields } of changes) {
+      if (fields === undefined) assert.ok(this.records.delete(key), `${key} goes, and was never there`)
+      // As any encoding would: nothing is shared with the machine.
+      else this.records.set(key, structuredClone(fields))
+    }
+  }
+
+  restore(): Machine {
+    const machine = Machine.restore(this.records)
+    checkMachine(machine)
+    return machine
+  }
+}
+
+/** A whole checkpoint at once. */
+function checkpoint(machine: Machine): readonly RecordChange[] {
+  const changes = [machine.beginCheckpoint()]
+  for (let slice = machine.ledger.take(7); slice.length > 0; slice = machine.ledger.take(7))
+    changes.push(...slice)
+  return changes
+}
+
+describe('a checkpoint', () => {
+  it('is of the moment it began, however its slices and the batches alternate', () => {
+    const slices = fc.infiniteStream(fc.integer({ min: 0, max: 5 }))
+    const property = fc.property(batches, slices, (story, sizes) => {
+      const machine = new CheckedMachine()
+      const shelf = new Shelf()
+      let pending: { changes: RecordChange[]; portrait: object; replayed: Machine | undefined } | undefined
+      for (const batch of story) {
+        const size = sizes.next().value!
+        if (pending === undefined && size > 2) {
+          pending = { portrait: portrait(machine), changes: [machine.beginCheckpoint()], replayed: undefined }
+        }
+        machine.apply(batch)
+        if (pending === undefined || size === 0) continue
+        const slice = machine.ledger.take(size)
+        pending.changes.push(...slice)
+        if (slice.length > 0) continue
+        shelf.put(pending.changes)
+        assert.deepEqual(portrait(shelf.restore()), pending.portrait)
+        pending = undefined
+      }
+      if (pending !== undefined) shelf.put([...pending.changes, ...machine.ledger.take(Infinity)])
+      shelf.put(checkpoint(machine))
+      assert.deepEqual(portrait(shelf.restore()), portrait(machine))
+    })
+    fc.assert(property, { numRuns: 800 })
+  })
+
+  it('restored, goes on exactly as the machine that went on', () => {
+    const property = fc.property(batches, fc.nat(40), (story, cut) => {
+      const machine = new CheckedMachine()
+      const shelf = new Shelf()
+      for (const batch of story.slice(0, cut)) machine.apply(batch)
+      shelf.put(checkpoint(machine))
+      const restored = shelf.restore()
+      for (const batch of story.slice(cut)) assert.deepEqual(restored.apply(batch), machine.apply(batch))
+      assert.deepEqual(portrait(restored), portrait(machine))
+      shelf.put(checkpoint(restored))
+      assert.deepEqual(portrait(shelf.restore()), portrait(machine))
+    })
+    fc.assert(property, { numRuns: 500 })
+  })
+
+  it('costs nothing for what came and went since the last one', () => {
+    const machine = machineWith(1)
+    checkpoint(machine)
+    for (let seq = 1; seq <= 100; seq++) {
+      machine.do(acquire(1, { seq }))
+      machine.do(release(1, seq, { seq }))
+    }
+    const keys = checkpoint(machine).map(({ key }) => key)
+    assert.deepEqual(keys, ['m', 'r1.0', 'r1.1'])
+  })
+
+  it('takes away what it once recorded and is no more', () => {
+    const machine = machineWith(1)
+    machine.do(acquire(1))
+    const shelf = new Shelf()
+    shelf.put(checkpoint(machine))
+    assert.deepEqual([...shelf.records.keys()], ['m', 's1', 'c1', 'r1.0'])
+    machine.pass(1_000_000)
+    shelf.put(checkpoint(machine))
+    assert.deepEqual([...shelf.records.keys()], ['m'])
+    assert.equal(shelf.restore().claims.nextToken, 2)
+  })
+
+  it('of another format is refused, not guessed at', () => {
+    const machine = machineWith(1)
+    const [summary] = checkpoint(machine)
+    const foreign: [string, Fields] = ['m', [2, ...summary!.fields!.slice(1)]]
+    assert.throws(() => Machine.restore([foreign]), /format 2; upgrade this node/)
+    assert.throws(() => Machine.restore([['z1', []]]), /unknown kind: z1/)
+    assert.throws(() => Machine.restore([]), /format undefined/)
+  })
+})
