@@ -15,9 +15,11 @@ export type {
 export { RaftNode } from './node.js'
 export type { Recovered } from './server.js'
 export {
+  type Configuration,
   type Entry,
   type HardState,
   type LogIndex,
+  type LogStart,
   NOBODY,
   type NodeId,
   type Role,
