@@ -2,7 +2,7 @@ import { RAFT_DEFAULTS, RaftNode } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
-import { openLevelLogStore } from './log-store/index.js'
+import { openLevelLog } from './log-store/index.js'
 import { Machine } from './machine/machine.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
@@ -31,7 +31,7 @@ export interface RunningNode {
  * data directory can't be used or a port can't be listened at.
  */
 export async function startNode(config: NodeConfig, surroundings: NodeSurroundings): Promise<RunningNode> {
-  const store = await openLevelLogStore(config.data, { clusterId: config.clusterId, nodeId: config.id })
+  const { log: store } = await openLevelLog(config.data, { clusterId: config.clusterId, nodeId: config.id })
   try {
     return await startOn(store, config, surroundings)
   } catch (error) {

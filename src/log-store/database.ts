@@ -1,36 +1,40 @@
-import { mkdir, open, rename, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { LockedDirectoryError, UnusableDirectoryError } from './errors.js'
-import { damaged } from './format.js'
 
 export type Database = Level<string, Buffer>
 
-/** Inside the data directory. The first start prepares it under the other name, so that it is there whole or not at all. */
-const DATABASE = 'db'
-const UNFINISHED = 'db.unfinished'
+export interface DatabaseSpec {
+  /** The data directory. */
+  readonly directory: string
+  /** Of the database inside it. */
+  readonly name: string
+  /** What is in it when it is created. */
+  readonly first: readonly (readonly [string, Buffer])[]
+  readonly damaged: (key: string, what: string, options: ErrorOptions) => Error
+}
 
 /**
- * Opens the LevelDB inside `directory`; at the first start creates it with `first` in it. Rejects with a
- * `LockedDirectoryError`, an `UnusableDirectoryError`, or a `DamagedLogError`.
+ * Opens a LevelDB inside the data directory; creates it if there is none. Rejects with a `LockedDirectoryError`, an
+ * `UnusableDirectoryError`, or what `damaged` gives.
  */
-export async function openDatabase(
-  directory: string,
-  first: readonly (readonly [string, Buffer])[],
-): Promise<Database> {
+export async function openDatabase(spec: DatabaseSpec): Promise<Database> {
   try {
-    const location = join(directory, DATABASE)
-    if (!(await exists(location))) await create(directory, first)
+    const location = join(spec.directory, spec.name)
+    if (!(await exists(location))) await create(spec)
     // Files of LevelDB without its CURRENT would otherwise be taken for an empty database, and this for a new node.
     return await openLevel(location, { createIfMissing: false })
   } catch (error) {
-    throw explain(directory, error)
+    throw explain(spec, error)
   }
 }
 
-async function create(directory: string, first: readonly (readonly [string, Buffer])[]): Promise<void> {
+/** Prepared under another name, so that it is there whole or not at all. */
+async function create({ directory, name, first }: DatabaseSpec): Promise<void> {
   await mkdir(directory, { recursive: true })
-  const unfinished = join(directory, UNFINISHED)
+  const unfinished = join(directory, `${name}.unfinished`)
+  await rm(unfinished, { recursive: true, force: true })
   const database = await openLevel(unfinished, { createIfMissing: true })
   try {
     await database.batch(
@@ -40,7 +44,7 @@ async function create(directory: string, first: readonly (readonly [string, Buff
   } finally {
     await database.close()
   }
-  await rename(unfinished, join(directory, DATABASE))
+  await rename(unfinished, join(directory, name))
   await syncDirectory(directory)
 }
 
@@ -54,7 +58,7 @@ async function openLevel(location: string, options: { createIfMissing: boolean }
   return database
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path)
     return true
@@ -64,7 +68,8 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function syncDirectory(directory: string): Promise<void> {
+/** What was created, renamed or removed in it survives a power cut. */
+export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory)
   try {
     await handle.sync()
@@ -73,8 +78,14 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+/** Reading met bytes that LevelDB can't make sense of, or files that are gone. */
+export function isUnreadable(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
+}
+
 /** LevelDB wraps the reason: LEVEL_LOCKED, LEVEL_CORRUPTION and the like are found in the cause. */
-function explain(directory: string, error: unknown): Error {
+function explain({ directory, damaged }: DatabaseSpec, error: unknown): Error {
   const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const text = reason instanceof Error ? reason.message : String(reason)
   const code = codeOf(reason)

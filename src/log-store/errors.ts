@@ -17,3 +17,13 @@ export class UnusableDirectoryError extends Error {
 export class FailedDiskError extends Error {
   override readonly name = 'FailedDiskError'
 }
+
+/** The refusal of a store that has failed once. */
+export function failedDisk(cause: unknown): FailedDiskError {
+  if (cause instanceof FailedDiskError) return cause
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new FailedDiskError(
+    `the disk failed (${reason}), and what was being written may or may not be there: stop this node, check disk and free space, start it again`,
+    { cause },
+  )
+}

@@ -1,31 +1,51 @@
-import { crc32 } from 'node:zlib'
-import type { Entry, HardState, LogIndex, Term } from '../../raft/index.js'
+import type { Configuration, Entry, HardState, LogIndex, LogStart, Term } from '../../raft/index.js'
 import { DamagedLogError } from '../replica/ports.js'
+import { faultOf, SEAL_BYTES, seal } from './seal.js'
 
 /**
- * Keys and values on disk. Every value is sealed: a format version byte, the CRC-32 of the rest, the rest. LevelDB does
- * not check what it reads from its tables, and drops what it can't read from its own log.
+ * Keys and values on disk, each value sealed (`seal.ts`): LevelDB does not check what it reads from its tables, and drops
+ * what it can't read from its own log.
  *
+ *     hard-state              term, vote, then the head: last index, last term, number of the write
  *     identity                {"clusterId": …, "nodeId": …} as JSON
- *     hard-state              term, vote
- *     log/<index, 16 digits>  index, term, term of the entry before, payload
+ *     log-start               {"generation": …, "start": …} as JSON; absent while nothing was compacted
+ *     log/<index, 16 digits>  index, term, term of the entry before, bytes of the configuration, that as JSON, payload
  *
- * Numbers are big-endian, 48 bits.
+ * Numbers are big-endian, 48 bits. Format 1 had neither heads nor configurations.
  */
-const FORMAT = 1
-const SEAL_BYTES = 5
 const NUMBER_BYTES = 6
-const PAYLOAD_AT = SEAL_BYTES + 3 * NUMBER_BYTES
+const HARD_STATE_BYTES = SEAL_BYTES + 2 * NUMBER_BYTES
+const HEAD_BYTES = HARD_STATE_BYTES + 3 * NUMBER_BYTES
+const CONFIG_BYTES_AT = SEAL_BYTES + 3 * NUMBER_BYTES
+const CONFIG_AT = CONFIG_BYTES_AT + NUMBER_BYTES
 
 export const IDENTITY_KEY = 'identity'
 export const HARD_STATE_KEY = 'hard-state'
-const LOG_PREFIX = 'log/'
+export const LOG_START_KEY = 'log-start'
+export const LOG_PREFIX = 'log/'
 const INDEX_DIGITS = 16
 
 export interface Identity {
   readonly clusterId: string
   readonly nodeId: number
 }
+
+/** Where the log ends, written with every batch: entries missing from its end are noticed. */
+export interface Head {
+  readonly lastIndex: LogIndex
+  readonly lastTerm: Term
+  /** Batches written in the life of this directory. */
+  readonly writes: number
+}
+
+/** Where the log begins, and in which `records-<generation>` the checkpoint is that has what came before. */
+export interface LogBase {
+  readonly generation: number
+  /** Undefined: nothing was compacted yet. */
+  readonly start: LogStart | undefined
+}
+
+export const FIRST_BASE: LogBase = { generation: 1, start: undefined }
 
 /**
  * With the term of the entry before it, an entry vouches for its whole past: two logs that agree on index and term of
@@ -40,44 +60,64 @@ export function logKey(index: LogIndex): string {
   return LOG_PREFIX + String(index).padStart(INDEX_DIGITS, '0')
 }
 
-export function encodeEntry(entry: Entry, previousTerm: Term): Buffer {
-  const value = Buffer.allocUnsafe(PAYLOAD_AT + entry.payload.length)
-  let at = value.writeUIntBE(entry.index, SEAL_BYTES, NUMBER_BYTES)
-  at = value.writeUIntBE(entry.term, at, NUMBER_BYTES)
-  value.writeUIntBE(previousTerm, at, NUMBER_BYTES)
-  value.set(entry.payload, PAYLOAD_AT)
-  return seal(value)
+export function encodeEntry({ index, term, payload, config }: Entry, previousTerm: Term): Buffer {
+  const members = config === undefined ? undefined : Buffer.from(JSON.stringify(config))
+  const payloadAt = CONFIG_AT + (members?.length ?? 0)
+  const value = Buffer.allocUnsafe(payloadAt + payload.length)
+  let at = value.writeUIntBE(index, SEAL_BYTES, NUMBER_BYTES)
+  at = value.writeUIntBE(term, at, NUMBER_BYTES)
+  at = value.writeUIntBE(previousTerm, at, NUMBER_BYTES)
+  at = value.writeUIntBE(members?.length ?? 0, at, NUMBER_BYTES)
+  if (members !== undefined) value.set(members, at)
+  value.set(payload, payloadAt)
+  return seal(logKey(index), value)
 }
 
 /** The payload is a view of `value`, which must not be reused. */
 export function decodeEntry(key: string, value: Buffer): LoggedEntry {
-  checkSeal(key, value, PAYLOAD_AT)
+  checkSeal(key, value, CONFIG_BYTES_AT)
   const index = value.readUIntBE(SEAL_BYTES, NUMBER_BYTES)
   const term = value.readUIntBE(SEAL_BYTES + NUMBER_BYTES, NUMBER_BYTES)
   const previousTerm = value.readUIntBE(SEAL_BYTES + 2 * NUMBER_BYTES, NUMBER_BYTES)
-  return { entry: { index, term, payload: value.subarray(PAYLOAD_AT) }, previousTerm }
+  if (value[0] === 1)
+    return { entry: { index, term, payload: value.subarray(CONFIG_BYTES_AT) }, previousTerm }
+  const payloadAt = CONFIG_AT + value.readUIntBE(CONFIG_BYTES_AT, NUMBER_BYTES)
+  const payload = value.subarray(payloadAt)
+  if (payloadAt === CONFIG_AT) return { entry: { index, term, payload }, previousTerm }
+  const config = JSON.parse(value.toString('utf8', CONFIG_AT, payloadAt)) as Configuration
+  return { entry: { index, term, payload, config }, previousTerm }
 }
 
-export function encodeHardState({ term, vote }: HardState): Buffer {
-  const value = Buffer.alloc(SEAL_BYTES + 2 * NUMBER_BYTES)
-  value.writeUIntBE(vote, value.writeUIntBE(term, SEAL_BYTES, NUMBER_BYTES), NUMBER_BYTES)
-  return seal(value)
+export function encodeHardState({ term, vote }: HardState, { lastIndex, lastTerm, writes }: Head): Buffer {
+  const value = Buffer.alloc(HEAD_BYTES)
+  let at = SEAL_BYTES
+  for (const n of [term, vote, lastIndex, lastTerm, writes]) at = value.writeUIntBE(n, at, NUMBER_BYTES)
+  return seal(HARD_STATE_KEY, value)
 }
 
-export function decodeHardState(value: Buffer): HardState {
-  checkSeal(HARD_STATE_KEY, value, SEAL_BYTES + 2 * NUMBER_BYTES)
-  const term = value.readUIntBE(SEAL_BYTES, NUMBER_BYTES)
-  return { term, vote: value.readUIntBE(SEAL_BYTES + NUMBER_BYTES, NUMBER_BYTES) }
+/** Without a head if it was written in format 1. */
+export function decodeHardState(value: Buffer): { hardState: HardState; head: Head | undefined } {
+  checkSeal(HARD_STATE_KEY, value, value[0] === 1 ? HARD_STATE_BYTES : HEAD_BYTES)
+  const number = (k: number) => value.readUIntBE(SEAL_BYTES + k * NUMBER_BYTES, NUMBER_BYTES)
+  const hardState = { term: number(0), vote: number(1) }
+  if (value[0] === 1) return { hardState, head: undefined }
+  return { hardState, head: { lastIndex: number(2), lastTerm: number(3), writes: number(4) } }
 }
 
 export function encodeIdentity({ clusterId, nodeId }: Identity): Buffer {
-  const text = Buffer.from(JSON.stringify({ clusterId, nodeId }))
-  return seal(Buffer.concat([Buffer.alloc(SEAL_BYTES), text]))
+  return sealJson(IDENTITY_KEY, { clusterId, nodeId })
 }
 
 export function decodeIdentity(value: Buffer): Identity {
-  checkSeal(IDENTITY_KEY, value, SEAL_BYTES)
-  return JSON.parse(value.toString('utf8', SEAL_BYTES)) as Identity
+  return openJson(IDENTITY_KEY, value) as Identity
+}
+
+export function encodeBase({ generation, start }: LogBase): Buffer {
+  return sealJson(LOG_START_KEY, { generation, start })
+}
+
+export function decodeBase(value: Buffer): LogBase {
+  return openJson(LOG_START_KEY, value) as LogBase
 }
 
 export function damaged(key: string, what: string, options?: ErrorOptions): DamagedLogError {
@@ -86,15 +126,16 @@ export function damaged(key: string, what: string, options?: ErrorOptions): Dama
   return new DamagedLogError(`the log on disk is damaged at key '${key}': ${what}; ${remedy}`, options)
 }
 
-function seal(value: Buffer): Buffer {
-  value[0] = FORMAT
-  value.writeUInt32BE(crc32(value.subarray(SEAL_BYTES)), 1)
-  return value
+function sealJson(key: string, content: object): Buffer {
+  return seal(key, Buffer.concat([Buffer.alloc(SEAL_BYTES), Buffer.from(JSON.stringify(content))]))
+}
+
+function openJson(key: string, value: Buffer): unknown {
+  checkSeal(key, value, SEAL_BYTES)
+  return JSON.parse(value.toString('utf8', SEAL_BYTES))
 }
 
 function checkSeal(key: string, value: Buffer, bytesMin: number): void {
-  if (value.length < bytesMin) throw damaged(key, `${value.length} bytes are too few`)
-  if (crc32(value.subarray(SEAL_BYTES)) !== value.readUInt32BE(1))
-    throw damaged(key, 'its checksum does not match')
-  if (value[0] !== FORMAT) throw damaged(key, `format ${value[0]}, and this version reads format ${FORMAT}`)
+  const fault = faultOf(key, value, bytesMin)
+  if (fault !== undefined) throw damaged(key, fault)
 }

@@ -1,74 +1,168 @@
-import {
-  assert,
-  type Entry,
-  type HardState,
-  InvariantError,
-  type LogIndex,
-  type Term,
-  type Write,
-} from '../../raft/index.js'
+import { assert, InvariantError, type LogIndex, type LogStart, type Write } from '../../raft/index.js'
 import type { LogStore, RecoveredLog } from '../replica/ports.js'
 import type { Database } from './database.js'
-import { FailedDiskError } from './errors.js'
-import { encodeEntry, encodeHardState, HARD_STATE_KEY, logKey } from './format.js'
+import { failedDisk } from './errors.js'
+import {
+  damaged,
+  encodeBase,
+  encodeEntry,
+  encodeHardState,
+  HARD_STATE_KEY,
+  type Head,
+  LOG_PREFIX,
+  LOG_START_KEY,
+  type LogBase,
+  logKey,
+} from './format.js'
 import { loadLog } from './load.js'
 import { LogOutline } from './outline.js'
+import { Witness } from './witness.js'
 
 type Operation = { type: 'put'; key: string; value: Buffer } | { type: 'del'; key: string }
 
-/** The log in LevelDB: one synced batch for each write. `load` comes before the first `write`. */
+/** The log in LevelDB: one synced batch for each write. `load` comes before everything else. */
 export class LevelLogStore implements LogStore {
+  readonly #directory: string
   readonly #database: Database
+  #witness: Witness | undefined
   /** What is on disk, once it has been loaded. */
   #outline: LogOutline | undefined
+  #generation = 0
+  #writes = 0
   #writing = false
+  #compacting = false
   #failure: unknown
 
-  constructor(database: Database) {
+  constructor(directory: string, database: Database, witness: Witness | undefined) {
+    this.#directory = directory
     this.#database = database
+    this.#witness = witness
   }
 
   async load(): Promise<RecoveredLog> {
-    const recovered = await loadLog(this.#database)
-    this.#outline = new LogOutline(recovered.hardState, recovered.entries)
-    return recovered
+    const { hardState, start, entries, generation, head } = await loadLog(this.#database)
+    await this.#hearWitness(head)
+    this.#outline = new LogOutline(hardState, start, entries)
+    this.#generation = generation
+    this.#writes = head?.writes ?? 0
+    return { hardState, start, entries }
   }
 
   async write(write: Write): Promise<void> {
     assert(!this.#writing, 'one write at a time', { id: write.id })
-    if (this.#failure !== undefined) throw failedDisk(this.#failure)
+    await this.#batch((outline) => {
+      const lastBefore = outline.lastIndex
+      const puts: Operation[] = []
+      outline.apply(write, (entry, previousTerm) =>
+        puts.push(put(logKey(entry.index), encodeEntry(entry, previousTerm))),
+      )
+      return puts.concat(deletions(outline.lastIndex, lastBefore))
+    })
+  }
+
+  async compact(start: LogStart): Promise<void> {
+    assert(!this.#compacting, 'one compaction at a time', { start })
+    this.#compacting = true
+    try {
+      this.#mustWork().compact(start)
+      const base = { generation: this.#generation, start }
+      // LevelDB may keep an unsynced deletion and lose what was put before it: first the start, for good.
+      await this.#guard(this.#database.put(LOG_START_KEY, encodeBase(base), { sync: true }))
+      await this.#forgetUpTo(start.index)
+    } finally {
+      this.#compacting = false
+    }
+  }
+
+  /**
+   * As one synced batch: the log begins anew behind `start`, empty, and `records-<generation>` is in force. Not during a
+   * write or a compaction.
+   */
+  async install({ generation, start }: LogBase & { readonly start: LogStart }): Promise<void> {
+    assert(!this.#writing && !this.#compacting, 'nothing is written while a snapshot is installed', { start })
+    await this.#batch((outline) => {
+      const lastBefore = outline.lastIndex
+      outline.restart(start)
+      return [
+        put(LOG_START_KEY, encodeBase({ generation, start })),
+        ...deletions(outline.lastIndex, lastBefore),
+      ]
+    })
+    this.#generation = generation
+    await this.#forgetUpTo(start.index)
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#witness?.close()
+    } finally {
+      await this.#database.close()
+    }
+  }
+
+  /** Rejects with a `DamagedLogError` if the witness knows of more than was found. */
+  async #hearWitness(head: Head | undefined): Promise<void> {
+    if (head === undefined) {
+      // The first start since format 1, which had no witness.
+      this.#witness ??= await Witness.create(this.#directory)
+      return
+    }
+    if (this.#witness === undefined) throw damaged(HARD_STATE_KEY, "the file 'witness' beside it is gone")
+    const { acknowledged } = this.#witness
+    if (head.writes < acknowledged) {
+      throw damaged(
+        HARD_STATE_KEY,
+        `this node has acknowledged write ${acknowledged}, and the newest one found is write ${head.writes}: what came after it is lost`,
+      )
+    }
+  }
+
+  /** One synced batch of what `change` does to the outline, and of what that makes the head. */
+  async #batch(change: (outline: LogOutline) => Operation[]): Promise<void> {
+    const outline = this.#mustWork()
     this.#writing = true
     try {
-      await this.#database.batch(this.#operations(write), { sync: true })
+      const operations = change(outline)
+      const writes = ++this.#writes
+      const { hardState, lastIndex, lastTerm } = outline
+      operations.push(put(HARD_STATE_KEY, encodeHardState(hardState, { lastIndex, lastTerm, writes })))
+      await this.#guard(
+        Promise.all([this.#database.batch(operations, { sync: true }), this.#witness?.sync()]),
+      )
+      this.#witness?.note(writes)
     } catch (error) {
-      this.#failure = error
-      throw error instanceof InvariantError ? error : failedDisk(error)
+      this.#failure ??= error
+      throw error
     } finally {
       this.#writing = false
     }
   }
 
-  close(): Promise<void> {
-    return this.#database.close()
+  /** Not synced: if it is lost, loading passes over what should be gone, and the next compaction takes it along. */
+  #forgetUpTo(index: LogIndex): Promise<void> {
+    return this.#guard(this.#database.clear({ gt: LOG_PREFIX, lte: logKey(index) }))
   }
 
-  #operations(write: Write): Operation[] {
-    const outline = this.#outline
-    assert(outline !== undefined, 'the log is loaded before it is written', { id: write.id })
-    const lastBefore = outline.lastIndex
-    const operations: Operation[] = []
-    if (write.hardState !== undefined) operations.push(putHardState(write.hardState))
-    outline.apply(write, (entry, previousTerm) => operations.push(putEntry(entry, previousTerm)))
-    return operations.concat(deletions(outline.lastIndex, lastBefore))
+  #mustWork(): LogOutline {
+    if (this.#failure !== undefined)
+      throw this.#failure instanceof InvariantError ? this.#failure : failedDisk(this.#failure)
+    assert(this.#outline !== undefined, 'the log is loaded before it is written')
+    return this.#outline
+  }
+
+  /** After a failure nothing is written any more. */
+  async #guard(work: Promise<unknown>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      this.#failure ??= error
+      throw failedDisk(error)
+    }
   }
 }
 
-function putHardState(hardState: HardState): Operation {
-  return { type: 'put', key: HARD_STATE_KEY, value: encodeHardState(hardState) }
-}
-
-function putEntry(entry: Entry, previousTerm: Term): Operation {
-  return { type: 'put', key: logKey(entry.index), value: encodeEntry(entry, previousTerm) }
+function put(key: string, value: Buffer): Operation {
+  return { type: 'put', key, value }
 }
 
 /** What was truncated and not put anew. */
@@ -77,12 +171,4 @@ function deletions(lastIndex: LogIndex, lastBefore: LogIndex): Operation[] {
   for (let index = lastIndex + 1; index <= lastBefore; index++)
     operations.push({ type: 'del', key: logKey(index) })
   return operations
-}
-
-function failedDisk(cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new FailedDiskError(
-    `the disk failed (${reason}), and what was being written may or may not be there: stop this node, check disk and free space, start it again`,
-    { cause },
-  )
 }

@@ -1,40 +1,95 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { NOBODY } from '../../raft/index.js'
-import { type Database, openDatabase } from './database.js'
-import { ForeignDataError } from './errors.js'
+import { type Database, exists, isUnreadable, openDatabase } from './database.js'
+import { ForeignDataError, UnusableDirectoryError } from './errors.js'
 import {
   damaged,
+  decodeBase,
   decodeIdentity,
   encodeHardState,
   encodeIdentity,
+  FIRST_BASE,
   HARD_STATE_KEY,
   IDENTITY_KEY,
   type Identity,
+  LOG_START_KEY,
 } from './format.js'
 import { LevelLogStore } from './level-log-store.js'
+import { Witness } from './witness.js'
 
+const DATABASE = 'db'
 const FIRST_HARD_STATE = { term: 0, vote: NOBODY }
+const FIRST_HEAD = { lastIndex: 0, lastTerm: 0, writes: 0 }
+
+export interface OpenedLog {
+  readonly log: LevelLogStore
+  /** Names the `records-<generation>` in force. */
+  readonly generation: number
+}
 
 /**
  * The log of one node in `directory`, which is created at the node's first start and belongs to that node of that
  * cluster ever after. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError` or
  * `DamagedLogError`.
  */
-export async function openLevelLogStore(directory: string, identity: Identity): Promise<LevelLogStore> {
-  const database = await openDatabase(directory, [
-    [IDENTITY_KEY, encodeIdentity(identity)],
-    [HARD_STATE_KEY, encodeHardState(FIRST_HARD_STATE)],
-  ])
+export async function openLevelLog(directory: string, identity: Identity): Promise<OpenedLog> {
+  const witness = await openWitness(directory)
+  let database: Database | undefined
   try {
-    await checkIdentity(database, directory, identity)
+    database = await openDatabase({
+      directory,
+      name: DATABASE,
+      first: [
+        [IDENTITY_KEY, encodeIdentity(identity)],
+        [HARD_STATE_KEY, encodeHardState(FIRST_HARD_STATE, FIRST_HEAD)],
+      ],
+      damaged,
+    })
+    checkIdentity(await get(database, IDENTITY_KEY), directory, identity)
+    const base = await get(database, LOG_START_KEY)
+    const { generation } = base === undefined ? FIRST_BASE : decodeBase(base)
+    return { log: new LevelLogStore(directory, database, witness), generation }
   } catch (error) {
-    await database.close()
+    await database?.close()
+    await witness?.close()
     throw error
   }
-  return new LevelLogStore(database)
 }
 
-async function checkIdentity(database: Database, directory: string, expected: Identity): Promise<void> {
-  const value: Buffer | undefined = await database.get(IDENTITY_KEY)
+/** There before the database is, so that a database that vanished is not taken for one that never was. */
+async function openWitness(directory: string): Promise<Witness | undefined> {
+  try {
+    const witness = await Witness.open(directory)
+    if (await exists(join(directory, DATABASE))) return witness
+    if (witness === undefined) {
+      await mkdir(directory, { recursive: true })
+      return await Witness.create(directory)
+    }
+    if (witness.acknowledged === 0) return witness
+    await witness.close()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    const remedy = 'check its path and permissions'
+    throw new UnusableDirectoryError(
+      `data directory ${directory} can't be used (${error.message}): ${remedy}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  throw damaged(IDENTITY_KEY, `this node has acknowledged writes, and the database '${DATABASE}' is gone`)
+}
+
+async function get(database: Database, key: string): Promise<Buffer | undefined> {
+  try {
+    return await database.get(key)
+  } catch (error) {
+    throw isUnreadable(error) ? damaged(key, 'LevelDB can not read it', { cause: error }) : error
+  }
+}
+
+function checkIdentity(value: Buffer | undefined, directory: string, expected: Identity): void {
   if (value === undefined) throw damaged(IDENTITY_KEY, 'it is missing')
   const found = decodeIdentity(value)
   if (found.clusterId !== expected.clusterId) {

@@ -1,17 +1,27 @@
 import { assert, type Entry, type HardState, type LogIndex, type Term, type Write } from '../../raft/index.js'
 
+/** A place in the log. */
+interface Position {
+  readonly index: LogIndex
+  readonly term: Term
+}
+
+const BEGINNING: Position = { index: 0, term: 0 }
+
 /**
- * A log without its payloads: the hard state, the last index, and where each term begins. It knows whether a write
- * follows on from what is on disk, so that a mistake stops the node before it reaches the disk.
+ * A log without its payloads: the hard state, where it begins, the last index, and where each term begins. It knows
+ * whether a write follows on from what is on disk, so that a mistake stops the node before it reaches the disk.
  */
 export class LogOutline {
   #hardState: HardState
+  #start: LogIndex = 0
   #lastIndex: LogIndex = 0
-  /** First index of each term in the log, both increasing. */
-  readonly #terms: { readonly term: Term; readonly first: LogIndex }[] = []
+  /** First index of each term, both increasing; the first of them is the term of the start, if that is not 0. */
+  #terms: { readonly term: Term; readonly first: LogIndex }[] = []
 
-  constructor(hardState: HardState, entries: readonly Entry[]) {
+  constructor(hardState: HardState, start: Position | undefined, entries: readonly Entry[]) {
     this.#hardState = hardState
+    this.restart(start ?? BEGINNING)
     for (const entry of entries) this.#append(entry)
   }
 
@@ -23,7 +33,7 @@ export class LogOutline {
     return this.#lastIndex
   }
 
-  /** Term of the last entry; 0 if there is none. */
+  /** Term of the last entry, or of the start if there is none; 0 at the beginning. */
   get lastTerm(): Term {
     return this.#terms.at(-1)?.term ?? 0
   }
@@ -42,6 +52,26 @@ export class LogOutline {
     }
   }
 
+  /** The entries up to `index` go. Throws an `InvariantError` if it isn't in the log with that term. */
+  compact({ index, term }: Position): void {
+    assert(index >= this.#start && index <= this.#lastIndex, 'a log begins within itself', {
+      index,
+      start: this.#start,
+      last: this.#lastIndex,
+    })
+    while (this.#terms.length > 1 && this.#terms[1]!.first <= index) this.#terms.shift()
+    assert(term === (this.#terms[0]?.term ?? 0), 'the start has the term of its entry', { index, term })
+    this.#start = index
+  }
+
+  /** An empty log behind `start`. */
+  restart({ index, term }: Position): void {
+    this.#checkTerm({ index, term })
+    this.#start = index
+    this.#lastIndex = index
+    this.#terms = term === 0 ? [] : [{ term, first: index }]
+  }
+
   #setHardState(next: HardState): void {
     assert(next.term >= this.#hardState.term, 'the term on disk never goes back', {
       next,
@@ -51,7 +81,7 @@ export class LogOutline {
   }
 
   #truncate(from: LogIndex): void {
-    assert(from >= 1, 'truncation begins within the log', { from })
+    assert(from > this.#start, 'truncation begins within the log', { from, start: this.#start })
     while (this.#terms.length > 0 && this.#terms.at(-1)!.first >= from) this.#terms.pop()
     this.#lastIndex = Math.min(this.#lastIndex, from - 1)
   }
@@ -63,12 +93,16 @@ export class LogOutline {
       term,
       lastTerm: this.lastTerm,
     })
+    this.#checkTerm({ index, term })
+    if (term > this.lastTerm) this.#terms.push({ term, first: index })
+    this.#lastIndex = index
+  }
+
+  #checkTerm({ index, term }: Position): void {
     assert(term <= this.#hardState.term, 'no entry is ahead of the current term', {
       index,
       term,
       hardState: this.#hardState,
     })
-    if (term > this.lastTerm) this.#terms.push({ term, first: index })
-    this.#lastIndex = index
   }
 }

@@ -1,4 +1,4 @@
-import type { Entry, HardState, Message, NodeId, Write } from '../../raft/index.js'
+import type { Entry, HardState, LogStart, Message, NodeId, Write } from '../../raft/index.js'
 
 /**
  * What the replica needs from the world. The simulation gives it a clock, disk and network of its own; `main.ts`
@@ -21,12 +21,14 @@ export interface Timer {
 
 export interface RecoveredLog {
   readonly hardState: HardState
-  /** Contiguous from index 1. */
+  /** Where the entries begin; undefined if nothing was ever compacted: they begin with index 1. */
+  readonly start: LogStart | undefined
+  /** Contiguous. */
   readonly entries: readonly Entry[]
 }
 
 /**
- * The disk of one node. One write at a time: `write` is not called again before the last one settled.
+ * The log on the disk of one node. One write at a time: `write` is not called again before the last one settled.
  * A rejected write leaves the disk in an unknown state: the node stops.
  */
 export interface LogStore {
@@ -34,12 +36,116 @@ export interface LogStore {
   load(): Promise<RecoveredLog>
   /** Applies hard state, truncation and entries as one atomic change; resolves when it will survive a power cut. */
   write(write: Write): Promise<void>
+  /**
+   * Drops the entries up to `start.index`, whose effects are in a durable checkpoint. Resolves when that survives a power
+   * cut. A `write` may be under way meanwhile; another `compact` may not.
+   */
+  compact(start: LogStart): Promise<void>
   close(): Promise<void>
 }
 
 /** What was written is not what is there. The message names the key and the remedy. */
 export class DamagedLogError extends Error {
   override readonly name = 'DamagedLogError'
+}
+
+/** A piece of a machine's state, encoded. */
+export interface StateRecord {
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+export interface RecordChange {
+  readonly key: string
+  /** Undefined: the record goes. */
+  readonly value: Uint8Array | undefined
+}
+
+/** The checkpoints of the machine on the disk of one node: its records as of one point in the log. */
+export interface RecordStore {
+  /** The point of the newest checkpoint; undefined if there is none. Known once loaded. */
+  start(): LogStart | undefined
+  /**
+   * Hands over the records of the newest checkpoint in batches, in any order. They are to be believed once it resolves,
+   * and not before: only then all of them are known to be there. Rejects with a `DamagedRecordsError`.
+   */
+  load(take: (records: readonly StateRecord[]) => void): Promise<LogStart | undefined>
+  /**
+   * Makes `changes` to the newest checkpoint, which becomes that of `start`, as one atomic change; resolves when it will
+   * survive a power cut. The log up to `start.index` must be durable on this node's disk, not only committed. Calls don't
+   * overlap. A rejected write leaves the store unusable: the node stops.
+   */
+  write(start: LogStart, changes: readonly RecordChange[]): Promise<void>
+  /** A consistent view of the newest checkpoint, which there must be. Checkpoints may be written meanwhile. */
+  openSnapshot(): Promise<SnapshotSource>
+  /** A place for a peer's snapshot of `start`, beside the checkpoint in force. One at a time. */
+  openStaging(start: LogStart): Promise<Staging>
+}
+
+/** A snapshot on its way out. It breaks off, rejecting, when the node installs a snapshot of its own. */
+export interface SnapshotSource {
+  readonly start: LogStart
+  /**
+   * Chunks are numbered from 0. Any that was given before can be had again, and the next one. Rejects with a
+   * `DamagedRecordsError`. Calls don't overlap.
+   */
+  chunk(sequence: number): Promise<SnapshotChunk>
+  close(): Promise<void>
+}
+
+export interface SnapshotChunk {
+  readonly sequence: number
+  readonly isLast: boolean
+  /** At most 256 KiB, or one record. Bears its number, what snapshot it is of, and a checksum. */
+  readonly data: Uint8Array
+}
+
+/** A snapshot on its way in. */
+export interface Staging {
+  readonly start: LogStart
+  /** The chunk that is wanted; undefined when all of them are here. */
+  readonly next: number | undefined
+  /**
+   * Resolves when the chunk is on disk. A chunk that is not the next is passed over. Rejects with a `DamagedSnapshotError`
+   * if it is altered or of another snapshot: ask for it again. Calls don't overlap.
+   */
+  put(data: Uint8Array): Promise<void>
+  /** Seals the staged checkpoint once all chunks are here. Rejects with a `DamagedSnapshotError` if any record is missing. */
+  complete(): Promise<void>
+  /** Removes what was staged. */
+  abandon(): Promise<void>
+}
+
+/** What a checkpoint has is not what was written. The message says what was found and what to do. */
+export class DamagedRecordsError extends Error {
+  override readonly name = 'DamagedRecordsError'
+}
+
+/** A snapshot, or a chunk of one, is not what its sender says. */
+export class DamagedSnapshotError extends Error {
+  override readonly name = 'DamagedSnapshotError'
+}
+
+/** All that one node keeps: the log, and the checkpoint of what the log no longer has. */
+export interface NodeDisk {
+  readonly log: LogStore
+  readonly records: RecordStore
+  /**
+   * Loads both and checks that they belong together; `take` as in `RecordStore.load`. Rejects with a `DamagedLogError` or
+   * a `DamagedRecordsError`. Again after `install`.
+   */
+  load(take: (records: readonly StateRecord[]) => void): Promise<RecoveredDisk>
+  /**
+   * Puts a completed staging in place of the checkpoint and of the whole log: after a crash at any moment, either both are
+   * the old ones or both are the new ones. Nothing else may be under way. A `load` must follow.
+   */
+  install(staging: Staging): Promise<void>
+  close(): Promise<void>
+}
+
+export interface RecoveredDisk extends RecoveredLog {
+  /** The point of the checkpoint, within the log; undefined if there is none. */
+  readonly checkpoint: LogStart | undefined
 }
 
 /**
