@@ -5,6 +5,7 @@ import { chmod, cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { Level } from 'level'
 import type { Entry } from '../raft/index.js'
 import { encodeEntry, encodeHardState } from '../src/log-store/format.js'
@@ -12,25 +13,30 @@ import {
   DamagedLogError,
   FailedDiskError,
   ForeignDataError,
+  type Identity,
   LockedDirectoryError,
-  openLevelLogStore,
+  openLevelLog,
   UnusableDirectoryError,
 } from '../src/log-store/index.js'
-import type { RecoveredLog } from '../src/replica/ports.js'
-import { entry, logStoreSuite, plain, run, write } from './suites/log-store-suite.js'
-import { MemoryDisk } from './suites/memory-log-store.js'
+import type { LogStore, RecoveredLog } from '../src/replica/ports.js'
+import { entry, logStoreSuite, plain, run, startAt, write } from './suites/log-store-suite.js'
+import { MemoryDisk } from './suites/memory-disk.js'
 
 const IDENTITY = { clusterId: 'blue', nodeId: 1 }
 
+async function openLog(directory: string, identity: Identity): Promise<LogStore> {
+  return (await openLevelLog(directory, identity)).log
+}
+
 logStoreSuite('MemoryDisk', async () => {
   const disk = new MemoryDisk({ sync: setImmediate, random: () => 0 })
-  return { open: async () => disk.open(), dispose: async () => {} }
+  return { open: async () => disk.open().log, dispose: async () => {} }
 })
 
 logStoreSuite('LevelDB', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'log-store-'))
   return {
-    open: () => openLevelLogStore(directory, IDENTITY),
+    open: () => openLog(directory, IDENTITY),
     dispose: () => rm(directory, { recursive: true }),
   }
 })
@@ -42,7 +48,7 @@ describe('a memory disk that crashes', () => {
   async function crashedInSecondWrite(random: () => number): Promise<RecoveredLog> {
     const syncs: (() => void)[] = []
     const disk = new MemoryDisk({ sync: (done) => syncs.push(done), random })
-    const store = disk.open()
+    const store = disk.open().log
     await store.load()
     const firstWritten = store.write(first)
     syncs.shift()?.()
@@ -53,19 +59,24 @@ describe('a memory disk that crashes', () => {
     syncs.shift()?.()
     await new Promise(setImmediate)
     assert.deepEqual(settled, [], 'a dead process hears of nothing')
-    return disk.open().load()
+    return disk.open().log.load()
   }
 
   it('keeps what resolved, and loses the write in flight as a whole', async () => {
     assert.deepEqual(await crashedInSecondWrite(() => 0.9), {
       hardState: { term: 1, vote: 1 },
+      start: undefined,
       entries: run(1, 2, 1),
     })
   })
 
   it('or keeps the write in flight as a whole', async () => {
     const entries = [...run(1, 1, 1), ...run(2, 3, 2)]
-    assert.deepEqual(await crashedInSecondWrite(() => 0.1), { hardState: { term: 2, vote: 2 }, entries })
+    assert.deepEqual(await crashedInSecondWrite(() => 0.1), {
+      hardState: { term: 2, vote: 2 },
+      start: undefined,
+      entries,
+    })
   })
 })
 
@@ -80,7 +91,7 @@ describe('a LevelDB data directory', () => {
 
   /** One write for each entry, so that each has a record of its own in LevelDB's log. */
   async function fill(entries: readonly Entry[]): Promise<void> {
-    const store = await openLevelLogStore(directory, IDENTITY)
+    const store = await openLog(directory, IDENTITY)
     await store.load()
     await store.write(write({ hardState: { term: 9, vote: 1 } }))
     for (const one of entries) await store.write(write({ entries: [one] }))
@@ -88,7 +99,7 @@ describe('a LevelDB data directory', () => {
   }
 
   async function load(): Promise<RecoveredLog> {
-    const store = await openLevelLogStore(directory, IDENTITY)
+    const store = await openLog(directory, IDENTITY)
     try {
       return plain(await store.load())
     } finally {
@@ -123,7 +134,7 @@ describe('a LevelDB data directory', () => {
 
     it('is refused to another node of the cluster', async () => {
       await fill([])
-      await assert.rejects(openLevelLogStore(directory, { clusterId: 'blue', nodeId: 2 }), (error) => {
+      await assert.rejects(openLog(directory, { clusterId: 'blue', nodeId: 2 }), (error) => {
         assert.ok(error instanceof ForeignDataError)
         assert.match(error.message, /belongs to node 1, and this is node 2: correct the configuration/)
         return true
@@ -132,7 +143,7 @@ describe('a LevelDB data directory', () => {
 
     it('is refused to another cluster', async () => {
       await fill([])
-      await assert.rejects(openLevelLogStore(directory, { clusterId: 'green', nodeId: 1 }), (error) => {
+      await assert.rejects(openLog(directory, { clusterId: 'green', nodeId: 1 }), (error) => {
         assert.ok(error instanceof ForeignDataError)
         assert.match(error.message, /belongs to cluster 'blue', and this is cluster 'green'/)
         return true
@@ -141,15 +152,15 @@ describe('a LevelDB data directory', () => {
 
     it("is still its owner's after a stranger was refused", async () => {
       await fill(run(1, 2, 1))
-      await assert.rejects(openLevelLogStore(directory, { clusterId: 'green', nodeId: 1 }), ForeignDataError)
+      await assert.rejects(openLog(directory, { clusterId: 'green', nodeId: 1 }), ForeignDataError)
       assert.deepEqual((await load()).entries, run(1, 2, 1))
     })
 
     it('is refused while another process has it open', async () => {
       await fill([])
       const script = `
-        import { openLevelLogStore } from ${JSON.stringify(new URL('../src/log-store/index.js', import.meta.url).href)}
-        await openLevelLogStore(${JSON.stringify(directory)}, ${JSON.stringify(IDENTITY)})
+        import { openLevelLog } from ${JSON.stringify(new URL('../src/log-store/index.js', import.meta.url).href)}
+        await openLevelLog(${JSON.stringify(directory)}, ${JSON.stringify(IDENTITY)})
         process.stdout.write('open')
         setInterval(() => {}, 1000)`
       const other = spawn(process.execPath, ['--input-type=module', '-e', script], {
@@ -217,7 +228,11 @@ describe('a LevelDB data directory', () => {
       [
         'the hard state is behind the log',
         /entries of term 1/,
-        (db) => db.put('hard-state', encodeHardState({ term: 0, vote: 0 })),
+        (db) =>
+          db.put(
+            'hard-state',
+            encodeHardState({ term: 0, vote: 0 }, { lastIndex: 5, lastTerm: 1, writes: 6 }),
+          ),
       ],
       [
         'terms go back',
@@ -225,7 +240,12 @@ describe('a LevelDB data directory', () => {
         (db) => db.put('log/0000000000000003', encodeEntry(entry(3, 0, ''), 1)),
       ],
       ['an entry is cut short', /too few/, (db) => db.put('log/0000000000000002', Buffer.alloc(3))],
-      ['an entry stands under the key of another', /it holds entry 4/, (db) => move(db, 4, 2)],
+      [
+        'the last entry is missing',
+        /should end with entry 5 of term 1, and ends with entry 4/,
+        (db) => db.del('log/0000000000000005'),
+      ],
+      ['an entry stands under the key of another', /checksum does not match/, (db) => move(db, 4, 2)],
     ]
     for (const [what, message, change] of damage) {
       it(`is found when ${what}`, async () => {
@@ -267,7 +287,7 @@ describe('a LevelDB data directory', () => {
         for (const key of ['log/0000000000000004', 'log/0000000000000005'])
           forgotten.set(key, (await database.get(key))!)
       })
-      const store = await openLevelLogStore(directory, IDENTITY)
+      const store = await openLog(directory, IDENTITY)
       await store.load()
       await store.write(write({ truncateFrom: 4, entries: run(4, 5, 2) }))
       await store.write(write({ entries: run(6, 6, 3) }))
@@ -278,7 +298,7 @@ describe('a LevelDB data directory', () => {
       await assert.rejects(load(), /behind an entry of term 2, and now stands behind one of term 1/)
     })
 
-    it("a flipped byte anywhere in LevelDB's own log never yields a log with another middle", async () => {
+    it("a flipped byte anywhere in LevelDB's own log never yields another log, nor a shorter one", async () => {
       // LevelDB gives up the rest of a 32 KiB block: the log must have several of them to lose its middle.
       const entries = Array.from({ length: 60 }, (_, k) => entry(k + 1, 1, 'x'.repeat(2_000)))
       await fill(entries)
@@ -297,6 +317,116 @@ describe('a LevelDB data directory', () => {
         outcomes[await outcomeOf(entries)]++
       }
       assert.ok(outcomes.damaged > 0, JSON.stringify(outcomes))
+      assert.equal(outcomes.shorter, 0)
+    })
+  })
+
+  describe('beside its witness', () => {
+    const cases: [string, RegExp, () => Promise<unknown>][] = [
+      [
+        'the database is gone',
+        /the database 'db' is gone/,
+        () => rm(join(directory, 'db'), { recursive: true }),
+      ],
+      ['the witness is gone', /'witness' beside it is gone/, () => rm(join(directory, 'witness'))],
+      [
+        'the witness is zeroed',
+        /neither slot/,
+        () => writeFile(join(directory, 'witness'), Buffer.alloc(8192)),
+      ],
+      ['the witness is empty', /neither slot/, () => truncate(join(directory, 'witness'), 0)],
+    ]
+    for (const [what, message, damage] of cases) {
+      it(`is not believed when ${what}`, async () => {
+        await fill(run(1, 3, 1))
+        await damage()
+        await assert.rejects(load(), (error) => {
+          assert.ok(error instanceof DamagedLogError)
+          assert.match(error.message, message)
+          assert.match(error.message, /must not vote/)
+          return true
+        })
+      })
+    }
+
+    it('is not believed when it is an earlier copy', async () => {
+      await fill(run(1, 3, 1))
+      await cp(join(directory, 'db'), join(directory, 'earlier'), { recursive: true })
+      const store = await openLog(directory, IDENTITY)
+      await store.load()
+      await store.write(write({ hardState: { term: 10, vote: 2 } }))
+      await store.close()
+      await rm(join(directory, 'db'), { recursive: true })
+      await cp(join(directory, 'earlier'), join(directory, 'db'), { recursive: true })
+      await assert.rejects(load(), /acknowledged write 5, and the newest one found is write 4/)
+    })
+
+    it('is believed when a power cut took the last note, or tore it', async () => {
+      await fill(run(1, 3, 1))
+      const path = join(directory, 'witness')
+      const noted = await readFile(path)
+      const store = await openLog(directory, IDENTITY)
+      await store.load()
+      await store.write(write({ entries: run(4, 4, 1) }))
+      await store.close()
+      const last = await readFile(path)
+      const slot = last.subarray(0, 4096).equals(noted.subarray(0, 4096)) ? 4096 : 0
+      for (let torn = 0; torn <= 11; torn++) {
+        const bytes = Buffer.from(last)
+        bytes.set(noted.subarray(slot + torn, slot + 4096), slot + torn)
+        await writeFile(path, bytes)
+        assert.equal((await load()).entries.length, 4, `torn after ${torn} bytes`)
+      }
+    })
+  })
+
+  it('of format 1 is read, goes on in format 2, and has a witness from then on', async () => {
+    const store = await openLog(directory, IDENTITY)
+    await store.close()
+    await rm(join(directory, 'witness'))
+    const numbers = (...values: number[]) => values.map((n) => n.toString(16).padStart(12, '0')).join('')
+    await tamper(async (database) => {
+      await database.put('identity', formatOne(Buffer.from(JSON.stringify(IDENTITY))))
+      await database.put('hard-state', formatOne(Buffer.from(numbers(2, 3), 'hex')))
+      await database.put('log/0000000000000001', formatOne(Buffer.from(`${numbers(1, 1, 0)}6f6e65`, 'hex')))
+      await database.put('log/0000000000000002', formatOne(Buffer.from(numbers(2, 2, 1), 'hex')))
+    })
+    const entries = [entry(1, 1, 'one'), entry(2, 2, '')]
+    assert.deepEqual(await load(), { hardState: { term: 2, vote: 3 }, start: undefined, entries })
+    const upgraded = await openLog(directory, IDENTITY)
+    await upgraded.load()
+    await upgraded.write(write({ entries: run(3, 3, 2) }))
+    await upgraded.close()
+    assert.deepEqual((await load()).entries, [...entries, ...run(3, 3, 2)])
+    await rm(join(directory, 'witness'))
+    await assert.rejects(load(), DamagedLogError)
+  })
+
+  it('passes over what an interrupted compaction left, and the next one takes it along', async () => {
+    await fill(run(1, 5, 1))
+    const left = new Map<string, Buffer>()
+    await tamper(async (database) => {
+      for (const key of ['log/0000000000000001', 'log/0000000000000003'])
+        left.set(key, (await database.get(key))!)
+    })
+    const store = await openLog(directory, IDENTITY)
+    await store.load()
+    await store.compact(startAt(3, 1))
+    await store.close()
+    await tamper(async (database) => {
+      for (const [key, value] of left) await database.put(key, value)
+    })
+    assert.deepEqual(await load(), {
+      hardState: { term: 9, vote: 1 },
+      start: startAt(3, 1),
+      entries: run(4, 5, 1),
+    })
+    const next = await openLog(directory, IDENTITY)
+    await next.load()
+    await next.compact(startAt(4, 1))
+    await next.close()
+    await tamper(async (database) => {
+      assert.deepEqual(await database.keys({ gt: 'log/' }).all(), ['log/0000000000000005'])
     })
   })
 
@@ -305,7 +435,8 @@ describe('a LevelDB data directory', () => {
     await fill(before)
     const database = join(directory, 'db')
     const pristine = join(directory, 'pristine')
-    const store = await openLevelLogStore(directory, IDENTITY)
+    const witness = await readFile(join(directory, 'witness'))
+    const store = await openLog(directory, IDENTITY)
     await store.load()
     await store.write(write({}))
     const log = await writeAheadLog(database)
@@ -318,10 +449,16 @@ describe('a LevelDB data directory', () => {
       await rm(database, { recursive: true })
       await cp(pristine, database, { recursive: true })
       await truncate(log, cut)
-      const after = { hardState: { term: 10, vote: 3 }, entries: [...run(1, 3, 1), ...run(4, 4, 10)] }
+      // What was torn was not acknowledged yet.
+      await writeFile(join(directory, 'witness'), witness)
+      const after = {
+        hardState: { term: 10, vote: 3 },
+        start: undefined,
+        entries: [...run(1, 3, 1), ...run(4, 4, 10)],
+      }
       assert.deepEqual(
         await load(),
-        cut < end ? { hardState: { term: 9, vote: 1 }, entries: before } : after,
+        cut < end ? { hardState: { term: 9, vote: 1 }, start: undefined, entries: before } : after,
         `cut at ${cut}`,
       )
     }
@@ -329,7 +466,7 @@ describe('a LevelDB data directory', () => {
 
   describe('on a disk that fails', () => {
     it('rejects the write, and every write after it', async () => {
-      const store = await openLevelLogStore(directory, IDENTITY)
+      const store = await openLog(directory, IDENTITY)
       await store.load()
       await store.write(write({ hardState: { term: 1, vote: 1 }, entries: run(1, 1, 1) }))
       const large = { index: 2, term: 1, payload: new Uint8Array(300_000) }
@@ -357,6 +494,13 @@ describe('a LevelDB data directory', () => {
 async function move(database: Level<string, Buffer>, from: number, to: number): Promise<void> {
   const value = await database.get(`log/${String(from).padStart(16, '0')}`)
   await database.put(`log/${String(to).padStart(16, '0')}`, value!)
+}
+
+/** Sealed as format 1 did: the checksum covers neither key nor version. */
+function formatOne(content: Buffer): Buffer {
+  const value = Buffer.concat([Buffer.from([1, 0, 0, 0, 0]), content])
+  value.writeUInt32BE(crc32(content), 1)
+  return value
 }
 
 async function writeAheadLog(database: string): Promise<string> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Entry, type HardState, InvariantError, type Write } from '../../raft/index.js'
+import { type Entry, type HardState, InvariantError, type LogStart, type Write } from '../../raft/index.js'
 import type { LogStore, RecoveredLog } from '../../src/replica/ports.js'
 
 /** One disk under test: `open` is called again after the store it gave before has been closed. */
@@ -35,13 +35,13 @@ export function logStoreSuite(name: string, create: () => Promise<LogStoreUnderT
     }
 
     it('starts with term 0, no vote and no entries', async () => {
-      assert.deepEqual(await reopened(), { hardState: { term: 0, vote: 0 }, entries: [] })
+      assert.deepEqual(await reopened(), { hardState: { term: 0, vote: 0 }, start: undefined, entries: [] })
     })
 
     it('finds hard state and entries again after a restart', async () => {
       const entries = [entry(1, 1, 'a'), entry(2, 1, ''), entry(3, 2, 'c')]
       await store.write(write({ hardState: { term: 2, vote: 3 }, entries }))
-      assert.deepEqual(await reopened(), { hardState: { term: 2, vote: 3 }, entries })
+      assert.deepEqual(await reopened(), { hardState: { term: 2, vote: 3 }, start: undefined, entries })
     })
 
     it('keeps a vote that was written without entries', async () => {
@@ -77,7 +77,7 @@ export function logStoreSuite(name: string, create: () => Promise<LogStoreUnderT
 
     it('takes an empty write', async () => {
       await store.write(write({}))
-      assert.deepEqual(await reopened(), { hardState: { term: 0, vote: 0 }, entries: [] })
+      assert.deepEqual(await reopened(), { hardState: { term: 0, vote: 0 }, start: undefined, entries: [] })
     })
 
     it('keeps a payload of a megabyte, and every byte value', async () => {
@@ -104,9 +104,76 @@ export function logStoreSuite(name: string, create: () => Promise<LogStoreUnderT
       it(`refuses a write that ${mistake}, and none of it reaches the disk`, async () => {
         await store.write(write({ hardState: { term: 2, vote: 1 }, entries: run(1, 3, 1) }))
         await assert.rejects(store.write(write(parts)), InvariantError)
-        assert.deepEqual(await reopened(), { hardState: { term: 2, vote: 1 }, entries: run(1, 3, 1) })
+        assert.deepEqual(await reopened(), {
+          hardState: { term: 2, vote: 1 },
+          start: undefined,
+          entries: run(1, 3, 1),
+        })
       })
     }
+
+    it('keeps what an entry says about the members', async () => {
+      const config = { voters: [1, 2, 3], outgoing: [1], learners: [4] }
+      const entries = [
+        { ...entry(1, 1, 'members'), config },
+        { ...entry(2, 1, ''), config },
+        entry(3, 1, 'c'),
+      ]
+      await store.write(write({ hardState: { term: 1, vote: 1 }, entries }))
+      assert.deepEqual((await reopened()).entries, entries)
+    })
+
+    it('forgets what was compacted, keeps the rest, and goes on from there', async () => {
+      await store.write(
+        write({ hardState: { term: 2, vote: 1 }, entries: [...run(1, 4, 1), ...run(5, 9, 2)] }),
+      )
+      await store.compact(startAt(5, 2))
+      await store.write(write({ truncateFrom: 8, entries: run(8, 8, 2) }))
+      assert.deepEqual(await reopened(), {
+        hardState: { term: 2, vote: 1 },
+        start: startAt(5, 2),
+        entries: run(6, 8, 2),
+      })
+      await store.write(write({ entries: run(9, 9, 2) }))
+      await store.compact(startAt(9, 2))
+      assert.deepEqual(await reopened(), {
+        hardState: { term: 2, vote: 1 },
+        start: startAt(9, 2),
+        entries: [],
+      })
+      await store.write(write({ entries: run(10, 10, 2) }))
+      assert.deepEqual((await reopened()).entries, run(10, 10, 2))
+    })
+
+    it('compacts while a write is under way', async () => {
+      await store.write(write({ hardState: { term: 1, vote: 1 }, entries: run(1, 5, 1) }))
+      await Promise.all([store.write(write({ entries: run(6, 7, 1) })), store.compact(startAt(4, 1))])
+      const { start, entries } = await reopened()
+      assert.deepEqual({ start, entries }, { start: startAt(4, 1), entries: run(5, 7, 1) })
+    })
+
+    const badStarts: [string, LogStart][] = [
+      ['beyond the end', startAt(8, 1)],
+      ['back', startAt(1, 1)],
+      ['to an entry of another term', startAt(4, 2)],
+    ]
+    for (const [where, start] of badStarts) {
+      it(`refuses to move its start ${where}`, async () => {
+        await store.write(write({ hardState: { term: 2, vote: 1 }, entries: run(1, 5, 1) }))
+        await store.compact(startAt(2, 1))
+        await assert.rejects(store.compact(start), InvariantError)
+        const recovered = await reopened()
+        assert.deepEqual(recovered.start, startAt(2, 1))
+        assert.deepEqual(recovered.entries, run(3, 5, 1))
+      })
+    }
+
+    it('refuses to truncate what was compacted', async () => {
+      await store.write(write({ hardState: { term: 1, vote: 1 }, entries: run(1, 5, 1) }))
+      await store.compact(startAt(3, 1))
+      await assert.rejects(store.write(write({ truncateFrom: 3 })), InvariantError)
+      assert.deepEqual((await reopened()).entries, run(4, 5, 1))
+    })
 
     it('agrees with a dumb twin over any sequence of writes and restarts', async () => {
       await fc.assert(
@@ -129,6 +196,7 @@ interface Step {
   readonly newTerm: boolean
   readonly vote: number
   readonly truncate: number
+  readonly compact: number
   readonly payloads: readonly Uint8Array[]
 }
 
@@ -137,23 +205,35 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.record({
   newTerm: fc.boolean(),
   vote: fc.integer({ min: 0, max: 5 }),
   truncate: fc.integer({ min: 0, max: 4 }),
+  compact: fc.integer({ min: 0, max: 3 }),
   payloads: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 4 }),
 })
 
-/** The twin is an array and a pair of numbers. */
+/** The twin is an array, a pair of numbers, and a start. */
 async function followTwin(disk: LogStoreUnderTest, steps: readonly Step[]): Promise<void> {
-  const twin: { hardState: HardState; entries: Entry[] } = { hardState: { term: 0, vote: 0 }, entries: [] }
+  const twin: { hardState: HardState; start: LogStart | undefined; entries: Entry[] } = {
+    hardState: { term: 0, vote: 0 },
+    start: undefined,
+    entries: [],
+  }
   let store = await disk.open()
   await store.load()
   for (const step of steps) {
     const kept = twin.entries.slice(0, Math.max(0, twin.entries.length - step.truncate))
-    const term = twin.hardState.term + (step.newTerm ? 1 : 0)
+    const term = Math.max(1, twin.hardState.term + (step.newTerm ? 1 : 0))
     const hardState = { term, vote: step.vote }
-    const entries = step.payloads.map((payload, k) => ({ index: kept.length + k + 1, term, payload }))
-    const truncateFrom = step.truncate > 0 ? kept.length + 1 : undefined
+    const next = (twin.start?.index ?? 0) + kept.length + 1
+    const entries = step.payloads.map((payload, k) => ({ index: next + k, term, payload }))
+    const truncateFrom = step.truncate > 0 ? next : undefined
     await store.write(write({ hardState, truncateFrom, entries }))
     twin.hardState = hardState
     twin.entries = [...kept, ...entries]
+    const last = twin.entries[step.compact - 1]
+    if (last !== undefined) {
+      twin.start = startAt(last.index, last.term)
+      twin.entries = twin.entries.slice(step.compact)
+      await store.compact(twin.start)
+    }
     if (step.restart) {
       await store.close()
       store = await disk.open()
@@ -174,6 +254,11 @@ export function entry(index: number, term: number, text: string): Entry {
   return { index, term, payload: new TextEncoder().encode(text) }
 }
 
+/** The start of a log whose entries up to `index` are in a checkpoint. */
+export function startAt(index: number, term: number): LogStart {
+  return { index, term, config: { voters: [1, 2, 3], outgoing: [], learners: [] } }
+}
+
 /** Entries `from` to `to` of one term, each with a payload of its own. */
 export function run(from: number, to: number, term: number): Entry[] {
   return Array.from({ length: to - from + 1 }, (_, k) =>
@@ -182,6 +267,6 @@ export function run(from: number, to: number, term: number): Entry[] {
 }
 
 /** A store may give any kind of Uint8Array; to compare, it is made the plain one. */
-export function plain({ hardState, entries }: RecoveredLog): RecoveredLog {
-  return { hardState, entries: entries.map((e) => ({ ...e, payload: new Uint8Array(e.payload) })) }
+export function plain({ hardState, start, entries }: RecoveredLog): RecoveredLog {
+  return { hardState, start, entries: entries.map((e) => ({ ...e, payload: new Uint8Array(e.payload) })) }
 }

@@ -1,0 +1,1 @@
+export { openNodeDisk } from './level-node-disk.js'

@@ -1,0 +1,50 @@
+import { assert } from '../../raft/index.js'
+import { type Identity, type LevelLogStore, openLevelLog } from '../log-store/index.js'
+import { LevelRecordStore, LevelStaging } from '../record-store/index.js'
+import type { NodeDisk, RecoveredDisk, Staging, StateRecord } from '../replica/ports.js'
+import { checkBelonging } from './belonging.js'
+
+/**
+ * All that one node keeps, in `directory`, which is created at the node's first start and belongs to that node of that
+ * cluster ever after. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError`,
+ * `DamagedLogError` or `DamagedRecordsError`.
+ */
+export async function openNodeDisk(directory: string, identity: Identity): Promise<NodeDisk> {
+  const { log, generation } = await openLevelLog(directory, identity)
+  try {
+    return new LevelNodeDisk(log, await LevelRecordStore.open(directory, generation))
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+/** The log's database names the generation of the records in force; its lock is the lock of the directory. */
+class LevelNodeDisk implements NodeDisk {
+  readonly log: LevelLogStore
+  readonly records: LevelRecordStore
+
+  constructor(log: LevelLogStore, records: LevelRecordStore) {
+    this.log = log
+    this.records = records
+  }
+
+  async load(take: (records: readonly StateRecord[]) => void): Promise<RecoveredDisk> {
+    const recovered = await this.log.load()
+    const checkpoint = await this.records.load(take)
+    checkBelonging({ ...recovered, checkpoint })
+    return { ...recovered, checkpoint }
+  }
+
+  async install(staging: Staging): Promise<void> {
+    assert(staging instanceof LevelStaging && staging.isComplete, 'a completed staging of this disk')
+    const { generation, start } = staging
+    await this.log.install({ generation, start })
+    await this.records.adopt(generation)
+  }
+
+  async close(): Promise<void> {
+    await this.records.close()
+    await this.log.close()
+  }
+}

@@ -1,0 +1,25 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Database, openDatabase, syncDirectory } from '../log-store/database.js'
+import { damaged } from './format.js'
+
+const PREFIX = 'records-'
+
+/** The records of one generation, inside the data directory. */
+export function recordsName(generation: number): string {
+  return PREFIX + generation
+}
+
+/** Creates them, empty, if they are not there. Errors as of `openDatabase`, and `DamagedRecordsError`. */
+export function openRecords(directory: string, generation: number): Promise<Database> {
+  return openDatabase({ directory, name: recordsName(generation), first: [], damaged })
+}
+
+/** A staging that was never put in force, a generation that was replaced: whatever a crash left over goes. */
+export async function removeOthers(directory: string, generation: number): Promise<void> {
+  const others = (await readdir(directory)).filter(
+    (name) => name.startsWith(PREFIX) && name !== recordsName(generation),
+  )
+  for (const name of others) await rm(join(directory, name), { recursive: true, force: true })
+  if (others.length > 0) await syncDirectory(directory)
+}

@@ -1,0 +1,2 @@
+export { LevelRecordStore } from './level-record-store.js'
+export { LevelStaging } from './staging.js'

@@ -1,0 +1,76 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { assert, type LogStart } from '../../raft/index.js'
+import type { Database } from '../log-store/database.js'
+import { failedDisk } from '../log-store/errors.js'
+import type { Staging } from '../replica/ports.js'
+import { ChunkReader } from './chunks.js'
+import { openRecords, recordsName } from './directories.js'
+import { CHECKPOINT_KEY, encodeCheckpoint, rowKey } from './format.js'
+
+/** A snapshot on its way into `records-<generation>`, which no log names yet. */
+export class LevelStaging implements Staging {
+  readonly start: LogStart
+  readonly generation: number
+  readonly #directory: string
+  readonly #database: Database
+  readonly #reader: ChunkReader
+  #isComplete = false
+  #busy = false
+
+  private constructor(directory: string, generation: number, start: LogStart, database: Database) {
+    this.#directory = directory
+    this.generation = generation
+    this.start = start
+    this.#database = database
+    this.#reader = new ChunkReader(start)
+  }
+
+  static async open(directory: string, generation: number, start: LogStart): Promise<LevelStaging> {
+    await rm(join(directory, recordsName(generation)), { recursive: true, force: true })
+    return new LevelStaging(directory, generation, start, await openRecords(directory, generation))
+  }
+
+  /** Verified, on disk, and closed. */
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  get next(): number | undefined {
+    return this.#reader.next
+  }
+
+  async put(data: Uint8Array): Promise<void> {
+    assert(!this.#busy && !this.#isComplete, 'one chunk at a time, until it is complete')
+    const rows = this.#reader.read(data)
+    if (rows === undefined) return
+    this.#busy = true
+    try {
+      await this.#batch(rows.map(([key, sealed]) => ({ type: 'put', key: rowKey(key), value: sealed })))
+      this.#reader.advance(rows)
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  async complete(): Promise<void> {
+    const value = encodeCheckpoint({ start: this.start, totals: this.#reader.totals() })
+    await this.#batch([{ type: 'put', key: CHECKPOINT_KEY, value }])
+    await this.#database.close()
+    this.#isComplete = true
+  }
+
+  async abandon(): Promise<void> {
+    await this.#database.close()
+    await rm(join(this.#directory, recordsName(this.generation)), { recursive: true, force: true })
+  }
+
+  /** Each is synced: LevelDB may keep a later batch and lose one before it that was not. */
+  async #batch(rows: { type: 'put'; key: string; value: Buffer }[]): Promise<void> {
+    try {
+      await this.#database.batch(rows, { sync: true })
+    } catch (error) {
+      throw failedDisk(error)
+    }
+  }
+}

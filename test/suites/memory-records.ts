@@ -1,0 +1,132 @@
+import { assert, type LogStart } from '../../raft/index.js'
+import { checksumOf } from '../../src/log-store/seal.js'
+import { ChunkBuilder, ChunkReader, lastChunk, type Row } from '../../src/record-store/chunks.js'
+import { openRecord, sealRecord } from '../../src/record-store/format.js'
+import { NO_RECORDS, plus } from '../../src/record-store/totals.js'
+import type {
+  RecordChange,
+  RecordStore,
+  SnapshotChunk,
+  SnapshotSource,
+  Staging,
+  StateRecord,
+} from '../../src/replica/ports.js'
+import type { MemoryDisk } from './memory-disk.js'
+
+export interface MemoryCheckpoint {
+  readonly start: LogStart
+  /** Sealed values by key. */
+  readonly rows: ReadonlyMap<string, Buffer>
+}
+
+/** The records of one process's view of a memory disk. */
+export class MemoryRecordStore implements RecordStore {
+  readonly #disk: MemoryDisk
+  #writing = false
+
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk
+  }
+
+  start(): LogStart | undefined {
+    return this.#disk.checkpoint?.start
+  }
+
+  async load(take: (records: readonly StateRecord[]) => void): Promise<LogStart | undefined> {
+    const rows = [...(this.#disk.checkpoint?.rows ?? [])]
+    take(rows.map(([key, sealed]) => openRecord(key, sealed)))
+    return this.start()
+  }
+
+  async write(start: LogStart, changes: readonly RecordChange[]): Promise<void> {
+    assert(!this.#writing, 'one checkpoint at a time', { start })
+    assert(start.index >= (this.start()?.index ?? 0), 'checkpoints never go back', {
+      start,
+      before: this.start(),
+    })
+    const rows = new Map(this.#disk.checkpoint?.rows)
+    for (const { key, value } of changes) {
+      if (value === undefined) rows.delete(key)
+      else rows.set(key, sealRecord(key, value))
+    }
+    this.#writing = true
+    await this.#disk.synced(() => {
+      this.#disk.checkpoint = { start, rows }
+    })
+    this.#writing = false
+  }
+
+  async openSnapshot(): Promise<MemorySnapshotSource> {
+    const { checkpoint } = this.#disk
+    assert(checkpoint !== undefined, 'there is a checkpoint')
+    return new MemorySnapshotSource(checkpoint)
+  }
+
+  async openStaging(start: LogStart): Promise<MemoryStaging> {
+    return new MemoryStaging(start)
+  }
+}
+
+class MemorySnapshotSource implements SnapshotSource {
+  readonly start: LogStart
+  readonly #chunks: SnapshotChunk[] = []
+
+  constructor({ start, rows }: MemoryCheckpoint) {
+    this.start = start
+    let builder = new ChunkBuilder()
+    let totals = NO_RECORDS
+    for (const row of rows) {
+      if (!builder.add(row)) {
+        this.#chunks.push(builder.finish(start, this.#chunks.length))
+        builder = new ChunkBuilder()
+        builder.add(row)
+      }
+      totals = plus(totals, checksumOf(row[1]))
+    }
+    if (!builder.isEmpty) this.#chunks.push(builder.finish(start, this.#chunks.length))
+    this.#chunks.push(lastChunk(start, this.#chunks.length, totals))
+  }
+
+  async chunk(sequence: number): Promise<SnapshotChunk> {
+    const chunk = this.#chunks[sequence]
+    assert(chunk !== undefined, 'chunks are had in order', { sequence })
+    return chunk
+  }
+
+  async close(): Promise<void> {}
+}
+
+export class MemoryStaging implements Staging {
+  readonly start: LogStart
+  readonly #reader: ChunkReader
+  readonly #rows: Row[] = []
+  #isComplete = false
+
+  constructor(start: LogStart) {
+    this.start = start
+    this.#reader = new ChunkReader(start)
+  }
+
+  get next(): number | undefined {
+    return this.#reader.next
+  }
+
+  async put(data: Uint8Array): Promise<void> {
+    const rows = this.#reader.read(data)
+    if (rows === undefined) return
+    this.#rows.push(...rows)
+    this.#reader.advance(rows)
+  }
+
+  async complete(): Promise<void> {
+    this.#reader.totals()
+    this.#isComplete = true
+  }
+
+  async abandon(): Promise<void> {}
+
+  completed(): MemoryCheckpoint {
+    assert(this.#isComplete, 'a completed staging')
+    return { start: this.start, rows: new Map(this.#rows) }
+  }
+}
