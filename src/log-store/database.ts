@@ -2,6 +2,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { LockedDirectoryError, UnusableDirectoryError } from './errors.js'
+import { faultInTables } from './leveldb-tables.js'
 
 export type Database = Level<string, Buffer>
 
@@ -20,11 +21,19 @@ export interface DatabaseSpec {
  * `UnusableDirectoryError`, or what `damaged` gives.
  */
 export async function openDatabase(spec: DatabaseSpec): Promise<Database> {
-  try {
-    const location = join(spec.directory, spec.name)
+  const location = join(spec.directory, spec.name)
+  const fault = await explained(spec, async () => {
     if (!(await exists(location))) await create(spec)
-    // Files of LevelDB without its CURRENT would otherwise be taken for an empty database, and this for a new node.
-    return await openLevel(location, { createIfMissing: false })
+    return faultInTables(location)
+  })
+  if (fault !== undefined) throw spec.damaged('tables', fault, {})
+  // Files of LevelDB without its CURRENT would otherwise be taken for an empty database, and this for a new node.
+  return explained(spec, () => openLevel(location, { createIfMissing: false }))
+}
+
+async function explained<T>(spec: DatabaseSpec, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
   } catch (error) {
     throw explain(spec, error)
   }
@@ -53,6 +62,8 @@ async function openLevel(location: string, options: { createIfMissing: boolean }
     ...options,
     keyEncoding: 'utf8',
     valueEncoding: 'buffer',
+    // So that `faultInTables` can read them.
+    compression: false,
   })
   await database.open()
   return database
@@ -84,6 +95,9 @@ export function isUnreadable(error: unknown): boolean {
   return code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
 }
 
+/** The database is there, and a file that it needs is not. */
+const MISSING_FILE = /does not exist|No such file/
+
 /** LevelDB wraps the reason: LEVEL_LOCKED, LEVEL_CORRUPTION and the like are found in the cause. */
 function explain({ directory, damaged }: DatabaseSpec, error: unknown): Error {
   const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error
@@ -95,7 +109,7 @@ function explain({ directory, damaged }: DatabaseSpec, error: unknown): Error {
       { cause: error },
     )
   }
-  if (code === 'LEVEL_CORRUPTION' || code === 'LEVEL_INVALID_ARGUMENT' || /does not exist/.test(text)) {
+  if (code === 'LEVEL_CORRUPTION' || code === 'LEVEL_INVALID_ARGUMENT' || MISSING_FILE.test(text)) {
     return damaged('CURRENT', text, { cause: error })
   }
   return new UnusableDirectoryError(

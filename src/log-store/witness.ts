@@ -39,7 +39,8 @@ export class Witness {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
     }
-    return new Witness(await open(path, 'r+'), acknowledgedIn(bytes))
+    const acknowledged = acknowledgedIn(bytes)
+    return new Witness(await open(path, 'r+'), acknowledged)
   }
 
   static async create(directory: string): Promise<Witness> {

@@ -106,11 +106,14 @@ export interface Staging {
   /** The chunk that is wanted; undefined when all of them are here. */
   readonly next: number | undefined
   /**
-   * Resolves when the chunk is on disk. A chunk that is not the next is passed over. Rejects with a `DamagedSnapshotError`
+   * Resolves when the chunk is staged. A chunk that is not the next is passed over. Rejects with a `DamagedSnapshotError`
    * if it is altered or of another snapshot: ask for it again. Calls don't overlap.
    */
   put(data: Uint8Array): Promise<void>
-  /** Seals the staged checkpoint once all chunks are here. Rejects with a `DamagedSnapshotError` if any record is missing. */
+  /**
+   * Makes the staged checkpoint durable once all chunks are here. Rejects with a `DamagedSnapshotError` if any record is
+   * missing.
+   */
   complete(): Promise<void>
   /** Removes what was staged. */
   abandon(): Promise<void>

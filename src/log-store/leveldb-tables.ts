@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32c } from './crc32c.js'
+import { liveTables } from './leveldb-manifest.js'
+import { Varints } from './varints.js'
+
+/**
+ * LevelDB checksums the blocks of its tables, and checks none of them when it merges tables: an altered block gets a
+ * good checksum in the new table, or ends the process by a failed assertion. So they are checked before it is opened.
+ *
+ * A table is blocks, each with a trailer, then the footer. The index block has the handle (offset, size) of every data
+ * block, the metaindex block those of the others. (doc/table_format.md of LevelDB)
+ */
+const FOOTER_BYTES = 48
+const MAGIC = Buffer.from('57fb808b247547db', 'hex')
+/** Kind of compression, checksum. */
+const TRAILER_BYTES = 5
+const UNCOMPRESSED = 0
+
+interface Handle {
+  readonly offset: number
+  readonly size: number
+}
+
+/** What is wrong with a table of the database at `location`; undefined if nothing is. Takes a turn for each table. */
+export async function faultInTables(location: string): Promise<string | undefined> {
+  for (const number of await liveTables(location)) {
+    const name = `${String(number).padStart(6, '0')}.ldb`
+    const fault = await faultInFile(join(location, name))
+    if (fault !== undefined) return `table ${name}: ${fault}`
+  }
+  return undefined
+}
+
+async function faultInFile(path: string): Promise<string | undefined> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    // LevelDB knows which files it can't do without.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    return faultIn(bytes)
+  } catch (error) {
+    if (error instanceof RangeError) return 'it points beyond its end'
+    throw error
+  }
+}
+
+function faultIn(table: Buffer): string | undefined {
+  const footerAt = table.length - FOOTER_BYTES
+  if (footerAt < 0 || !table.subarray(-MAGIC.length).equals(MAGIC)) return 'it has no footer'
+  const footer = new Varints(table.subarray(footerAt))
+  for (const directory of [handleIn(footer), handleIn(footer)]) {
+    const found = faultInBlock(table, directory) ?? faultInBlocksOf(table, directory)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** Of the blocks that a block of handles names. Tables written before compression was turned off keep that for themselves. */
+function faultInBlocksOf(table: Buffer, { offset, size }: Handle): string | undefined {
+  if (table[offset + size] !== UNCOMPRESSED) return undefined
+  for (const handle of handlesIn(table.subarray(offset, offset + size))) {
+    const found = faultInBlock(table, handle)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function faultInBlock(table: Buffer, { offset, size }: Handle): string | undefined {
+  const stored = unmasked(table.readUInt32LE(offset + size + 1))
+  if (crc32c(table.subarray(offset, offset + size + TRAILER_BYTES - 4)) === stored) return undefined
+  return `the checksum of the block at byte ${offset} does not match`
+}
+
+/** Rows (shared bytes of the key, other bytes of the key, bytes of the value, key, value), then restart points. */
+function handlesIn(block: Buffer): Handle[] {
+  const restarts = block.readUInt32LE(block.length - 4)
+  const rows = new Varints(block.subarray(0, block.length - 4 * (restarts + 1)))
+  const handles: Handle[] = []
+  while (!rows.isAtEnd) {
+    rows.next()
+    const keyBytes = rows.next()
+    const valueBytes = rows.next()
+    rows.skip(keyBytes)
+    handles.push(handleIn(new Varints(rows.skip(valueBytes))))
+  }
+  return handles
+}
+
+function handleIn(varints: Varints): Handle {
+  return { offset: varints.next(), size: varints.next() }
+}
+
+/** LevelDB rotates a stored checksum and adds a constant. */
+function unmasked(stored: number): number {
+  const rotated = (stored - 0xa282ead8) >>> 0
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0
+}
