@@ -321,65 +321,6 @@ describe('a LevelDB data directory', () => {
     })
   })
 
-  describe('beside its witness', () => {
-    const cases: [string, RegExp, () => Promise<unknown>][] = [
-      [
-        'the database is gone',
-        /the database 'db' is gone/,
-        () => rm(join(directory, 'db'), { recursive: true }),
-      ],
-      ['the witness is gone', /'witness' beside it is gone/, () => rm(join(directory, 'witness'))],
-      [
-        'the witness is zeroed',
-        /neither slot/,
-        () => writeFile(join(directory, 'witness'), Buffer.alloc(8192)),
-      ],
-      ['the witness is empty', /neither slot/, () => truncate(join(directory, 'witness'), 0)],
-    ]
-    for (const [what, message, damage] of cases) {
-      it(`is not believed when ${what}`, async () => {
-        await fill(run(1, 3, 1))
-        await damage()
-        await assert.rejects(load(), (error) => {
-          assert.ok(error instanceof DamagedLogError)
-          assert.match(error.message, message)
-          assert.match(error.message, /must not vote/)
-          return true
-        })
-      })
-    }
-
-    it('is not believed when it is an earlier copy', async () => {
-      await fill(run(1, 3, 1))
-      await cp(join(directory, 'db'), join(directory, 'earlier'), { recursive: true })
-      const store = await openLog(directory, IDENTITY)
-      await store.load()
-      await store.write(write({ hardState: { term: 10, vote: 2 } }))
-      await store.close()
-      await rm(join(directory, 'db'), { recursive: true })
-      await cp(join(directory, 'earlier'), join(directory, 'db'), { recursive: true })
-      await assert.rejects(load(), /acknowledged write 5, and the newest one found is write 4/)
-    })
-
-    it('is believed when a power cut took the last note, or tore it', async () => {
-      await fill(run(1, 3, 1))
-      const path = join(directory, 'witness')
-      const noted = await readFile(path)
-      const store = await openLog(directory, IDENTITY)
-      await store.load()
-      await store.write(write({ entries: run(4, 4, 1) }))
-      await store.close()
-      const last = await readFile(path)
-      const slot = last.subarray(0, 4096).equals(noted.subarray(0, 4096)) ? 4096 : 0
-      for (let torn = 0; torn <= 11; torn++) {
-        const bytes = Buffer.from(last)
-        bytes.set(noted.subarray(slot + torn, slot + 4096), slot + torn)
-        await writeFile(path, bytes)
-        assert.equal((await load()).entries.length, 4, `torn after ${torn} bytes`)
-      }
-    })
-  })
-
   it('of format 1 is read, goes on in format 2, and has a witness from then on', async () => {
     const store = await openLog(directory, IDENTITY)
     await store.close()

@@ -138,6 +138,17 @@ describe('a snapshot that is installed', () => {
     assert.ok(outcomes.includes('old') && outcomes.includes('new'), outcomes.join())
   })
 
+  it('changes nothing when the log can not be written', async () => {
+    await onDisk(join(root, 'leader'), async (leader) => {
+      await onDisk(directory, async (follower) => {
+        const staging = await transfer(leader, follower, NEW.start)
+        Object.assign(follower.log, { install: () => Promise.reject(new FailedDiskError('no room')) })
+        await assert.rejects(follower.install(staging), FailedDiskError)
+      })
+    })
+    assert.equal(await next(directory), 'old')
+  })
+
   it('that the memory disk loses in a crash leaves all of the old, or all of the new', async () => {
     for (const random of [0.1, 0.9]) {
       let hold = false

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { LockedDirectoryError, UnusableDirectoryError } from './errors.js'
@@ -43,7 +43,6 @@ async function explained<T>(spec: DatabaseSpec, work: () => Promise<T>): Promise
 async function create({ directory, name, first }: DatabaseSpec): Promise<void> {
   await mkdir(directory, { recursive: true })
   const unfinished = join(directory, `${name}.unfinished`)
-  await rm(unfinished, { recursive: true, force: true })
   const database = await openLevel(unfinished, { createIfMissing: true })
   try {
     await database.batch(
