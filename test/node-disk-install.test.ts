@@ -138,6 +138,19 @@ describe('a snapshot that is installed', () => {
     assert.ok(outcomes.includes('old') && outcomes.includes('new'), outcomes.join())
   })
 
+  it('breaks off a snapshot that this node was sending', async () => {
+    await onDisk(join(root, 'leader'), async (leader) => {
+      await onDisk(directory, async (follower) => {
+        const source = await follower.records.openSnapshot()
+        await source.chunk(0)
+        await follower.install(await transfer(leader, follower, NEW.start))
+        await assert.rejects(source.chunk(1))
+        await source.close()
+      })
+    })
+    assert.equal(await next(directory), 'new')
+  })
+
   it('changes nothing when the log can not be written', async () => {
     await onDisk(join(root, 'leader'), async (leader) => {
       await onDisk(directory, async (follower) => {
