@@ -9,11 +9,12 @@
 FROM node:20-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci
+# Not `npm ci`: see "npm install, not npm ci" in docs/decisions.md.
+RUN npm install --no-save --no-audit --no-fund
 COPY tsconfig.base.json tsconfig.json ./
 COPY raft ./raft
 COPY src ./src
-RUN npm run build && npm prune --omit=dev
+RUN npm run build && npm prune --omit=dev --no-save --no-audit --no-fund
 
 FROM node:20-slim
 ENV NODE_ENV=production

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { RAFT_DEFAULTS } from '../raft/config.js'
+import { RAFT_DEFAULTS } from '../raft/index.js'
 import { ConfigError, loadClusterConfig, nodeConfig } from '../src/platform/config.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'lockkeeper-config-'))

@@ -54,7 +54,9 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
   messageArbitrary.map((message) => ({ kind: 'raft' as const, message })),
   fc.record({
     kind: fc.constant('forward' as const),
-    chunk: fc.record({ origin: number, first: number, count: number, commands: bytes }),
+    chunk: fc
+      .record({ origin: number, first: number, count: number, commands: bytes })
+      .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, chunk.commands.length) })),
   }),
 )
 
@@ -120,6 +122,7 @@ describe('a frame', () => {
     ['has NaN', [1, [5, Number.NaN, 1]]],
     ['has text for a number', [1, [5, 1, '1']]],
     ['has a number for a flag', [1, [2, 1, 0, 1]]],
+    ['counts more commands than it has bytes for', [1, [8, 1, 1, 4, new Uint8Array(3)]]],
     ['has text for bytes', [1, [8, 1, 1, 1, 'x']]],
     ['lacks a field', [1, [5, 1]]],
     ['has a field too many', [1, [5, 1, 1, 1]]],

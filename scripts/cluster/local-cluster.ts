@@ -59,7 +59,7 @@ export class LocalCluster {
       id: k + 1,
       peer: addresses[k]!,
       client: addresses[count + k]!,
-      data: join(directory, `data-${k + 1}`),
+      data: dataDirectory(directory, k + 1),
     }))
     const nodes: NodeProcess[] = []
     for (const { id } of members) {
@@ -93,6 +93,11 @@ export class LocalCluster {
     return this.clientAddresses[id - 1]!
   }
 
+  /** Where a node keeps its log. */
+  dataDirectory(id: number): string {
+    return dataDirectory(this.directory, id)
+  }
+
   /** What a node says of itself; undefined if it does not answer within a second. */
   async status(id: number): Promise<GetStatusResponse | undefined> {
     try {
@@ -102,11 +107,14 @@ export class LocalCluster {
     }
   }
 
-  /** The node that a majority of those which answer holds for the leader, as soon as there is one. */
-  async leader(): Promise<NodeProcess> {
+  /**
+   * The node that a majority of the cluster holds for its leader, as soon as there is one. Only those `among` are asked:
+   * for when others do not answer, or are cut off.
+   */
+  async leader(among: readonly NodeProcess[] = this.nodes): Promise<NodeProcess> {
     const endMs = performance.now() + LEADER_MS
     while (performance.now() < endMs) {
-      const running = this.nodes.filter(({ isRunning }) => isRunning)
+      const running = among.filter(({ isRunning }) => isRunning)
       const statuses = await Promise.all(running.map(({ id }) => this.status(id)))
       for (const node of running) {
         const followers = statuses.filter((status) => status?.topology?.leader === node.id)
@@ -119,6 +127,12 @@ export class LocalCluster {
     throw new Error(`no leader within ${LEADER_MS} ms\n${outputs.join('\n')}`)
   }
 
+  /** All but this one. */
+  others(id: number): readonly NodeProcess[] {
+    return this.nodes.filter((node) => node.id !== id)
+  }
+
+  /** Ends the nodes and removes the directory. */
   async stop(): Promise<void> {
     this.#connector.close()
     await Promise.all(this.nodes.map((node) => node.stop()))
@@ -128,4 +142,8 @@ export class LocalCluster {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
+}
+
+function dataDirectory(directory: string, id: number): string {
+  return join(directory, `data-${id}`)
 }

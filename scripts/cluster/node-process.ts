@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { reaper } from './reaper.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const READY_MS = 20_000
@@ -19,13 +20,10 @@ export interface NodeProcessOptions {
   readonly logFile: string
 }
 
-/** Started and not yet ended. When this process ends, however it ends in order, they are killed. */
-const running = new Set<ChildProcess>()
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-
-/** One node of a cluster as a real process, `lockkeeper serve`, that can be killed, frozen and started again. */
+/**
+ * One node of a cluster as a real process, `lockkeeper serve`, that can be killed, frozen and started again. It does not
+ * outlive this process.
+ */
 export class NodeProcess {
   readonly #options: NodeProcessOptions
   #child: ChildProcess | undefined
@@ -55,11 +53,10 @@ export class NodeProcess {
     const args = ['--enable-source-maps', MAIN, 'serve', '--config', configFile, '--node', String(id)]
     const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] })
     closeSync(log)
-    running.add(child)
+    reaper.watch(child)
     this.#child = child
     this.#exit = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        running.delete(child)
         if (this.#child === child) this.#child = undefined
         resolve({ code, signal })
       })

@@ -31,6 +31,7 @@ interface Bound {
 
 /** From the opening of the stream to Welcome: a client that greets nobody, or a cluster without a leader. */
 const WELCOME_MS = 10_000
+const CLUSTER_ID = /^[\w.-]{1,64}$/
 /** Answers in one frame; more go into the next ones. */
 const ANSWERS_PER_FRAME = 8_192
 
@@ -97,8 +98,10 @@ export class AttachedStream {
       const both = `protocol version ${PROTOCOL_VERSION}, and the client ${hello.protocolVersion}`
       this.refuse(new Refusal('UNSUPPORTED', `this node speaks ${both}; upgrade the older of the two`))
     } else if (hello.clusterId !== '' && hello.clusterId !== clusterId) {
-      const names = `'${clusterId}', not of '${hello.clusterId}'`
-      this.refuse(new Refusal('WRONG_CLUSTER', `this is a node of cluster ${names}; check the addresses`))
+      // What can't be a cluster's id is not echoed: it may be megabytes, and a status travels in a header.
+      const theirs = CLUSTER_ID.test(hello.clusterId) ? `'${hello.clusterId}'` : 'the one you name'
+      const both = `'${clusterId}', not of ${theirs}`
+      this.refuse(new Refusal('WRONG_CLUSTER', `this is a node of cluster ${both}; check the addresses`))
     } else {
       this.#enter(hello)
     }

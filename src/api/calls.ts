@@ -1,10 +1,9 @@
 import type { Command } from '../machine/command.js'
-import { LIMITS } from '../machine/limits.js'
 import { checkCommand } from '../machine/validate.js'
 import type * as wire from '../protocol/lockkeeper.js'
 import { Asked, type Final } from './asked.js'
 import { noLeader } from './attached-stream.js'
-import { type Door, stoppingRefusal } from './door.js'
+import type { Door } from './door.js'
 import { Refusal } from './refusal.js'
 
 /** One unary call, as far as its caller is concerned. */
@@ -24,7 +23,6 @@ const PATIENCE_SHARE = 0.8
 export class Calls {
   readonly #door: Door
   readonly #randomKey: () => number
-  readonly #underWay = new Set<(refusal: Refusal) => void>()
 
   /** `randomKey` gives secrets from 1 to 2^53 - 1. */
   constructor(door: Door, randomKey: () => number) {
@@ -76,11 +74,6 @@ export class Calls {
     return {}
   }
 
-  /** Those under way are told to go to another node. */
-  stop(): void {
-    for (const fail of [...this.#underWay]) fail(stoppingRefusal())
-  }
-
   async #ask<K extends Final['kind']>(
     command: Command,
     kind: K,
@@ -95,12 +88,11 @@ export class Calls {
 
   /** Waits for the log as long as the caller's deadline leaves time to say so, and for the queue as long as it takes. */
   #propose(command: Command, caller: Caller): Promise<Final> {
-    if (this.#door.stopping) throw stoppingRefusal()
     const { attachments, proposals, clock } = this.#door.parts
     return new Promise((resolve, reject) => {
       const over = (): void => {
         patience.cancel()
-        this.#underWay.delete(fail)
+        leave()
       }
       const fail = (refusal: Refusal): void => {
         over()
@@ -111,13 +103,13 @@ export class Calls {
         over()
         resolve(final)
       })
+      const leave = this.#door.enter(fail)
       const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
       const patience = clock.after(patienceMs, () => {
         if (!asked.queued) fail(noLeader(patienceMs))
       })
-      this.#underWay.add(fail)
       caller.onGone(() => fail(new Refusal('CANCELLED', 'the caller has left')))
-      if (this.#underWay.size > LIMITS.callsMax || !proposals.submit(command, asked)) {
+      if (!proposals.submit(command, asked)) {
         fail(new Refusal('BUSY', 'too many requests are under way here; repeat with the same numbers, later'))
       }
     })

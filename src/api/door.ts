@@ -30,17 +30,28 @@ export interface DoorParts {
 }
 
 /**
- * The door of one node, whatever the wire: who is attached, and what they are told of the cluster. It decides nothing
- * about locks.
+ * The door of one node, whatever the wire: who is attached or waits for the answer to a call, and what they are told of
+ * the cluster. It decides nothing about locks.
  */
 export class Door {
   readonly #streams = new Set<AttachedStream>()
+  /** How to refuse each call under way. */
+  readonly #calls = new Set<(refusal: Refusal) => void>()
   #stopping = false
 
   constructor(readonly parts: DoorParts) {}
 
-  get stopping(): boolean {
-    return this.#stopping
+  /** A unary call begins to wait; `refuse` ends that if the node stops. Returns how to say that it is over. @throws Refusal */
+  enter(refuse: (refusal: Refusal) => void): () => void {
+    if (this.#stopping) throw stoppingRefusal()
+    if (this.#calls.size >= LIMITS.callsMax) {
+      throw new Refusal(
+        'BUSY',
+        `${LIMITS.callsMax} calls are under way here; repeat this one later, or elsewhere`,
+      )
+    }
+    this.#calls.add(refuse)
+    return () => this.#calls.delete(refuse)
   }
 
   /** A client has opened a stream; what it sends goes to the result. `wire.end` may be called from within. */
@@ -81,9 +92,10 @@ export class Door {
   stop(): void {
     this.#stopping = true
     for (const stream of [...this.#streams]) stream.refuse(stoppingRefusal())
+    for (const refuse of [...this.#calls]) refuse(stoppingRefusal())
   }
 }
 
-export function stoppingRefusal(): Refusal {
+function stoppingRefusal(): Refusal {
   return new Refusal('STOPPING', 'this node is stopping; repeat the request at another node')
 }

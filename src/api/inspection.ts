@@ -10,6 +10,8 @@ import { Refusal } from './refusal.js'
 const PAGE_DEFAULT = 100
 const PATIENCE_MS = 5_000
 const PATIENCE_SHARE = 0.8
+/** Of `more`, beside the names of a page. */
+const MORE_BYTES = 2
 /** How soon to ask again when no leader could confirm a read. */
 const RETRY_MS = 50
 
@@ -34,10 +36,10 @@ export class Inspection {
     const limit = request.limit === 0 ? PAGE_DEFAULT : request.limit
     const page = this.#door.parts.replica.machine.names(request.prefix, request.after, limit)
     const names: wire.NameState[] = []
-    let bytes = 0
+    let bytes = MORE_BYTES
     for (const view of page.names) {
       const state = this.#nameState(view)
-      bytes += wire.NameState.encode(state).finish().length
+      bytes += wire.ListNamesResponse.encode({ names: [state], more: false }).finish().length
       if (names.length > 0 && bytes > LIMITS.pageBytesMax) return { names, more: true }
       names.push(state)
     }
@@ -67,23 +69,25 @@ export class Inspection {
     const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
     return new Promise((resolve, reject) => {
       let over = false
-      const end = (finish: () => void) => (): void => {
-        if (over) return
+      const end = (): void => {
         over = true
         patience.cancel()
-        finish()
+        leave()
       }
-      const patience = clock.after(
-        patienceMs,
-        end(() => reject(noLeader(patienceMs))),
-      )
-      caller.onGone(end(() => reject(new Refusal('CANCELLED', 'the caller has left'))))
-      const confirmed = end(resolve)
+      const fail = (refusal: Refusal): void => {
+        end()
+        reject(refusal)
+      }
+      const leave = this.#door.enter(fail)
+      const patience = clock.after(patienceMs, () => fail(noLeader(patienceMs)))
+      caller.onGone(() => fail(new Refusal('CANCELLED', 'the caller has left')))
       const ask = (): void => {
         if (over) return
         replica.confirmRead((isConfirmed) => {
-          if (isConfirmed) confirmed()
-          else if (!over) clock.after(RETRY_MS, ask)
+          if (over) return
+          if (!isConfirmed) return void clock.after(RETRY_MS, ask)
+          end()
+          resolve()
         })
       }
       ask()

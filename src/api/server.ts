@@ -37,18 +37,16 @@ type Handle<Request> = (request: Request, caller: Caller) => unknown
 /** The gRPC server for clients: the contract, the standard health service, and reflection for tools. */
 export class ApiServer {
   readonly #door: Door
-  readonly #calls: Calls
   readonly #server = new Server(OPTIONS)
   readonly #health = new HealthImplementation()
 
   /** `randomKey` gives secrets from 1 to 2^53 - 1. */
   constructor(door: Door, randomKey: () => number) {
     this.#door = door
-    this.#calls = new Calls(door, randomKey)
     this.setServing(false)
     // Attach encodes its own frames, see GrpcWire.
     const attach = { ...LockkeeperService.attach, responseSerialize: (frame: Buffer) => frame }
-    this.#server.addService(tolerant({ ...LockkeeperService, attach }), this.#implementation())
+    this.#server.addService(tolerant({ ...LockkeeperService, attach }), this.#implementation(randomKey))
     this.#health.addToServer(this.#server)
     new ReflectionService(loadSync(PROTO)).addToServer(this.#server)
   }
@@ -67,7 +65,6 @@ export class ApiServer {
   async stop(): Promise<void> {
     this.setServing(false)
     this.#door.stop()
-    this.#calls.stop()
     await new Promise<void>((resolve) => {
       const timer = this.#door.parts.clock.after(DRAIN_MS, () => {
         this.#server.forceShutdown()
@@ -80,8 +77,8 @@ export class ApiServer {
     })
   }
 
-  #implementation(): UntypedServiceImplementation {
-    const calls = this.#calls
+  #implementation(randomKey: () => number): UntypedServiceImplementation {
+    const calls = new Calls(this.#door, randomKey)
     const inspection = new Inspection(this.#door)
     return {
       attach: (call: AttachCall) => this.#attach(call),

@@ -1,4 +1,4 @@
-import type { Clock } from '../replica/ports.js'
+import type { Clock } from '../client/index.js'
 import type { ProcessGroup } from './process-group.js'
 
 const LOOK_EVERY_MS = 20

@@ -18,7 +18,7 @@ Examples:
   lockkeeper serve --config /etc/lockkeeper.yaml --node 2 --log-level warn 2>> /var/log/lockkeeper.log
 
 Prints one line with the word "ready" on stdout when it can be used, and its log as JSON lines on stderr.
-SIGTERM and SIGINT hand over what it leads and stop it in order.
+SIGTERM and SIGINT send its clients to other nodes and stop it in order.
 
 Exit codes:
    0  stopped in order

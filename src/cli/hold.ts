@@ -1,5 +1,4 @@
-import type { Lock } from '../client/index.js'
-import type { Clock } from '../replica/ports.js'
+import type { Clock, Lock } from '../client/index.js'
 import { endGroup } from './end-group.js'
 import { EXIT } from './exit-codes.js'
 import type { ProcessGroup } from './process-group.js'

@@ -1,9 +1,9 @@
 import { GrpcConnector } from '../client/grpc-connector.js'
+import type { Claim, NameState } from '../client/index.js'
 import { Reader } from '../client/reads.js'
 import { Route } from '../client/route.js'
 import { systemClock } from '../platform/clock.js'
 import { random } from '../platform/random.js'
-import type { Claim, NameState } from '../protocol/lockkeeper.js'
 import { formatDuration } from './durations.js'
 import { type Column, renderTable } from './table.js'
 

@@ -1,6 +1,5 @@
 import { GrpcConnector } from '../client/grpc-connector.js'
-import type { Connector } from '../client/index.js'
-import type { GetStatusResponse } from '../protocol/lockkeeper.js'
+import type { Connector, GetStatusResponse } from '../client/index.js'
 import { EXIT } from './exit-codes.js'
 import { messageOf } from './failures.js'
 import { type Column, renderTable } from './table.js'

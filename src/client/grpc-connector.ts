@@ -25,6 +25,9 @@ const CHANNEL_OPTIONS = {
   'grpc.use_local_subchannel_pool': 1,
 }
 
+/** What gRPC ends its message with when it has nothing more to note. */
+const EMPTY_NOTE = /\.? Resolution note: *$/
+
 interface Method<Request, Response> {
   readonly path: string
   readonly requestSerialize: (request: Request) => Buffer
@@ -149,5 +152,5 @@ function toProblem({
   const refusal = toRefusalName(metadata.get('lockkeeper-code')[0]?.toString())
   if (refusal !== undefined) return new RefusedError(refusal, details)
   if (code === status.OK) return new UnreachableError('the node ended the stream')
-  return new UnreachableError(`${status[code] ?? code}: ${details}`)
+  return new UnreachableError(`${status[code] ?? code}: ${details.replace(EMPTY_NOTE, '')}`)
 }

@@ -17,11 +17,15 @@ export class Lease {
   #ttlMs: number
   readonly #marginMs: number
 
-  /** @param marginMs of the user's choice; by default 5 % of the TTL and at least 50 ms. Never above a third of the TTL. */
+  /**
+   * @param marginMs of the user's choice; by default 5 % of the TTL and at least 50 ms. Never above a third of the TTL,
+   * and never below what P6 needs: the cluster counts whole milliseconds, and clocks differ.
+   */
   constructor(sentMs: number, ttlMs: number, marginMs: number | undefined) {
     this.#sentMs = sentMs
     this.#ttlMs = ttlMs
-    this.#marginMs = Math.min(marginMs ?? Math.max(50, ttlMs * 0.05), ttlMs / 3)
+    const leastMs = 1 + ttlMs * 0.001
+    this.#marginMs = Math.min(Math.max(leastMs, marginMs ?? Math.max(50, ttlMs * 0.05)), ttlMs / 3)
   }
 
   /** Asks the clock, not a timer that may be late. */

@@ -92,7 +92,7 @@ export class HeldLock implements Lock {
 
   release(): Promise<ReleaseOutcome> {
     if (this.#releasing !== undefined) return this.#releasing
-    if (this.#isEnded()) return Promise.resolve(this.#end?.state ?? 'lost')
+    if (this.state === 'lost') return Promise.resolve('lost')
     this.#releasing = this.#holder.release(this)
     this.end('released', undefined)
     return this.#releasing

@@ -9,7 +9,8 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number
   /**
    * How long before the cluster could give a lock to another its handle turns `lost`, in ms: time to stop the work.
-   * By default 5 % of the TTL, at least 50 ms; at most a third of the TTL (what is more is cut). See `Lease`.
+   * By default 5 % of the TTL, at least 50 ms. What is more than a third of the TTL is cut, what is less than 1 ms and
+   * 0.1 % of the TTL is raised to that. See `Lease`.
    */
   readonly lostMarginMs?: number
   /** Gives up connecting. Without effect once connected. */

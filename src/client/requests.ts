@@ -1,6 +1,6 @@
 import type { Answer, Request } from '../protocol/lockkeeper.js'
 import { backoffMs } from './backoff.js'
-import type { LockkeeperError, RefusedError } from './errors.js'
+import { type LockkeeperError, RefusedError } from './errors.js'
 import type { Clock, Timer } from './ports.js'
 import { isForNow, isSessionOver, toRefusedError } from './refusals.js'
 import { Slots } from './slots.js'
@@ -38,6 +38,8 @@ export interface Sender {
   seek(): void
 }
 
+/** The cluster gives a session 65,537 slots; beyond this many requests in flight, those left are for releases. */
+const ACQUIRES_MAX = 64_512
 const NEVER = Number.POSITIVE_INFINITY
 const CANCEL: Operation = { $case: 'cancel', value: {} }
 const RETRY_FIRST_MS = 50
@@ -69,8 +71,12 @@ export class Requests {
     this.#sender = sender
   }
 
-  /** @param onLimit called at `limitMs` if the request is still unsettled; is expected to `abandon` it */
+  /**
+   * @param onLimit called at `limitMs` if the request is still unsettled; is expected to `abandon` it
+   * @throws RefusedError `LIMIT` for an acquire that would leave too little room for releases
+   */
   submit(operation: Operation, settle: Settle, limitMs = NEVER, onLimit?: () => void): Pending {
+    if (operation.$case === 'acquire' && this.#pending.size >= ACQUIRES_MAX) throw tooMany()
     const { slot, seq } = this.#slots.take()
     const pending: Pending = {
       slot,
@@ -214,4 +220,9 @@ export class Requests {
     this.#sweepAtMs = NEVER
     if (nextMs !== NEVER) this.#sweepAt(Math.max(nextMs, nowMs + SWEEP_MS))
   }
+}
+
+function tooMany(): RefusedError {
+  const limit = `at most ${ACQUIRES_MAX} requests of one session are under way at once`
+  return new RefusedError('LIMIT', `${limit}; connect() once more for another session, or ask later`)
 }

@@ -51,6 +51,8 @@ export class Session implements Holder {
   /** Numbers the requests of slot 0, which is the session's own: renewals and its closing. */
   #ownSeq = 0
   #end: LockkeeperError | undefined
+  /** The cluster has confirmed that it was closed. */
+  #closed = false
   #closing: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   constructor(ports: Ports, route: Route, settings: ConnectSettings, onLost: LossListener) {
@@ -119,7 +121,9 @@ export class Session implements Holder {
     return () => this.#requests.abandon(pending)
   }
 
+  /** After `close` it waits for the same confirmation: what the cluster may still hold was not released. */
   release(lock: HeldLock): Promise<ReleaseOutcome> {
+    if (this.#end !== undefined) return Promise.resolve(this.#closed ? 'released' : 'lost')
     this.#held.delete(lock)
     const outcome = new Promise<ReleaseOutcome>((resolve, reject) => {
       const failed = (error: LockkeeperError): void => {
@@ -305,6 +309,7 @@ export class Session implements Holder {
 
   #finish(end: LockkeeperError, failing: LockkeeperError | undefined): void {
     this.#end = end
+    this.#closed = failing === undefined
     this.#opening.cancel()
     this.#stream.stop()
     this.#keepAlive?.stop()

@@ -122,7 +122,7 @@ export function decodeBase(value: Buffer): LogBase {
 
 export function damaged(key: string, what: string, options?: ErrorOptions): DamagedLogError {
   const remedy =
-    'this node must not vote: stop it, replace the disk if it is failing, and let the node rejoin with an empty data directory'
+    'this node must not vote: keep it stopped, and never start it with an emptied data directory, since it has promised things that it would no longer know; the cluster runs on with a majority of the others'
   return new DamagedLogError(`the log on disk is damaged at key '${key}': ${what}; ${remedy}`, options)
 }
 

@@ -91,8 +91,11 @@ function checkInteger(what: string, value: unknown, min: number, max: number): R
   return refuse('INVALID', `${what} must be a whole number from ${min} to ${max}`)
 }
 
-/** Control characters, NUL among them, and surrogates without their other half. */
-const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
+/**
+ * Control characters, NUL among them; surrogates without their other half; and U+FFFD, which is what UTF-8 makes of
+ * them and of bytes that are no text: names that differ only in what was broken would become one.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\ufffd]/u
 
 function checkText(what: string, text: unknown, bytesMax: number): Refused | undefined {
   if (typeof text !== 'string') return refuse('INVALID', `${what} must be a string`)

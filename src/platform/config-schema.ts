@@ -36,7 +36,7 @@ const isAnywhere = (text: string): boolean => {
 const CLUSTER_ID = expect('1 to 64 letters, digits, ".", "_" or "-", for example: orders-eu')
 const NODE_ID = expect('a whole number from 1 to 65535 that no other node has')
 const DATA = expect('a directory of this node alone, for example /var/lib/lockkeeper/1')
-const TICK_MS = expect('milliseconds from 1 to 1000 (10 is the default)')
+const TICK_MS = expect('milliseconds from 1 to 100 (10 is the default)')
 const TICKS = expect('a whole number of ticks, 1 or more')
 
 const node = section(
@@ -54,7 +54,7 @@ export const DEFAULT_TIMING = { tickMs: 10, heartbeatTicks: 6, electionTicks: 60
 
 const timing = section(
   {
-    tickMs: z.int(TICK_MS).min(1, TICK_MS).max(1000, TICK_MS).default(DEFAULT_TIMING.tickMs),
+    tickMs: z.int(TICK_MS).min(1, TICK_MS).max(100, TICK_MS).default(DEFAULT_TIMING.tickMs),
     heartbeatTicks: z.int(TICKS).min(1, TICKS).default(DEFAULT_TIMING.heartbeatTicks),
     electionTicks: z.int(TICKS).min(1, TICKS).default(DEFAULT_TIMING.electionTicks),
   },

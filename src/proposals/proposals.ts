@@ -2,7 +2,7 @@ import { NOBODY, type NodeId, type Status } from '../../raft/index.js'
 import type { Command, Verdict } from '../machine/command.js'
 import { encodeCommands } from '../replica/payload.js'
 import type { Chunk, Clock, Timer, Transport } from '../replica/ports.js'
-import type { Applied, Replica } from '../replica/replica.js'
+import { type Applied, ENTRY_BYTES_MAX, type Replica } from '../replica/replica.js'
 
 /** Who waits for a verdict. Called once, synchronously when the command has been applied on this node. */
 export interface Waiter {
@@ -20,15 +20,18 @@ export interface ProposalsParts {
   readonly firstNumber: number
 }
 
-/** Commands taken and not yet applied, per node. */
+/** Commands taken and not yet applied, per node, and their bytes. */
 const PENDING_MAX = 262_144
-/** A chunk without a verdict for so long is sent again; it may have been dropped on the way. */
+const PENDING_BYTES_MAX = 64 * 1024 * 1024
+/** How often to look for chunks that may have been dropped on the way. */
 const REPEAT_MS = 1_000
 
 interface PendingChunk {
   readonly chunk: Chunk
   readonly waiters: readonly Waiter[]
   sentAtMs: number
+  /** Without a verdict for so long it is sent again, ever more rarely: copies make a slow log slower. */
+  patienceMs: number
 }
 
 /**
@@ -44,6 +47,7 @@ export class Proposals {
   /** By the number of the first command, in order of submission. */
   readonly #pending = new Map<number, PendingChunk>()
   #pendingCount = 0
+  #pendingBytes = 0
   #repeatTimer: Timer | undefined
   #stopped = false
 
@@ -54,7 +58,8 @@ export class Proposals {
 
   /** False: too much is pending; nothing was taken, the request may be repeated as it is. */
   submit(command: Command, waiter: Waiter): boolean {
-    if (this.#stopped || this.#pendingCount >= PENDING_MAX) return false
+    const full = this.#pendingCount >= PENDING_MAX || this.#pendingBytes >= PENDING_BYTES_MAX
+    if (this.#stopped || full) return false
     if (this.#commands.length === 0) this.#parts.clock.soon(() => this.#flush())
     this.#commands.push(command)
     this.#waiters.push(waiter)
@@ -73,9 +78,9 @@ export class Proposals {
     }
   }
 
-  /** There may be a new leader, or an old one that became ready: what is pending goes there, oldest first. */
+  /** There may be a new leader: what is pending goes there, oldest first. It keeps that until it is ready. */
   onStatus(status: Status): void {
-    if (status.leader !== NOBODY) this.#repeat(() => true)
+    if (status.leader !== NOBODY && !status.serving) this.#repeat(() => true)
   }
 
   /** The stream to a peer is back; what was under way to it may have been lost. */
@@ -90,19 +95,31 @@ export class Proposals {
 
   #flush(): void {
     const commands = this.#commands
-    const chunk: Chunk = {
-      origin: this.#parts.self,
-      first: this.#nextNumber,
-      count: commands.length,
-      commands: encodeCommands(commands),
-    }
-    this.#nextNumber += commands.length
-    const pending = { chunk, waiters: this.#waiters, sentAtMs: 0 }
+    const waiters = this.#waiters
     this.#commands = []
     this.#waiters = []
+    if (this.#stopped) return
+    this.#cut(commands, waiters)
+    this.#repeatLater()
+  }
+
+  /** A chunk must fit an entry: a peer that never takes an entry, because it is too large, stops the log for good. */
+  #cut(commands: readonly Command[], waiters: readonly Waiter[]): void {
+    const count = commands.length
+    const encoded = encodeCommands(commands)
+    if (encoded.length <= ENTRY_BYTES_MAX || count === 1) return this.#add(count, encoded, waiters)
+    const half = count >> 1
+    this.#cut(commands.slice(0, half), waiters.slice(0, half))
+    this.#cut(commands.slice(half), waiters.slice(half))
+  }
+
+  #add(count: number, commands: Uint8Array, waiters: readonly Waiter[]): void {
+    const chunk: Chunk = { origin: this.#parts.self, first: this.#nextNumber, count, commands }
+    const pending = { chunk, waiters, sentAtMs: 0, patienceMs: REPEAT_MS }
+    this.#nextNumber += count
+    this.#pendingBytes += commands.length
     this.#pending.set(chunk.first, pending)
     this.#send(pending)
-    this.#repeatLater()
   }
 
   #send(pending: PendingChunk): void {
@@ -127,6 +144,7 @@ export class Proposals {
   #drop(first: number, pending: PendingChunk): void {
     this.#pending.delete(first)
     this.#pendingCount -= pending.chunk.count
+    this.#pendingBytes -= pending.chunk.commands.length
   }
 
   #repeat(isDue: (pending: PendingChunk) => boolean): void {
@@ -139,8 +157,12 @@ export class Proposals {
   #repeatLater(): void {
     this.#repeatTimer ??= this.#parts.clock.after(REPEAT_MS, () => {
       this.#repeatTimer = undefined
-      const sentBeforeMs = this.#parts.clock.nowMs() - REPEAT_MS / 2
-      this.#repeat((pending) => pending.sentAtMs < sentBeforeMs)
+      const nowMs = this.#parts.clock.nowMs()
+      this.#repeat((pending) => {
+        const due = nowMs - pending.sentAtMs > pending.patienceMs - REPEAT_MS / 2
+        if (due) pending.patienceMs *= 2
+        return due
+      })
       if (this.#pending.size > 0 && !this.#stopped) this.#repeatLater()
     })
   }

@@ -7,16 +7,18 @@
 export class ClusterClock {
   #at: number
   #turnedAtMs: number
+  readonly #advanceMsMax: number
 
-  /** `at` is the last one in the log, in ms; `nowMs` is monotonic. */
-  constructor(at: number, nowMs: number) {
+  /** `at` is the last one in the log, in ms; `nowMs` is monotonic; without input there is a turn every `tickMs`. */
+  constructor(at: number, nowMs: number, tickMs: number) {
     this.#at = at
     this.#turnedAtMs = nowMs
+    this.#advanceMsMax = tickMs + TURN_MS_MAX
   }
 
-  /** To be called every turn and at least every `TURN_MS_MAX`; returns the cluster's time in whole ms. */
+  /** To be called every turn; returns the cluster's time in whole ms. */
   turn(nowMs: number): number {
-    this.#at += Math.min(nowMs - this.#turnedAtMs, TURN_MS_MAX)
+    this.#at += Math.min(nowMs - this.#turnedAtMs, this.#advanceMsMax)
     this.#turnedAtMs = nowMs
     return Math.floor(this.#at)
   }

@@ -35,10 +35,11 @@ export function encodePayload(at: number, chunks: readonly Chunk[]): Uint8Array 
 
 /** Throws a `PayloadError` if the bytes are none of ours: the entry's checksum held, so it is a bug, not the disk. */
 export function decodePayload(bytes: Uint8Array): Payload {
-  const fields = packr.unpack(bytes) as unknown[]
-  if (!Array.isArray(fields) || fields[0] !== FORMAT) {
+  const fields = unpackArray(bytes)
+  const [format] = fields
+  if (format !== FORMAT) {
     throw new PayloadError(
-      `log entry of format ${String(fields?.[0])}; this version reads format ${FORMAT}: upgrade this node`,
+      `log entry of format ${typeof format === 'number' ? format : 'unknown'}; this version reads format ${FORMAT}: upgrade this node`,
     )
   }
   const chunks: Chunk[] = []

@@ -34,7 +34,12 @@ export interface Applied {
 /** Bytes of chunks waiting for the disk on a leader; beyond, chunks are dropped and their origin repeats them. */
 const INBOX_BYTES_MAX = 64 * 1024 * 1024
 /** Bytes of chunks in one entry; one chunk always fits. */
-const ENTRY_BYTES_MAX = 1024 * 1024
+export const ENTRY_BYTES_MAX = 1024 * 1024
+/**
+ * Cluster time that a change of leader may lose, in ms, beside 1 % of what is left until the next deadline: the rest of
+ * P7's 250 ms is for the tick and the commit.
+ */
+const UNTOLD_MS_MAX = 200
 
 /**
  * The loop that drives Raft: gathers what a turn of the event loop brings, steps once, and carries out the effects.
@@ -197,19 +202,25 @@ export class Replica {
   /** Stamps and proposes what has gathered, once the disk is free: the next entry is as large as the last was slow. */
   #proposeChunks(): void {
     if (!this.#status.serving) return
-    const { machine, clock } = this.#parts
+    const { machine, clock, tickMs } = this.#parts
     // By the time a leader serves, it has applied all of its log up to its term's no-op: machine.at is the last `at`.
-    this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs())
+    this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs(), tickMs)
     const at = Math.max(machine.at, this.#clusterClock.turn(clock.nowMs()))
     if (this.#disk.busy) return
     if (this.#chunks.length > 0) this.#proposeGathered(at)
-    else if (this.#expiryDue(at)) this.#proposeEntry(at, [])
+    else if (this.#timeDue(at)) this.#proposeEntry(at, [])
   }
 
-  /** A deadline has passed and no entry under way carries a later `at` that would find it. */
-  #expiryDue(at: number): boolean {
-    const deadline = this.#parts.machine.nextDeadline()
-    return deadline !== undefined && deadline <= at && this.#stampedAt < deadline
+  /**
+   * The log is to be told the time: a deadline has passed, or so much of the way to it that the next leader, who goes on
+   * from the last `at` in the log, would make it too late (P7). Not if an entry under way finds the deadline.
+   */
+  #timeDue(at: number): boolean {
+    const { machine } = this.#parts
+    const deadline = machine.nextDeadline()
+    const told = Math.max(machine.at, this.#stampedAt)
+    if (deadline === undefined || told >= deadline) return false
+    return at >= Math.min(deadline, told + UNTOLD_MS_MAX + (deadline - told) / 100)
   }
 
   #proposeGathered(at: number): void {

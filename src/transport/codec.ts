@@ -132,6 +132,10 @@ function append(term: number, f: Fields): Append {
   return { kind: 'append', term, ...head, entries }
 }
 
+/** A command takes a byte at least. Each node makes as many as `count` says: a false one would be the death of all. */
 function chunk(f: Fields): Chunk {
-  return { origin: f.number(), first: f.number(), count: f.number(), commands: f.bytes() }
+  const made = { origin: f.number(), first: f.number(), count: f.number(), commands: f.bytes() }
+  if (made.count > made.commands.length)
+    throw new FrameError(`a chunk of ${made.count} commands in too few bytes`)
+  return made
 }

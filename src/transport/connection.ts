@@ -10,6 +10,9 @@ export interface ConnectionHandlers {
   readonly onEnd: (reason: string) => void
 }
 
+/** What gRPC ends its message with when it has nothing more to note. */
+const EMPTY_NOTE = /\.? Resolution note: *$/
+
 /**
  * One attempt to reach a peer and, if it is welcomed, one stream of items to it. One frame is under way at a time;
  * what is sent meanwhile gathers into the next, so that at most `BUFFER_BYTES_MAX` wait here and next to nothing in gRPC.
@@ -39,7 +42,9 @@ export class Connection {
       new Metadata(),
     )
     this.#stream.once('data', () => this.#welcome())
-    this.#stream.on('status', ({ code, details }: StatusObject) => this.#end(`${status[code]}: ${details}`))
+    this.#stream.on('status', ({ code, details }: StatusObject) =>
+      this.#end(`${status[code]}: ${details.replace(EMPTY_NOTE, '')}`),
+    )
     this.#stream.on('error', () => {}) // The status says the same, and also comes when there is no error.
     this.#deadline = clock.after(DIAL_MS, () => this.#end(`no answer within ${DIAL_MS} ms`))
     this.#stream.write(hello)

@@ -15,7 +15,7 @@ describe('lockkeeper dev', () => {
   })
 
   it('may run beside others, on other ports', () => {
-    const { client, peer } = devConfig(9001, '/tmp/x')
+    const { client, peer } = devConfig(9001, './data/beside')
     assert.deepEqual([client, peer], ['127.0.0.1:9001', '127.0.0.1:9101'])
   })
 })

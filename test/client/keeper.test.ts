@@ -108,6 +108,20 @@ describe('a keeper', () => {
     await closing
   })
 
+  it('does not call released what it closed and nobody confirmed (fault 48)', async () => {
+    const [world, keeper] = await served()
+    const locking = keeper.lock('a')
+    await world.clock.turn()
+    const lock = await locking
+    world.link.send = () => undefined
+    const closing = keeper.close()
+    const releasing = lock.release()
+    await world.clock.advance(2_000)
+    await closing
+    assert.equal(await releasing, 'lost')
+    assert.equal(await lock.release(), 'lost')
+  })
+
   it('repeats its closing to the next node', async () => {
     const world = new World()
     const keeper = await world.connect()

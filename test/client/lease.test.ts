@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Lease } from '../../src/client/lease.js'
+import { Machine } from '../../src/machine/machine.js'
+import { ClusterClock } from '../../src/replica/cluster-clock.js'
 
 describe('a lease', () => {
   it('is held, then unsure after two thirds of the TTL, then lost before the TTL is over', () => {
@@ -17,6 +19,18 @@ describe('a lease', () => {
     assert.equal(lease.deadlineMs, 3_000 + 9_000 - 450)
     assert.equal(lease.standing(11_549), 'unsure')
     assert.equal(lease.standing(11_550), 'lost')
+  })
+
+  it('is lost before the cluster expires it, even with no margin of the user’s choice (P6)', () => {
+    const machine = new Machine()
+    const clock = new ClusterClock(0, 0, 10)
+    // The leader's clock counts whole milliseconds: what is committed at 40.9 is written down as 40.
+    const lease = new Lease(40.85, 100, 0)
+    machine.apply({ at: clock.turn(40.9), commands: [{ op: 'open', key: 1, ttlMs: 100, label: '' }] })
+    assert.equal(machine.apply({ at: clock.turn(90.9), commands: [] }).events.length, 0)
+    const expiredMs = 140
+    assert.equal(machine.apply({ at: clock.turn(expiredMs), commands: [] }).events.length, 1)
+    assert.equal(lease.standing(expiredMs), 'lost')
   })
 
   it('is not revived by an acknowledgement that comes after the deadline', () => {

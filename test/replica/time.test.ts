@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { encodeCommands, encodePayload } from '../../src/replica/payload.js'
+import { HandDrivenNode, keepAlive, open } from './hand-driven.js'
+
+/** What P7 allows. */
+function lateMsMax(ttlMs: number): number {
+  return 250 + ttlMs / 100
+}
+
+/** How long after `fromMs` the session ended. */
+async function endsAfter(node: HandDrivenNode, session: number, fromMs: number, ms: number): Promise<number> {
+  let ended: number | undefined
+  node.attachments.onSessionEnded(session, () => {
+    ended = node.clock.nowMs()
+  })
+  await node.clock.pass(ms)
+  assert(ended !== undefined, `session ${session} still lives`)
+  return ended - fromMs
+}
+
+describe('the time of the cluster (P7, faults 33, 34, 36, 39)', () => {
+  it('ends a session that nobody renews, by an entry without commands', async () => {
+    const node = await HandDrivenNode.leading()
+    const openedMs = node.clock.nowMs()
+    node.submit(open(7, 1_000))
+    const afterMs = await endsAfter(node, 1, openedMs, 2_000)
+    assert(afterMs >= 1_000, `early: after ${afterMs} ms`)
+    assert(afterMs <= 1_000 + lateMsMax(1_000), `late: after ${afterMs} ms`)
+    assert.deepEqual(node.logged.at(-1)!.firsts, [])
+  })
+
+  it('writes nothing when nobody has a session', async () => {
+    const node = await HandDrivenNode.leading()
+    const before = node.disk.entries.length
+    await node.clock.pass(60_000)
+    assert.equal(node.disk.entries.length, before)
+  })
+
+  for (const tickMs of [5, 10, 50, 100]) {
+    it(`runs on time with a tick of ${tickMs} ms`, async () => {
+      const node = await HandDrivenNode.leading({ tickMs })
+      const openedMs = node.clock.nowMs()
+      node.submit(open(7, 10_000))
+      const afterMs = await endsAfter(node, 1, openedMs, 30_000)
+      assert(afterMs >= 10_000 && afterMs <= 10_000 + lateMsMax(10_000), `after ${afterMs} ms`)
+    })
+  }
+
+  it('does not start a TTL anew when the leader changes in the middle of a long silence', async () => {
+    const node = await HandDrivenNode.leading()
+    const openedMs = node.clock.nowMs()
+    node.submit(open(7, 60_000))
+    await node.clock.pass(59_000)
+    const stoppedMs = node.clock.nowMs()
+    await node.restart()
+    while (!node.replica.status.serving) await node.clock.pass(10)
+    const withoutLeaderMs = node.clock.nowMs() - stoppedMs
+    const afterMs = await endsAfter(node, 1, openedMs, 120_000)
+    assert(afterMs >= 60_000, `early: after ${afterMs} ms`)
+    assert(afterMs <= 60_000 + lateMsMax(60_000) + withoutLeaderMs, `late: after ${afterMs} ms`)
+  })
+
+  it('buries a dead session although leaders die again and again', async () => {
+    const node = await HandDrivenNode.leading()
+    node.submit(open(7, 5_000))
+    for (let life = 0; life < 10; life++) {
+      await node.clock.pass(1_000)
+      await node.restart()
+    }
+    await node.clock.pass(50)
+    assert.equal(node.machine.session(1), undefined)
+  })
+
+  it('reads the renewals that waited while the process was stopped before anything ends', async () => {
+    const node = await HandDrivenNode.leading()
+    node.submit(open(7, 1_000))
+    await node.clock.pass(500)
+    node.clock.stall(5_000)
+    await node.clock.pass(10)
+    const verdicts = node.submit(keepAlive(1, 7))
+    await node.clock.pass(10)
+    assert.deepEqual(verdicts, [{ kind: 'renewed', ttlMs: 1_000 }])
+  })
+
+  it('counts the TTL of a renewal from its own entry, on a busy disk too', async () => {
+    const node = await HandDrivenNode.leading()
+    node.submit(open(7, 1_000))
+    await node.clock.pass(10)
+    node.diskStalled = true
+    node.submit(open(8, 10_000))
+    await node.clock.pass(400)
+    const verdicts = node.submit(keepAlive(1, 7))
+    await node.clock.pass(100)
+    node.diskStalled = false
+    await node.sync()
+    const renewedMs = node.clock.nowMs()
+    await node.clock.pass(10)
+    assert.deepEqual(verdicts, [{ kind: 'renewed', ttlMs: 1_000 }])
+    const afterMs = await endsAfter(node, 1, renewedMs, 2_000)
+    assert(afterMs >= 1_000 && afterMs <= 1_000 + lateMsMax(1_000), `after ${afterMs} ms`)
+  })
+
+  it('goes on while the disk is busy', async () => {
+    const node = await HandDrivenNode.leading()
+    const openedMs = node.clock.nowMs()
+    node.submit(open(7, 2_000))
+    for (let busy = 0; busy < 8; busy++) {
+      await node.clock.pass(10)
+      node.diskStalled = true
+      node.submit(open(100 + busy))
+      await node.clock.pass(300)
+      node.diskStalled = false
+      await node.sync()
+    }
+    assert(node.clock.nowMs() - openedMs < 2_000 + 300 + lateMsMax(2_000))
+    await node.clock.pass(10)
+    assert.equal(node.machine.session(1), undefined)
+  })
+
+  it('forgets what it said as a leader whom nobody heard, and goes on from what the log says (fault 35)', async () => {
+    const node = await HandDrivenNode.start({ voters: [1, 2, 3] })
+    await node.clock.pass(700)
+    await node.agree()
+    node.submit(open(7, 400))
+    await node.agree()
+    assert.equal(node.machine.sessions.size, 1)
+    const { term, lastIndex } = node.replica.status
+
+    const leaver = { gone: false, settle: () => undefined }
+    await node.clock.pass(480)
+    node.proposals.submit(open(8), leaver)
+    await node.clock.pass(10)
+    leaver.gone = true
+    const told = node.logged.map(({ at }) => at - node.machine.at)
+    assert(
+      told.some((at) => at >= 400 && at < 450),
+      'cut off from the others, it proposes that the session ends',
+    )
+    assert(told.at(-1)! > 450, 'and something more')
+
+    const entries = [
+      { index: lastIndex + 1, term: term + 1, payload: new Uint8Array() },
+      { index: lastIndex + 2, term: term + 1, payload: renewal(node.machine.at + 20) },
+    ]
+    const commit = lastIndex + 2
+    const prev = { prevIndex: lastIndex, prevTerm: term }
+    node.hears(2, { kind: 'append', term: term + 1, ...prev, entries, commit, round: 0 })
+    await node.clock.turn()
+    assert.equal(node.machine.session(1)!.expiresAt, node.machine.at + 400, 'the next leader renews it')
+
+    node.sent.length = 0
+    node.replica.disconnected(2)
+    while (!node.replica.status.serving) {
+      await node.clock.pass(10)
+      await node.agree()
+    }
+    const servesMs = node.clock.nowMs()
+    let ended: number | undefined
+    node.attachments.onSessionEnded(1, () => {
+      ended = node.clock.nowMs()
+    })
+    for (let passed = 0; passed < 1_000; passed += 10) {
+      await node.clock.pass(10)
+      await node.agree()
+    }
+    assert(ended !== undefined, 'it ends')
+    assert(ended - servesMs >= 390, `early: ${ended - servesMs} ms after the leader began to serve`)
+    assert(ended - servesMs <= 400 + lateMsMax(400), `late: after ${ended - servesMs} ms`)
+  })
+})
+
+function renewal(at: number): Uint8Array {
+  const commands = encodeCommands([keepAlive(1, 7)])
+  return encodePayload(at, [{ origin: 2, first: 1, count: 1, commands }])
+}
