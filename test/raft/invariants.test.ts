@@ -8,11 +8,14 @@ import {
   type Entry,
   type NodeView,
 } from '../../raft/index.js'
-import { entry, nodeOne } from './one-node.js'
+import { entry, nodeOne, voting } from './one-node.js'
 
 /** A sound leader of term 2, with the log 1/1 2/2. */
 function view(changes: Partial<NodeView> = {}, log: Entry[] = [entry(1, 1), entry(2, 2)]): NodeView {
   const figures = {
+    start: { index: 0, term: 0, config: voting(1, 2, 3) },
+    config: voting(1, 2, 3),
+    configIndex: 0,
     term: 2,
     vote: 1,
     leader: 1,

@@ -12,11 +12,12 @@ const NONSENSE: readonly unknown[] = [
   'vote',
   {},
   { kind: 'shout', term: 1 },
-  { kind: 'vote', term: -1, pre: false, lastIndex: 0, lastTerm: 0 },
-  { kind: 'vote', term: 1.5, pre: false, lastIndex: 0, lastTerm: 0 },
-  { kind: 'vote', term: 2 ** 60, pre: false, lastIndex: 0, lastTerm: 0 },
-  { kind: 'vote', term: 9, pre: false, lastIndex: Number.NaN, lastTerm: 0 },
-  { kind: 'vote', term: 9, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: -1, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 1.5, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 2 ** 60, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 9, pre: false, transfer: false, lastIndex: Number.NaN, lastTerm: 0 },
+  { kind: 'vote', term: 9, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 9, pre: false, lastIndex: 0, lastTerm: 0 },
   { kind: 'vote_result', term: 9, pre: false, granted: 'yes' },
   { kind: 'append', term: 9, prevIndex: 0, prevTerm: 0, entries: [], commit: -1, round: 0 },
   { kind: 'append', term: 9, prevIndex: 0, prevTerm: 0, entries: 'none', commit: 0, round: 0 },
@@ -43,8 +44,8 @@ describe('a message that makes no sense is ignored', () => {
     })
   }
 
-  it('from one who is not a voter, or from itself', () => {
-    for (const from of [4, 1, 0, -1]) {
+  it('from one who is no node, or from itself', () => {
+    for (const from of [1.5, 1, 0, -1]) {
       const node = nodeOne({ term: 1 })
       assert.equal(node.step([heard(from, append(9, 0, 0))]).status.term, 1)
     }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Log } from '../../raft/log.js'
 import { majorityOf, reachedByMajority } from '../../raft/quorum.js'
-import { entry } from './one-node.js'
+import { entry, voting } from './one-node.js'
 
 const figures = fc.array(fc.nat(20), { minLength: 1, maxLength: 9 })
 
@@ -50,7 +50,11 @@ const growingTerms = fc.array(fc.nat(3), { maxLength: 30 }).map((steps) => {
 
 describe('the log, against a dumb twin', () => {
   const logOf = (terms: readonly number[]) =>
-    new Log(terms.map((term, i) => entry(i + 1, term, ...new Array(i % 4))))
+    new Log({
+      start: { index: 0, term: 0, config: voting(1) },
+      entries: terms.map((term, i) => entry(i + 1, term, ...new Array(i % 4))),
+      appliedIndex: 0,
+    })
 
   it('finds the last entry of a term or an earlier one by halving, as one by one', () => {
     fc.assert(

@@ -199,5 +199,7 @@ function show(message: Message): string {
       return `read t${term}`
     case 'read_result':
       return `read t${term}: ${message.index || 'refused'}`
+    case 'timeout_now':
+      return `time out now t${term}`
   }
 }
