@@ -209,13 +209,14 @@ export class Cluster {
   }
 
   /** A checkpoint has arrived. What waits for the disk is written first; then it is put in place, if still wanted. */
-  install({ to, checkpoint }: Snapshot, tell = true): void {
+  install({ to, checkpoint }: Snapshot, tell = true): boolean {
     const member = this.member(to)
     while (member.pending.length > 0) this.write(to)
-    if (member.node?.wants(checkpoint.start) !== true) return
+    if (member.node?.wants(checkpoint.start) !== true) return false
     member.disk.install(checkpoint)
     member.committed = [...checkpoint.applied]
     if (tell) this.step(to, [{ kind: 'restored', start: checkpoint.start }])
+    return true
   }
 
   #transmit(from: NodeId, outgoing: readonly Outgoing[]): void {

@@ -90,4 +90,24 @@ describe('the log, against a dumb twin', () => {
       }),
     )
   })
+
+  it('one that has forgotten its beginning answers as the whole one does, for all that it still has', () => {
+    fc.assert(
+      fc.property(growingTerms, fc.nat(30), fc.nat(35), fc.nat(12), (terms, cut, index, term) => {
+        const [whole, cropped] = [logOf(terms), logOf(terms)]
+        for (const log of [whole, cropped]) log.commitTo(log.lastIndex)
+        cropped.takeCommitted()
+        cropped.compact(Math.min(cut, terms.length))
+        const start = cropped.start.index
+        for (let i = start; i <= terms.length; i++) {
+          assert.equal(cropped.termAt(i), whole.termAt(i))
+          assert.equal(cropped.bytesBetween(i, terms.length), whole.bytesBetween(i, terms.length))
+          assert.deepEqual(cropped.slice(i + 1, terms.length), whole.slice(i + 1, terms.length))
+        }
+        const point = whole.lastWithTermAtMost(index, term)
+        if (point >= start) assert.equal(cropped.lastWithTermAtMost(index, term), point)
+        else assert(cropped.lastWithTermAtMost(index, term) < start)
+      }),
+    )
+  })
 })
