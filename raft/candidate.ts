@@ -1,5 +1,5 @@
+import { reached, votersOf } from './membership.js'
 import type { Vote } from './message.js'
-import { majorityOf } from './quorum.js'
 import type { RoleState, Turn } from './role.js'
 import type { Server } from './server.js'
 import { NOBODY, type NodeId } from './types.js'
@@ -12,17 +12,22 @@ export class Candidate implements RoleState {
   readonly kind = 'candidate'
   readonly leader = NOBODY
   readonly loyal = false
-  readonly pre: boolean
   readonly #server: Server
   readonly #granted = new Set<NodeId>()
   readonly #refused = new Set<NodeId>()
   #patience: number
   #ticksSinceAsked = 0
 
-  constructor(server: Server, pre: boolean) {
-    this.pre = pre
+  constructor(
+    server: Server,
+    readonly purpose: 'rehearse' | 'campaign' | 'take_over',
+  ) {
     this.#server = server
     this.#patience = server.electionTimeout()
+  }
+
+  get pre(): boolean {
+    return this.purpose === 'rehearse'
   }
 
   /**
@@ -30,19 +35,28 @@ export class Candidate implements RoleState {
    * may find or lose its leader at any time.
    */
   ask(): Turn {
+    const { config, configuration } = this.#server
     this.#ticksSinceAsked = 0
     if (this.pre) this.#granted.clear()
-    for (const peer of this.#server.peers) {
-      if (!this.#granted.has(peer) && !this.#refused.has(peer)) this.#request(peer)
+    for (const voter of votersOf(configuration)) {
+      if (voter !== config.id && !this.#granted.has(voter) && !this.#refused.has(voter)) this.#request(voter)
     }
-    return this.answered(this.#server.config.id, true)
+    return this.tally()
   }
 
   /** A peer's answer; only grants matter to a rehearsal. */
   answered(voter: NodeId, granted: boolean): Turn {
     if (granted) this.#granted.add(voter)
     else if (!this.pre) this.#contested(voter)
-    if (this.#granted.size < majorityOf(this.#server.config.voters.length)) return 'stay'
+    return this.tally()
+  }
+
+  /** Counts the votes; the own one only once it is on disk, or a restart could give it to another (§3.8). */
+  tally(): Turn {
+    const { config, configuration } = this.#server
+    const ownCounts = this.pre || this.#server.hardStatePersisted
+    const votes = (id: NodeId) => (id === config.id ? ownCounts : this.#granted.has(id))
+    if (reached(configuration, (id) => (votes(id) ? 1 : 0)) === 0) return 'stay'
     return this.pre ? 'campaign' : 'lead'
   }
 
@@ -76,7 +90,9 @@ export class Candidate implements RoleState {
   #request(peer: NodeId): void {
     const { term, log, outbox } = this.#server
     const { lastIndex, lastTerm } = log
-    const vote: Vote = { kind: 'vote', term: this.pre ? term + 1 : term, pre: this.pre, lastIndex, lastTerm }
+    const transfer = this.purpose === 'take_over'
+    const asked = this.pre ? term + 1 : term
+    const vote: Vote = { kind: 'vote', term: asked, pre: this.pre, transfer, lastIndex, lastTerm }
     if (this.pre) outbox.send(peer, vote)
     else outbox.sendAfterWrite(peer, vote)
   }

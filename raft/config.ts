@@ -1,11 +1,10 @@
 import { assert } from './assert.js'
-import { NOBODY, type NodeId } from './types.js'
+import { isNodeId } from './membership.js'
+import type { NodeId } from './types.js'
 
 /** Ticks are the driver's; at 10 ms a tick the defaults mean heartbeats every 60 ms, elections after 600–1,200 ms. */
 export interface RaftConfig {
   readonly id: NodeId
-  /** All voters, this node among them. */
-  readonly voters: readonly NodeId[]
   readonly heartbeatTicks: number
   /** Silence for this long makes a leader doubtful; a campaign starts after this plus a random share of it again. */
   readonly electionTicks: number
@@ -30,12 +29,8 @@ export const RAFT_DEFAULTS = {
 
 /** Throws an `InvariantError` that names the relation broken. */
 export function checkConfig(config: RaftConfig): void {
-  const { id, voters, heartbeatTicks, electionTicks, disconnectTicks, inflightBytesMax, appendBytesMax } =
-    config
+  const { id, heartbeatTicks, electionTicks, disconnectTicks, inflightBytesMax, appendBytesMax } = config
   assert(isNodeId(id), 'a node id is a positive integer', { id })
-  assert(voters.every(isNodeId), 'every voter is a node id', { voters })
-  assert(voters.includes(id), 'this node is one of the voters', { id, voters })
-  assert(new Set(voters).size === voters.length, 'voters are distinct', { voters })
   assert(heartbeatTicks >= 1, 'heartbeatTicks is at least 1', { heartbeatTicks })
   assert(electionTicks > 2 * heartbeatTicks, 'electionTicks is more than twice heartbeatTicks', {
     electionTicks,
@@ -47,8 +42,4 @@ export function checkConfig(config: RaftConfig): void {
     inflightBytesMax,
     appendBytesMax,
   })
-}
-
-function isNodeId(id: NodeId): boolean {
-  return Number.isInteger(id) && id > NOBODY
 }

@@ -16,6 +16,8 @@ export class Disk {
   #handedOutIndex: LogIndex
   #truncateFrom: LogIndex | undefined
   #newestWrite = 0
+  /** The newest write with a hard state in it. */
+  #hardStateWrite = 0
   readonly #inFlight: WriteInFlight[] = []
 
   constructor(recoveredIndex: LogIndex) {
@@ -33,6 +35,11 @@ export class Disk {
     return this.#handedOutIndex
   }
 
+  /** Whether every hard state handed out is on disk. */
+  get hardStatePersisted(): boolean {
+    return this.#inFlight.length === 0 || this.#inFlight[0]!.id > this.#hardStateWrite
+  }
+
   /**
    * The log in memory lost its entries from `from` on. Writes in flight may still bring the old ones to the disk,
    * but a place that holds the wrong entry doesn't count as persisted: their word is good only for what comes before.
@@ -45,10 +52,21 @@ export class Disk {
     for (const write of this.#inFlight) write.lastIndex = Math.min(write.lastIndex, from - 1)
   }
 
+  /** The log was replaced, on disk as in memory, by one that is empty from here on. */
+  restored(index: LogIndex): void {
+    assert(this.#inFlight.length === 0, 'no write is under way while the log is replaced', {
+      under_way: this.#inFlight.length,
+    })
+    this.#truncateFrom = undefined
+    this.#handedOutIndex = index
+    this.#persistedIndex = index
+  }
+
   /** The next write, or undefined when there is nothing to write. `entries` follow `handedOutIndex`. */
   handOut(hardState: HardState | undefined, entries: readonly Entry[], now: number): Write | undefined {
     if (hardState === undefined && this.#truncateFrom === undefined && entries.length === 0) return undefined
     const write = { id: ++this.#newestWrite, hardState, truncateFrom: this.#truncateFrom, entries }
+    if (hardState !== undefined) this.#hardStateWrite = write.id
     this.#truncateFrom = undefined
     this.#handedOutIndex += entries.length
     this.#inFlight.push({ id: write.id, lastIndex: this.#handedOutIndex, since: now })

@@ -3,7 +3,7 @@ import type { Append, AppendResult, Commit, ReadResult } from './message.js'
 import { ForwardedReads } from './reads.js'
 import type { RoleState, Turn } from './role.js'
 import type { Server } from './server.js'
-import { type LogIndex, NOBODY, type NodeId } from './types.js'
+import { type LogIndex, NOBODY, type NodeId, type Term } from './types.js'
 
 /** Passive: takes over the leader's log, answers, and watches for its silence (§3.3). */
 export class Follower implements RoleState {
@@ -23,7 +23,7 @@ export class Follower implements RoleState {
   constructor(server: Server) {
     this.#server = server
     this.#reads = new ForwardedReads(server.config.pendingReadsMax, server.outbox)
-    this.#timeout = server.electionTimeout()
+    this.#timeout = server.alone ? 1 : server.electionTimeout()
   }
 
   get leader(): NodeId {
@@ -37,7 +37,21 @@ export class Follower implements RoleState {
   tick(): Turn {
     this.#silence++
     this.#reads.expire(this.#server.now - this.#server.config.electionTicks)
-    return this.#silence < this.#timeout || this.#server.diskStalled() ? 'stay' : 'rehearse'
+    if (this.#silence < this.#timeout || this.#server.diskStalled()) return 'stay'
+    return this.#server.mayStand ? 'rehearse' : 'follow'
+  }
+
+  /** TimeoutNow (§3.10): the leader wants this node in its place. */
+  timeoutNow(leader: NodeId): Turn {
+    this.#hear(leader)
+    return this.#server.mayStand && !this.#server.diskStalled() ? 'take_over' : 'stay'
+  }
+
+  /** The log is now a peer's checkpoint, in which all is committed. If there is a leader, it is told. */
+  restored(): void {
+    this.#match = this.#server.log.lastIndex
+    this.#refused = undefined
+    if (this.#leader !== NOBODY) this.#accept(0)
   }
 
   /** AppendEntries (§3.5). */
@@ -53,7 +67,7 @@ export class Follower implements RoleState {
     log.merge(entries)
     this.#match = Math.max(this.#match, log.commitIndex, prevIndex + entries.length)
     log.commitTo(Math.min(message.commit, this.#match))
-    this.#accepted = this.#result(true, this.#match, 0, Math.max(round, this.#accepted?.round ?? 0))
+    this.#accept(round)
   }
 
   commit(leader: NodeId, { commit }: Commit): void {
@@ -109,25 +123,25 @@ export class Follower implements RoleState {
   }
 
   #refuse({ prevIndex, prevTerm, round }: Append): void {
-    this.#refused = this.#result(
-      false,
-      prevIndex,
-      this.#server.log.lastWithTermAtMost(prevIndex, prevTerm),
-      round,
-    )
+    const { log } = this.#server
+    // A leader has all that is committed here; a hint below says nothing, and may lie before the start of this log.
+    const index = Math.max(log.commitIndex, log.lastWithTermAtMost(prevIndex, prevTerm))
+    this.#refused = this.#result(false, prevIndex, { index, term: log.termAt(index)! }, round)
   }
 
-  #result(accepted: boolean, index: LogIndex, hintIndex: LogIndex, round: number): AppendResult {
-    const { term, log } = this.#server
-    return {
-      kind: 'append_result',
-      term,
-      accepted,
-      index,
-      hintIndex,
-      hintTerm: log.termAt(hintIndex)!,
-      round,
-    }
+  #accept(round: number): void {
+    const newest = Math.max(round, this.#accepted?.round ?? 0)
+    this.#accepted = this.#result(true, this.#match, { index: 0, term: 0 }, newest)
+  }
+
+  #result(
+    accepted: boolean,
+    index: LogIndex,
+    hint: { readonly index: LogIndex; readonly term: Term },
+    round: number,
+  ): AppendResult {
+    const { term } = this.#server
+    return { kind: 'append_result', term, accepted, index, hintIndex: hint.index, hintTerm: hint.term, round }
   }
 
   #forwardReads(): void {

@@ -1,7 +1,9 @@
 export { assert, InvariantError } from './assert.js'
 export { checkConfig, RAFT_DEFAULTS, type RaftConfig } from './config.js'
-export { ClusterWitness, checkLog, checkState, checkTransition, type NodeView } from './invariants.js'
-export type { Input, Outgoing, Output, ReadVerdict, Status, Write } from './io.js'
+export { checkLog, checkState, checkTransition, type NodeView } from './invariants.js'
+export type { FollowerProgress, Input, Outgoing, Output, ReadVerdict, Status, Write } from './io.js'
+export type { Recovered } from './log.js'
+export { isJoint, isSane, isVoter, membersOf, NO_MEMBERS } from './membership.js'
 export type {
   Append,
   AppendResult,
@@ -9,19 +11,21 @@ export type {
   Message,
   ReadRequest,
   ReadResult,
+  TimeoutNow,
   Vote,
   VoteResult,
 } from './message.js'
 export { RaftNode } from './node.js'
-export type { Recovered } from './server.js'
 export {
   type Configuration,
   type Entry,
   type HardState,
   type LogIndex,
   type LogStart,
+  type Members,
   NOBODY,
   type NodeId,
   type Role,
   type Term,
 } from './types.js'
+export { ClusterWitness } from './witness.js'

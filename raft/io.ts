@@ -1,5 +1,15 @@
 import type { Message } from './message.js'
-import type { Entry, HardState, LogIndex, NodeId, Role, Term } from './types.js'
+import type {
+  Configuration,
+  Entry,
+  HardState,
+  LogIndex,
+  LogStart,
+  Members,
+  NodeId,
+  Role,
+  Term,
+} from './types.js'
 
 /** What happens to a node. A step takes a batch of these, in order. */
 export type Input =
@@ -14,6 +24,23 @@ export type Input =
   | { readonly kind: 'written'; readonly write: number }
   /** The stream to this peer's process broke: a hint, nothing more. */
   | { readonly kind: 'disconnected'; readonly peer: NodeId }
+  /** The entries up to here are in a durable checkpoint: forget them. At most what was reported as committed. */
+  | { readonly kind: 'compact'; readonly index: LogIndex }
+  /**
+   * A peer's checkpoint is on this node's disk in place of its log and its own checkpoint. Only if `wants(start)`, and
+   * with neither a step nor a write between that question and this input, which comes first in its step.
+   */
+  | { readonly kind: 'restored'; readonly start: LogStart }
+  /** The sending of a snapshot to this peer is over, whether it arrived or not. */
+  | { readonly kind: 'snapshot_ended'; readonly peer: NodeId }
+  /**
+   * Change the members. Ignored unless this node leads and serves, hands over to nobody, the configuration in force is
+   * committed and not joint, and the target is sane; the driver looks at `status`. A change of voters takes two
+   * entries (§4.3), both with this payload, of learners alone one.
+   */
+  | { readonly kind: 'reconfigure'; readonly target: Members; readonly payload: Uint8Array }
+  /** Hand leadership to this voter (§3.10). Ignored unless this node leads and hands over to nobody yet. */
+  | { readonly kind: 'transfer'; readonly to: NodeId }
 
 /**
  * What must be done, in order of work. `send` may go out while `write` is under way; `sendAfterWrite` must wait
@@ -26,6 +53,11 @@ export interface Output {
   /** Newly committed entries, contiguous, each exactly once. */
   readonly committed: readonly Entry[]
   readonly reads: readonly ReadVerdict[]
+  /**
+   * These followers need entries that this log has forgotten: send them a checkpoint, then report `snapshot_ended`. Each
+   * is named once until then.
+   */
+  readonly snapshots: readonly NodeId[]
   readonly status: Status
 }
 
@@ -60,4 +92,20 @@ export interface Status {
   readonly commitIndex: LogIndex
   /** True once a leader's no-op has been committed (§6.4): only then may it serve, stamp time, expire. */
   readonly serving: boolean
+  /** In force, committed or not. */
+  readonly config: Configuration
+  /** Of the newest entry that changed the members, or where the log starts if that was forgotten. */
+  readonly configIndex: LogIndex
+  readonly configCommitted: boolean
+  /** This leader is handing over: proposals and changes of members are ignored meanwhile. */
+  readonly transferring: boolean
+}
+
+/** A follower as the leader sees it. */
+export interface FollowerProgress {
+  readonly id: NodeId
+  /** Its log equals the leader's up to here, and is on its disk. */
+  readonly match: LogIndex
+  /** A snapshot is being sent. */
+  readonly snapshot: boolean
 }

@@ -1,38 +1,66 @@
 import { assert } from './assert.js'
 import { Disk } from './disk.js'
-import type { Entry, LogIndex, Term } from './types.js'
+import { ConfigurationHistory } from './membership.js'
+import type { Entry, HardState, LogIndex, LogStart, Term } from './types.js'
 
 const NONE: readonly Entry[] = Object.freeze([])
 /** An entry's index and term count too, or empty entries would be free. */
 const ENTRY_OVERHEAD_BYTES = 16
 
+/** What survived on this server's disk. */
+export interface Recovered {
+  readonly hardState: HardState
+  readonly start: LogStart
+  /** From the one after `start` on, without a hole. */
+  readonly entries: readonly Entry[]
+  /**
+   * The machine's checkpoint has everything up to here, so it is committed, and not to be reported again. Between
+   * `start` and the last entry.
+   */
+  readonly appliedIndex: LogIndex
+}
+
 /** The log in memory (§3.5), its commit index, and by `disk` how much of it is safe. */
 export class Log {
-  /** The entry just before the first one held here, as far as a log knows it. */
-  readonly #before: { readonly index: LogIndex; readonly term: Term } = { index: 0, term: 0 }
+  #start: LogStart
   readonly #entries: Entry[] = []
-  /** `#bytes[i]`: bytes of the first i+1 entries, so that the bytes of any range are one subtraction. */
+  /** `#bytes[i]`: of all entries so far up to the i-th held here, so that the bytes of any range are one subtraction. */
   readonly #bytes: number[] = []
-  #commitIndex: LogIndex = 0
-  #reportedIndex: LogIndex = 0
+  #bytesForgotten = 0
+  #commitIndex: LogIndex
+  #reportedIndex: LogIndex
+  readonly configurations: ConfigurationHistory
   readonly disk: Disk
 
-  /** `entries` are those found on disk: from index 1, without a hole. */
-  constructor(entries: readonly Entry[]) {
+  constructor({ start, entries, appliedIndex }: Omit<Recovered, 'hardState'>) {
+    this.#start = start
+    this.configurations = new ConfigurationHistory(start)
     for (const entry of entries) this.append(entry)
+    assert(appliedIndex >= start.index && appliedIndex <= this.lastIndex, 'what is applied is in the log', {
+      start: start.index,
+      appliedIndex,
+      last: this.lastIndex,
+    })
+    this.#commitIndex = appliedIndex
+    this.#reportedIndex = appliedIndex
     this.disk = new Disk(this.lastIndex)
   }
 
+  /** Where this log begins; the entries up to here are forgotten. */
+  get start(): LogStart {
+    return this.#start
+  }
+
   get firstIndex(): LogIndex {
-    return this.#before.index + 1
+    return this.#start.index + 1
   }
 
   get lastIndex(): LogIndex {
-    return this.#before.index + this.#entries.length
+    return this.#start.index + this.#entries.length
   }
 
   get lastTerm(): Term {
-    return this.#entries.length === 0 ? this.#before.term : this.#entries[this.#entries.length - 1]!.term
+    return this.#entries.length === 0 ? this.#start.term : this.#entries[this.#entries.length - 1]!.term
   }
 
   get commitIndex(): LogIndex {
@@ -44,9 +72,16 @@ export class Log {
     return this.#entries[index - this.firstIndex]
   }
 
-  /** Undefined where this log has no entry; index 0 has term 0 in every log. */
+  /** Undefined where this log has no entry. That of the start is known, though its entry is forgotten. */
   termAt(index: LogIndex): Term | undefined {
-    return index === this.#before.index ? this.#before.term : this.entryAt(index)?.term
+    return index === this.#start.index ? this.#start.term : this.entryAt(index)?.term
+  }
+
+  /** How a log begins whose entries up to `index` are forgotten. */
+  startAt(index: LogIndex): LogStart {
+    const term = this.termAt(index)
+    assert(term !== undefined, 'a log starts at an entry that it has', { index, start: this.#start.index })
+    return { index, term, config: this.configurations.at(index) }
   }
 
   /** The entries `from`..`to`, both included; none if `to` is less than `from`. */
@@ -73,10 +108,12 @@ export class Log {
 
   /**
    * The highest index up to `index` whose term is at most `term`. Terms never decrease along a log, so two logs can
-   * only agree at or below this point: the backtracking of §3.5 by terms, for either side of a refusal.
+   * only agree at or below this point: the backtracking of §3.5 by terms, for either side of a refusal. Less than the
+   * start of this log if the point was forgotten, wherever it was.
    */
   lastWithTermAtMost(index: LogIndex, term: Term): LogIndex {
-    let low = this.#before.index
+    if (index < this.#start.index || term < this.#start.term) return Math.min(index, this.#start.index - 1)
+    let low = this.#start.index
     let high = Math.min(index, this.lastIndex)
     while (low < high) {
       const middle = Math.ceil((low + high) / 2)
@@ -97,6 +134,7 @@ export class Log {
     })
     this.#bytes.push(this.#bytesUpTo(this.lastIndex) + entry.payload.length + ENTRY_OVERHEAD_BYTES)
     this.#entries.push(entry)
+    if (entry.config !== undefined) this.configurations.append(entry.index, entry.config)
   }
 
   /**
@@ -125,6 +163,40 @@ export class Log {
     return this.slice(from, this.#commitIndex)
   }
 
+  /** Forgets the entries up to `index`, which are in a checkpoint. */
+  compact(index: LogIndex): void {
+    if (index <= this.#start.index) return
+    assert(index <= this.#reportedIndex, 'only what was reported as committed is forgotten', {
+      index,
+      reported: this.#reportedIndex,
+    })
+    const start = this.startAt(index)
+    this.#bytesForgotten = this.#bytesUpTo(index)
+    this.#entries.splice(0, index - this.#start.index)
+    this.#bytes.splice(0, index - this.#start.index)
+    this.#start = start
+    this.configurations.compacted(start)
+  }
+
+  /**
+   * Whether a checkpoint of a peer brings news. Not if its last entry is here: what comes after that entry may be
+   * acknowledged, and would be lost. If it isn't, then all that this log has from there on was wrong.
+   */
+  lacks({ index, term }: LogStart): boolean {
+    return index > this.#commitIndex && this.termAt(index) !== term
+  }
+
+  /** A checkpoint of a peer is on this node's disk in place of its log. */
+  restore(start: LogStart): void {
+    this.disk.restored(start.index)
+    this.#entries.length = 0
+    this.#bytes.length = 0
+    this.#start = start
+    this.#commitIndex = start.index
+    this.#reportedIndex = start.index
+    this.configurations.restored(start)
+  }
+
   #truncate(from: LogIndex): void {
     assert(from > this.#commitIndex, 'what is committed is never truncated', {
       from,
@@ -132,10 +204,11 @@ export class Log {
     })
     this.#entries.length = from - this.firstIndex
     this.#bytes.length = this.#entries.length
+    this.configurations.truncated(from)
     this.disk.truncated(from)
   }
 
   #bytesUpTo(index: LogIndex): number {
-    return index < this.firstIndex ? 0 : this.#bytes[index - this.firstIndex]!
+    return index < this.firstIndex ? this.#bytesForgotten : this.#bytes[index - this.firstIndex]!
   }
 }

@@ -1,7 +1,20 @@
 import type { Entry, LogIndex, Term } from './types.js'
 
 /** What peers say to each other. Local inputs and effects are other types, in `io.ts`. */
-export type Message = Vote | VoteResult | Append | AppendResult | Commit | ReadRequest | ReadResult
+export type Message =
+  | Vote
+  | VoteResult
+  | Append
+  | AppendResult
+  | Commit
+  | ReadRequest
+  | ReadResult
+  | TimeoutNow
+
+/** Whether the message answers one of ours. */
+export function isAnswer({ kind }: Message): boolean {
+  return kind === 'vote_result' || kind === 'append_result' || kind === 'read_result'
+}
 
 /**
  * RequestVote (§3.4), and with `pre` its rehearsal (§9.6). A pre-vote carries the term the sender *would*
@@ -11,6 +24,8 @@ export interface Vote {
   readonly kind: 'vote'
   readonly term: Term
   readonly pre: boolean
+  /** The leader asked for this election, so those who are loyal to it answer, too (§4.2.3). Never with `pre`. */
+  readonly transfer: boolean
   readonly lastIndex: LogIndex
   readonly lastTerm: Term
 }
@@ -68,4 +83,10 @@ export interface ReadResult {
   readonly term: Term
   readonly id: number
   readonly index: LogIndex
+}
+
+/** The leader hands over: the receiver, who has all of its log, shall campaign at once (§3.10). */
+export interface TimeoutNow {
+  readonly kind: 'timeout_now'
+  readonly term: Term
 }

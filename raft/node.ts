@@ -3,12 +3,14 @@ import { Candidate } from './candidate.js'
 import { checkConfig, type RaftConfig } from './config.js'
 import { Follower } from './follower.js'
 import { checkState, checkTransition, type NodeView } from './invariants.js'
-import type { Input, Output, Status } from './io.js'
+import type { FollowerProgress, Input, Output, Status } from './io.js'
 import { Leader } from './leader.js'
-import type { Append, Message, Vote, VoteResult } from './message.js'
+import type { Recovered } from './log.js'
+import { isNodeId } from './membership.js'
+import { type Append, isAnswer, type Message, type Vote, type VoteResult } from './message.js'
 import type { Turn } from './role.js'
-import { type Recovered, Server } from './server.js'
-import { type Entry, type LogIndex, NOBODY, type NodeId, type Term } from './types.js'
+import { Server } from './server.js'
+import { type Entry, type LogIndex, type LogStart, NOBODY, type NodeId, type Term } from './types.js'
 import { isWellFormed } from './wellformed.js'
 
 /**
@@ -33,14 +35,15 @@ export class RaftNode {
     for (const input of inputs) this.#take(input)
     this.#role.flush()
     this.#check()
-    const { send, sendAfterWrite, reads } = this.#server.outbox.take()
+    const effects = this.#server.outbox.take()
     const write = this.#server.takeWrite()
     const committed = this.#server.log.takeCommitted()
-    return { write, send, sendAfterWrite, committed, reads, status: this.status() }
+    return { write, ...effects, committed, status: this.status() }
   }
 
   status(): Status {
-    const { config, term, log } = this.#server
+    const { config, term, log, configurationCommitted } = this.#server
+    const newest = log.configurations.newest
     return {
       id: config.id,
       role: this.#role.kind,
@@ -49,7 +52,29 @@ export class RaftNode {
       lastIndex: log.lastIndex,
       commitIndex: log.commitIndex,
       serving: this.#role.kind === 'leader' && this.#role.serving,
+      config: newest.config,
+      configIndex: newest.index,
+      configCommitted: configurationCommitted,
+      transferring: this.#role.kind === 'leader' && this.#role.transferring,
     }
+  }
+
+  /** The followers as this leader sees them; none if it doesn't lead. */
+  progress(): readonly FollowerProgress[] {
+    return this.#role.kind === 'leader' ? this.#role.progress() : []
+  }
+
+  /**
+   * What a checkpoint of the machine at `index` has to bear, so that a log can begin there. The index is that of an
+   * entry in this log, or where it starts.
+   */
+  startAt(index: LogIndex): LogStart {
+    return this.#server.log.startAt(index)
+  }
+
+  /** Whether a peer's checkpoint that ends at `start` may be put in place of this log, and `restored` be reported. */
+  wants(start: LogStart): boolean {
+    return this.#role.kind !== 'leader' && this.#server.log.lacks(start)
   }
 
   /** As of the last step, for the checks in `invariants.ts`. */
@@ -74,19 +99,37 @@ export class RaftNode {
         break
       case 'written':
         this.#server.log.disk.written(input.write)
+        if (this.#role.kind === 'candidate') this.#turn(this.#role.tally())
         break
       case 'disconnected':
         this.#role.disconnected(input.peer)
+        break
+      case 'compact':
+        this.#server.log.compact(input.index)
+        break
+      case 'restored':
+        this.#restored(input.start)
+        break
+      case 'snapshot_ended':
+        if (this.#role.kind === 'leader') this.#role.snapshotEnded(input.peer)
+        break
+      case 'reconfigure':
+        if (this.#role.kind === 'leader') this.#role.reconfigure(input.target, input.payload)
+        break
+      case 'transfer':
+        if (this.#role.kind === 'leader') this.#role.transfer(input.to)
         break
     }
   }
 
   /**
    * The one gate where terms are compared (§3.3). Behind it, every message is of the current term, except for
-   * votes and rehearsals, which have their own rules.
+   * votes and rehearsals, which have their own rules. Senders need not be members as far as this node knows: its
+   * log may be behind (§4.1). But a leader doesn't step down for the late answers of those it doesn't lead any more.
    */
   #receive(from: NodeId, message: Message): void {
-    if (!this.#server.peers.includes(from) || !isWellFormed(message)) return
+    if (!isNodeId(from) || from === this.#server.config.id || !isWellFormed(message)) return
+    if (isAnswer(message) && this.#role.kind === 'leader' && !this.#role.leads(from)) return
     if (message.kind === 'vote') this.#answerVote(from, message)
     else if (message.kind === 'vote_result' && message.pre) this.#rehearsed(from, message)
     else if (message.term < this.#server.term) this.#answerStale(from, message)
@@ -118,6 +161,9 @@ export class RaftNode {
       case 'read_result':
         if (role.kind === 'follower') role.readAnswered(message)
         break
+      case 'timeout_now':
+        this.#turn(this.#followerOf(from).timeoutNow(from))
+        break
     }
   }
 
@@ -147,7 +193,7 @@ export class RaftNode {
   #considerVote(from: NodeId, message: Vote): void {
     const server = this.#server
     if (message.term > server.term) {
-      if (this.#role.loyal) return
+      if (this.#role.loyal && !message.transfer) return
       this.#enterTerm(message.term)
     }
     const granted = message.term === server.term && this.#mayVoteFor(from, message)
@@ -189,6 +235,19 @@ export class RaftNode {
     this.#server.outbox.send(from, { kind: 'read_result', term: this.#server.term, id, index: 0 })
   }
 
+  #restored(start: LogStart): void {
+    const { log, term } = this.#server
+    assert(this.wants(start), 'only a checkpoint that brings news is put in place of the log', {
+      start,
+      commit: log.commitIndex,
+    })
+    if (start.term > term) this.#enterTerm(start.term)
+    const follower = this.#role.kind === 'follower' ? this.#role : new Follower(this.#server)
+    if (follower !== this.#role) this.#become(follower)
+    log.restore(start)
+    follower.restored()
+  }
+
   #enterTerm(term: Term): void {
     this.#role.leave()
     this.#server.enterTerm(term, NOBODY)
@@ -203,11 +262,12 @@ export class RaftNode {
         this.#become(new Follower(this.#server))
         break
       case 'rehearse':
-        this.#stand(true)
+        this.#stand(turn)
         break
       case 'campaign':
+      case 'take_over':
         this.#server.enterTerm(this.#server.term + 1, this.#server.config.id)
-        this.#stand(false)
+        this.#stand(turn)
         break
       case 'lead':
         this.#become(new Leader(this.#server))
@@ -215,8 +275,8 @@ export class RaftNode {
     }
   }
 
-  #stand(pre: boolean): void {
-    const candidate = new Candidate(this.#server, pre)
+  #stand(purpose: Candidate['purpose']): void {
+    const candidate = new Candidate(this.#server, purpose)
     this.#become(candidate)
     this.#turn(candidate.ask())
   }
@@ -241,6 +301,9 @@ export class RaftNode {
       term,
       vote,
       leader: this.#role.leader,
+      start: log.start,
+      configIndex: log.configurations.newest.index,
+      config: log.configurations.newest.config,
       commitIndex: log.commitIndex,
       persistedIndex: log.disk.persistedIndex,
       lastIndex: log.lastIndex,

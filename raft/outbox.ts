@@ -9,6 +9,7 @@ export class Outbox {
   #send: Outgoing[] = []
   #sendAfterWrite: Outgoing[] = []
   #reads: ReadVerdict[] = []
+  #snapshots: NodeId[] = []
 
   send(to: NodeId, message: Message): void {
     this.#send.push({ to, message })
@@ -23,16 +24,22 @@ export class Outbox {
     this.#reads.push({ id, index })
   }
 
+  sendSnapshot(to: NodeId): void {
+    this.#snapshots.push(to)
+  }
+
   /** Hands over the effects collected since the last call. */
-  take(): Pick<Output, 'send' | 'sendAfterWrite' | 'reads'> {
+  take(): Pick<Output, 'send' | 'sendAfterWrite' | 'reads' | 'snapshots'> {
     const taken = {
       send: orNone(this.#send),
       sendAfterWrite: orNone(this.#sendAfterWrite),
       reads: orNone(this.#reads),
+      snapshots: orNone(this.#snapshots),
     }
     if (this.#send.length > 0) this.#send = []
     if (this.#sendAfterWrite.length > 0) this.#sendAfterWrite = []
     if (this.#reads.length > 0) this.#reads = []
+    if (this.#snapshots.length > 0) this.#snapshots = []
     return taken
   }
 }

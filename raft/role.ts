@@ -9,6 +9,8 @@ export type Turn =
   | 'rehearse'
   /** Begin an election in the next term (§3.4). */
   | 'campaign'
+  /** Begin an election at once, because the leader asked for it (§3.10). */
+  | 'take_over'
   /** Elected: begin to lead. */
   | 'lead'
 

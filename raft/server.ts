@@ -1,19 +1,12 @@
 import type { RaftConfig } from './config.js'
 import type { Write } from './io.js'
-import { Log } from './log.js'
+import { Log, type Recovered } from './log.js'
+import { isVoter, votersOf } from './membership.js'
 import { Outbox } from './outbox.js'
-import { type Entry, type HardState, NOBODY, type NodeId, type Term } from './types.js'
-
-/** What survived on this server's disk. `entries` start at index 1, without a hole. */
-export interface Recovered {
-  readonly hardState: HardState
-  readonly entries: readonly Entry[]
-}
+import { type Configuration, type HardState, NOBODY, type NodeId, type Term } from './types.js'
 
 /** What a server has in every role (figure 3.1): term, vote, log, a clock of ticks, and the effects of this step. */
 export class Server {
-  /** The other voters. */
-  readonly peers: readonly NodeId[]
   readonly log: Log
   readonly outbox = new Outbox()
   /** Ticks since this process began. */
@@ -28,8 +21,7 @@ export class Server {
     /** In [0, 1). */
     readonly random: () => number,
   ) {
-    this.peers = config.voters.filter((voter) => voter !== config.id)
-    this.log = new Log(recovered.entries)
+    this.log = new Log(recovered)
     this.#hardState = recovered.hardState
     this.#newestRequest = this.randomBelow(2 ** 48)
   }
@@ -40,6 +32,29 @@ export class Server {
 
   get vote(): NodeId {
     return this.#hardState.vote
+  }
+
+  /** Who votes and who listens, as of the newest entry that says so. */
+  get configuration(): Configuration {
+    return this.log.configurations.newest.config
+  }
+
+  get configurationCommitted(): boolean {
+    return this.log.configurations.newest.index <= this.log.commitIndex
+  }
+
+  /**
+   * Learners and strangers don't stand for election. One who would lose its vote by an entry that may not be committed
+   * still does, though without a vote (§4.2.2): it may be the only one whose log is good enough.
+   */
+  get mayStand(): boolean {
+    const { configurations, commitIndex } = this.log
+    return configurations.since(commitIndex).some((config) => isVoter(config, this.config.id))
+  }
+
+  /** Whether the current term and vote would survive a crash. */
+  get hardStatePersisted(): boolean {
+    return !this.#hardStateChanged && this.log.disk.hardStatePersisted
   }
 
   enterTerm(term: Term, vote: NodeId): void {
@@ -59,9 +74,14 @@ export class Server {
     return ++this.#newestRequest
   }
 
-  /** Ticks of silence after which to campaign (§3.4). Alone, there is nobody to wait for. */
+  /** Nobody else votes, so there is no other leader to wait for. */
+  get alone(): boolean {
+    const voters = votersOf(this.configuration)
+    return voters.length === 1 && voters[0] === this.config.id
+  }
+
+  /** Ticks of silence after which to campaign (§3.4). */
   electionTimeout(): number {
-    if (this.peers.length === 0) return 1
     return this.config.electionTicks + this.randomBelow(this.config.electionTicks)
   }
 

@@ -12,17 +12,22 @@ export type Term = number
 /** §3.3: position in the log. The first entry has index 1; 0 is "before the log". */
 export type LogIndex = number
 
-/**
- * Who votes and who only listens (thesis §4). In a joint configuration `outgoing` holds the old voters, and every
- * decision takes a majority of both.
- */
-export interface Configuration {
+/** Who shall vote and who shall only listen: what an operator asks for. */
+export interface Members {
   readonly voters: readonly NodeId[]
-  readonly outgoing: readonly NodeId[]
+  /** They get the log and count in no majority (§4.2.1). */
   readonly learners: readonly NodeId[]
 }
 
-/** One log entry. `payload` is opaque to Raft; an empty one is the no-op that opens a term (§6.4). */
+/**
+ * Who votes and who only listens (§4). In a joint configuration `outgoing` holds the old voters, and every decision
+ * takes a majority of both (§4.3); otherwise it is empty. A voter that becomes a learner is meanwhile in both.
+ */
+export interface Configuration extends Members {
+  readonly outgoing: readonly NodeId[]
+}
+
+/** One log entry. `payload` is opaque to Raft; an empty one without `config` is the no-op that opens a term (§6.4). */
 export interface Entry {
   readonly index: LogIndex
   readonly term: Term
@@ -32,11 +37,13 @@ export interface Entry {
 }
 
 /**
- * Where a log begins: everything up to here is in a checkpoint. Index 0, term 0 for a log that has its beginning.
+ * Where a log begins: everything up to here is in a checkpoint. Index 0 and term 0 for a log that has its beginning;
+ * `config` then says who the first members are, and is `NO_MEMBERS` for a node that joins and has yet to be told.
  */
 export interface LogStart {
   readonly index: LogIndex
   readonly term: Term
+  /** In force at `index`. */
   readonly config: Configuration
 }
 

@@ -1,12 +1,18 @@
+import { isSane } from './membership.js'
 import type { Append, Message } from './message.js'
-import type { Entry } from './types.js'
+import type { Configuration, Entry } from './types.js'
 
 /** Whether a message from a peer makes sense in itself. One that doesn't is ignored: it must not stop this node. */
 export function isWellFormed(message: Message): boolean {
   if (!isCount(message?.term) || message.term === 0) return false
   switch (message.kind) {
     case 'vote':
-      return isFlag(message.pre) && isCount(message.lastIndex) && isCount(message.lastTerm)
+      return (
+        isFlag(message.pre) &&
+        isFlag(message.transfer) &&
+        isCount(message.lastIndex) &&
+        isCount(message.lastTerm)
+      )
     case 'vote_result':
       return isFlag(message.pre) && isFlag(message.granted)
     case 'append':
@@ -25,6 +31,8 @@ export function isWellFormed(message: Message): boolean {
       return isCount(message.id)
     case 'read_result':
       return isCount(message.id) && isCount(message.index)
+    case 'timeout_now':
+      return true
     default:
       return false
   }
@@ -38,10 +46,14 @@ function isRun({ prevIndex, prevTerm, entries, term }: Append): boolean {
   for (const entry of entries as readonly Entry[]) {
     index++
     if (entry?.index !== index || !isCount(entry.term) || entry.term < entryTerm) return false
-    if (!(entry.payload instanceof Uint8Array)) return false
+    if (!(entry.payload instanceof Uint8Array) || !isConfiguration(entry.config)) return false
     entryTerm = entry.term
   }
   return entryTerm <= term
+}
+
+function isConfiguration(config: Configuration | undefined): boolean {
+  return config === undefined || (typeof config === 'object' && config !== null && isSane(config))
 }
 
 function isCount(value: unknown): boolean {

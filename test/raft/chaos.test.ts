@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { NodeId } from '../../raft/index.js'
-import { Cluster, type InFlight, SMALL, seeded } from './cluster.js'
+import { isJoint, membersOf, type NodeId } from '../../raft/index.js'
+import { Cluster, type InFlight, SMALL, type Snapshot, seeded } from './cluster.js'
 
 const SEEDS = Number(process.env.RAFT_SEEDS ?? 300)
 const FIRST_SEED = Number(process.env.RAFT_SEED ?? 1)
@@ -17,16 +17,24 @@ class Chaos {
   cut = new Set<string>()
   /** Some network loses little, some a lot. */
   readonly loss: number
+  /** Share of the crashes that happen. */
+  readonly frailty: number
   /** A node whose clock hardly moves (fault 6): it leads long after others have given it up. */
   slow: NodeId = 0
+  /** Snapshots that arrived or were lost, of which the sender doesn't know yet. */
+  ended: Snapshot[] = []
+  installed = 0
+  handedOver = 0
   #count = 0
 
   constructor(seed: number) {
     this.random = seeded(seed)
-    const ids = [1, 2, 3, 4, 5].slice(0, this.#pick([1, 3, 3, 5, 5]))
+    const voters = [1, 2, 3, 4, 5].slice(0, this.#pick([1, 3, 3, 5, 5]))
+    const ids = this.random() < 0.7 ? [1, 2, 3, 4, 5, 6] : voters
     this.loss = this.#pick([0, 0.02, 0.2])
+    this.frailty = this.#pick([0.1, 1])
     const tight = { ...SMALL, appendBytesMax: 40, inflightBytesMax: 90, pendingReadsMax: 5 }
-    this.cluster = new Cluster(ids, () => this.random, this.#pick([SMALL, tight]))
+    this.cluster = new Cluster(ids, () => this.random, this.#pick([SMALL, tight]), voters)
   }
 
   event(): void {
@@ -36,14 +44,21 @@ class Chaos {
     if (!up) {
       if (dice < 0.05) this.cluster.start(id)
       else this.#deliverSome()
-    } else if (dice < 0.25) {
+    } else if (dice < 0.03) this.#changeMembers()
+    else if (dice < 0.05) this.#forget(id)
+    else if (dice < 0.055)
+      this.cluster.step(this.#likelyLeader(), [{ kind: 'transfer', to: this.#pick(this.cluster.ids) }])
+    else if (dice < 0.08) this.#snapshotArrives()
+    else if (dice < 0.1) this.#snapshotEnds()
+    else if (dice < 0.3) {
       if (this.random() < this.#pace(id)) this.cluster.step(id, [{ kind: 'tick' }])
-    } else if (dice < 0.4) this.cluster.write(id)
-    else if (dice < 0.44) this.#propose(id)
-    else if (dice < 0.47) this.#read(id)
-    else if (dice < 0.478) this.#crash(id)
-    else if (dice < 0.482) this.#partition()
-    else if (dice < 0.49)
+    } else if (dice < 0.44) this.cluster.write(id)
+    else if (dice < 0.47) this.#propose(this.random() < 0.5 ? id : this.#likelyLeader())
+    else if (dice < 0.49) this.#read(id)
+    else if (dice < 0.497) {
+      if (this.random() < this.frailty) this.#crash(id)
+    } else if (dice < 0.501) this.#partition()
+    else if (dice < 0.508)
       this.cluster.step(id, [{ kind: 'disconnected', peer: this.#pick(this.cluster.ids) }])
     else this.#deliverSome()
     this.checkReads()
@@ -75,6 +90,11 @@ class Chaos {
       const arriving = this.cluster.network
       this.cluster.network = []
       for (const message of arriving) this.cluster.deliver(message)
+      for (const snapshot of this.cluster.snapshots.splice(0)) {
+        this.cluster.install(snapshot)
+        this.ended.push(snapshot)
+      }
+      while (this.ended.length > 0) this.#snapshotEnds()
       busy =
         this.cluster.network.length > 0 || this.cluster.running.some((member) => member.pending.length > 0)
       for (const id of this.cluster.ids) this.cluster.write(id)
@@ -85,14 +105,25 @@ class Chaos {
   demandProgress(): void {
     const leader = this.cluster.leader
     assert(leader !== undefined, 'a leader after healing')
-    assert(this.cluster.member(leader).node!.status().serving, 'a leader that serves')
+    const { serving, config, configCommitted } = this.cluster.member(leader).node!.status()
+    assert(serving, 'a leader that serves')
+    assert(configCommitted && !isJoint(config), 'changes of members come to an end')
     const before = this.cluster.witness.committed.length
     this.cluster.step(leader, [{ kind: 'propose', payload: this.#payload() }])
     for (const id of this.cluster.ids) this.#read(id)
     for (let round = 0; round < 3; round++) this.calm()
     assert.equal(this.cluster.witness.committed.length, before + 1)
-    for (const { id, committed } of this.cluster.running) {
-      assert.equal(committed.length, before + 1, `node ${id} has everything committed`)
+    for (const id of membersOf(config)) {
+      assert.equal(
+        this.cluster.member(id).committed.length,
+        before + 1,
+        `node ${id} has everything committed`,
+      )
+      assert.deepEqual(
+        this.cluster.member(id).committed,
+        this.cluster.witness.committed,
+        `and right, on ${id}`,
+      )
       for (const key of this.asked.keys())
         assert(!key.startsWith(`${id}:`) || this.#old.has(key), 'reads answered')
     }
@@ -107,8 +138,59 @@ class Chaos {
     if (this.random() < 0.5) this.cluster.step(id, inputs, Math.floor(this.random() * 3))
     this.checkReads()
     while (member.pending.length > 0 && this.random() < 0.5) this.cluster.write(id, false)
+    this.#die(id)
+  }
+
+  #die(id: NodeId): void {
+    this.checkReads()
     this.cluster.crash(id)
     for (const key of this.asked.keys()) if (key.startsWith(`${id}:`)) this.#old.add(key)
+  }
+
+  #likelyLeader(): NodeId {
+    return this.cluster.leader ?? this.cluster.running[0]!.id
+  }
+
+  /** Asks a leader, now and then one of the past, for any members whatever. */
+  #changeMembers(): void {
+    const { ids, running } = this.cluster
+    const leaders = running.filter(({ node }) => node!.status().role === 'leader')
+    if (leaders.length === 0) return
+    const share = this.random()
+    const voters = ids.filter(() => this.random() < 0.2 + 0.6 * share)
+    const learners = ids.filter((id) => !voters.includes(id) && this.random() < 0.4)
+    const inputs = [{ kind: 'reconfigure' as const, target: { voters, learners }, payload: this.#payload() }]
+    this.cluster.step(this.#pick(leaders).id, inputs)
+  }
+
+  /** A checkpoint, a shorter log, or both, and perhaps a crash in between. */
+  #forget(id: NodeId): void {
+    if (this.random() < 0.7) this.cluster.checkpoint(id)
+    const { disk } = this.cluster.member(id)
+    const { start } = disk
+    const index = start.index + Math.ceil(this.random() * (disk.checkpoint.start.index - start.index))
+    const survives = this.random() >= 0.1 * this.frailty
+    if (this.random() < 0.8) this.cluster.compact(id, index, survives)
+    if (!survives) this.#die(id)
+  }
+
+  /** Whole, twice, late, or never, and perhaps just before a crash. */
+  #snapshotArrives(): void {
+    const { snapshots } = this.cluster
+    if (snapshots.length === 0) return
+    const snapshot = this.#pick(snapshots)
+    if (this.random() < 0.9) snapshots.splice(snapshots.indexOf(snapshot), 1)
+    this.ended.push(snapshot)
+    const survives = this.random() >= 0.05 * this.frailty
+    if (this.cluster.member(snapshot.to).node === undefined || this.random() < this.loss) return
+    if (this.cluster.install(snapshot, survives)) this.installed++
+    if (!survives) this.#die(snapshot.to)
+  }
+
+  #snapshotEnds(): void {
+    const over = this.ended.shift()
+    if (over === undefined || this.cluster.member(over.from).node === undefined) return
+    this.cluster.step(over.from, [{ kind: 'snapshot_ended', peer: over.to }])
   }
 
   #propose(id: NodeId): void {
@@ -152,8 +234,9 @@ class Chaos {
     const message = network[place] as InFlight
     if (this.random() >= 0.08) network.splice(place, 1)
     if (network.length > 400) network.splice(0, 200)
-    if (this.random() >= this.loss && !this.cut.has(`${message.from}>${message.to}`))
-      this.cluster.deliver(message)
+    if (this.random() < this.loss || this.cut.has(`${message.from}>${message.to}`)) return
+    this.cluster.deliver(message)
+    if (message.message.kind === 'timeout_now') this.handedOver++
   }
 
   #payload(): Uint8Array {
@@ -167,20 +250,27 @@ class Chaos {
   }
 }
 
-describe('a cluster where anything may go wrong (faults 1, 2, 5, 6, 7, 8, 11)', () => {
+describe('a cluster where anything may go wrong (faults 1, 2, 5, 6, 7, 8, 11, 14, 15, 16, 20, 22)', () => {
   it(`stays safe, and makes progress once healed: ${SEEDS} seeds from ${FIRST_SEED}`, () => {
-    let committed = 0
+    const done = { entries: 0, changes: 0, snapshots: 0, transfers: 0 }
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       try {
         const chaos = new Chaos(seed)
         for (let event = 0; event < EVENTS; event++) chaos.event()
-        committed += chaos.cluster.witness.committed.length
+        const { committed } = chaos.cluster.witness
+        done.entries += committed.length
+        done.changes += committed.filter(({ config }) => config !== undefined).length
+        done.snapshots += chaos.installed
+        done.transfers += chaos.handedOver
         chaos.heal()
         chaos.demandProgress()
       } catch (cause) {
         throw new Error(`RAFT_SEED=${seed} RAFT_SEEDS=1: ${(cause as Error).stack}`, { cause })
       }
     }
-    assert(committed > SEEDS * 10, `the faults leave room for work: ${committed} entries committed`)
+    if (SEEDS < 100) return
+    const figures = JSON.stringify(done)
+    assert(done.entries > SEEDS * 10, `the faults leave room for work: ${figures}`)
+    assert(done.changes > SEEDS && done.snapshots > SEEDS / 5 && done.transfers > SEEDS / 5, figures)
   })
 })

@@ -1,4 +1,5 @@
-import type { ReadVerdict, Write } from '../../raft/index.js'
+import assert from 'node:assert/strict'
+import type { LogIndex, LogStart, ReadVerdict, Write } from '../../raft/index.js'
 import {
   ClusterWitness,
   checkLog,
@@ -6,6 +7,7 @@ import {
   type HardState,
   type Input,
   type Message,
+  NO_MEMBERS,
   type NodeId,
   type Outgoing,
   type Output,
@@ -24,33 +26,70 @@ interface Held {
   readonly outgoing: Outgoing
 }
 
-/** What survives a crash: writes are done in order, each entirely or not at all. */
+/** A machine that remembers all that was ever applied to it, and where a log goes on. */
+export interface Checkpoint {
+  readonly start: LogStart
+  readonly applied: readonly Entry[]
+}
+
+/** A checkpoint on its way to a follower. */
+export interface Snapshot {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly checkpoint: Checkpoint
+}
+
+/** What survives a crash: changes are made in order, each entirely or not at all. */
 export class MemoryDisk {
   hardState: HardState = { term: 0, vote: 0 }
-  readonly entries: Entry[] = []
+  start: LogStart
+  checkpoint: Checkpoint
+  entries: Entry[] = []
+
+  constructor(start: LogStart) {
+    this.start = start
+    this.checkpoint = { start, applied: [] }
+  }
 
   perform(write: Write): void {
     if (write.hardState !== undefined) this.hardState = write.hardState
-    if (write.truncateFrom !== undefined) this.entries.length = write.truncateFrom - 1
+    if (write.truncateFrom !== undefined) this.entries.length = write.truncateFrom - this.start.index - 1
     this.entries.push(...write.entries)
+    assert.equal(this.entries.at(-1)?.index ?? this.start.index, this.start.index + this.entries.length)
+  }
+
+  compact(start: LogStart): void {
+    this.entries = this.entries.filter((entry) => entry.index > start.index)
+    this.start = start
+  }
+
+  install(checkpoint: Checkpoint): void {
+    this.checkpoint = checkpoint
+    this.start = checkpoint.start
+    this.entries = []
   }
 }
 
 /** A node's place: its process, which may be down, and what the driver keeps for it. */
 export class Member {
-  readonly disk = new MemoryDisk()
+  readonly disk: MemoryDisk
   node: RaftNode | undefined
   pending: Write[] = []
   held: Held[] = []
   newestWrite = 0
-  /** Committed since the process began. */
+  /** Applied to this node's machine, from the beginning of the log on. */
   committed: Entry[] = []
   reads: ReadVerdict[] = []
 
-  constructor(readonly id: NodeId) {}
+  constructor(
+    readonly id: NodeId,
+    start: LogStart,
+  ) {
+    this.disk = new MemoryDisk(start)
+  }
 }
 
-export const SMALL: Omit<RaftConfig, 'id' | 'voters'> = {
+export const SMALL: Omit<RaftConfig, 'id'> = {
   ...RAFT_DEFAULTS,
   heartbeatTicks: 2,
   electionTicks: 10,
@@ -65,14 +104,19 @@ export class Cluster {
   readonly witness = new ClusterWitness()
   readonly members = new Map<NodeId, Member>()
   network: InFlight[] = []
+  snapshots: Snapshot[] = []
 
   constructor(
     readonly ids: readonly NodeId[],
     readonly randomOf: (id: NodeId) => () => number,
-    readonly settings: Omit<RaftConfig, 'id' | 'voters'> = SMALL,
+    readonly settings: Omit<RaftConfig, 'id'> = SMALL,
+    /** The first voters; the others are up and wait to be told. */
+    voters = ids,
   ) {
+    const first = { voters, outgoing: [], learners: [] }
     for (const id of ids) {
-      this.members.set(id, new Member(id))
+      const config = voters.includes(id) ? first : NO_MEMBERS
+      this.members.set(id, new Member(id, { index: 0, term: 0, config }))
       this.start(id)
     }
   }
@@ -94,9 +138,10 @@ export class Cluster {
 
   start(id: NodeId): void {
     const member = this.member(id)
-    const { hardState, entries } = member.disk
-    const config = { ...this.settings, id, voters: this.ids }
-    member.node = new RaftNode(config, { hardState, entries: [...entries] }, this.randomOf(id))
+    const { hardState, start, entries, checkpoint } = member.disk
+    const recovered = { hardState, start, entries: [...entries], appliedIndex: checkpoint.start.index }
+    member.node = new RaftNode({ ...this.settings, id }, recovered, this.randomOf(id))
+    member.committed = [...checkpoint.applied]
   }
 
   /** Power cut: what wasn't on disk is gone, and what waited for the disk is never sent. */
@@ -126,6 +171,8 @@ export class Cluster {
     member.held.push(...output.sendAfterWrite.map((outgoing) => ({ write: member.newestWrite, outgoing })))
     member.committed.push(...output.committed)
     member.reads.push(...output.reads)
+    for (const to of output.snapshots)
+      this.snapshots.push({ from: id, to, checkpoint: member.disk.checkpoint })
     this.#transmit(id, output.send.slice(0, sendMax))
     this.#release(member)
     return output
@@ -144,6 +191,32 @@ export class Cluster {
     member.disk.perform(write)
     if (!tell) return
     this.step(id, [{ kind: 'written', write: write.id }])
+  }
+
+  /** The machine's state reaches the disk, if the log up to there has. */
+  checkpoint(id: NodeId): void {
+    const { node, disk, committed } = this.member(id)
+    if (node!.view().persistedIndex < committed.length) return
+    disk.checkpoint = { start: node!.startAt(committed.length), applied: [...committed] }
+  }
+
+  /** Forgets the log up to `index`, which the checkpoint on disk has; `tell` is false when the node dies over it. */
+  compact(id: NodeId, index: LogIndex, tell = true): void {
+    const { node, disk } = this.member(id)
+    if (index <= disk.start.index || index > disk.checkpoint.start.index) return
+    disk.compact(node!.startAt(index))
+    if (tell) this.step(id, [{ kind: 'compact', index }])
+  }
+
+  /** A checkpoint has arrived. What waits for the disk is written first; then it is put in place, if still wanted. */
+  install({ to, checkpoint }: Snapshot, tell = true): boolean {
+    const member = this.member(to)
+    while (member.pending.length > 0) this.write(to)
+    if (member.node?.wants(checkpoint.start) !== true) return false
+    member.disk.install(checkpoint)
+    member.committed = [...checkpoint.applied]
+    if (tell) this.step(to, [{ kind: 'restored', start: checkpoint.start }])
+    return true
   }
 
   #transmit(from: NodeId, outgoing: readonly Outgoing[]): void {

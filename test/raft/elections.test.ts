@@ -1,17 +1,30 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Message, RaftNode } from '../../raft/index.js'
-import { append, entry, heard, leaderOne, nodeOne, ticks } from './one-node.js'
+import { append, entry, heard, leaderOne, nodeOne, ticks, voting } from './one-node.js'
 
 const vote = (term: number, lastIndex: number, lastTerm: number, pre = false): Message => ({
   kind: 'vote',
   term,
   pre,
+  transfer: false,
   lastIndex,
   lastTerm,
 })
 
-const follower = { id: 1, role: 'follower', leader: 0, lastIndex: 0, commitIndex: 0, serving: false }
+const members = { config: voting(1, 2, 3), configIndex: 0, configCommitted: true }
+const follower = {
+  ...{
+    id: 1,
+    role: 'follower',
+    leader: 0,
+    lastIndex: 0,
+    commitIndex: 0,
+    serving: false,
+    transferring: false,
+  },
+  ...members,
+}
 
 describe('a vote', () => {
   it('is written before it is sent, in one step with the term (fault 1)', () => {
@@ -21,6 +34,7 @@ describe('a vote', () => {
       sendAfterWrite: [{ to: 2, message: { kind: 'vote_result', term: 1, pre: false, granted: true } }],
       committed: [],
       reads: [],
+      snapshots: [],
       status: { ...follower, term: 1 },
     })
   })
@@ -86,6 +100,7 @@ describe('a pre-vote', () => {
       sendAfterWrite: [],
       committed: [],
       reads: [],
+      snapshots: [],
       status: { ...follower, term: 4 },
     })
   })
@@ -123,13 +138,23 @@ describe('an election', () => {
     assert.equal(node.step([granted(2, true), granted(2, true)]).status.term, 0)
     assert.equal(node.step([granted(3, true)]).status.term, 1)
     assert.equal(node.step([granted(4, true), granted(5, true), granted(2, false)]).status.role, 'candidate')
+    node.step([{ kind: 'written', write: 1 }])
     const { status, write, send } = node.step([granted(2, false), granted(3, false)])
-    assert.deepEqual(status, { ...follower, role: 'leader', term: 1, leader: 1, lastIndex: 1 })
+    const config = voting(1, 2, 3, 4, 5)
+    assert.deepEqual(status, { ...follower, role: 'leader', term: 1, leader: 1, lastIndex: 1, config })
     assert.deepEqual(write?.entries, [entry(1, 1)])
     assert.deepEqual(
       send.map(({ to, message }) => [to, message]),
       [2, 3, 4, 5].map((to) => [to, append(1, 0, 0, [entry(1, 1)])]),
     )
+  })
+
+  it('counts the own vote only once it is on disk, though no other is needed (fault 1)', () => {
+    const node = nodeOne({ voters: [1] })
+    const { status, write } = node.step(ticks(1))
+    assert.deepEqual([status.role, status.term, write?.hardState], ['candidate', 1, { term: 1, vote: 1 }])
+    assert.equal(node.step(ticks(1)).status.role, 'candidate')
+    assert.equal(node.step([{ kind: 'written', write: write!.id }]).status.role, 'leader')
   })
 
   it('is lost to a leader of the same term', () => {
@@ -156,7 +181,7 @@ describe('an election', () => {
   })
 
   it('an unsound configuration is refused at the start', () => {
-    assert.throws(() => nodeOne({ voters: [2, 3] }), /one of the voters/)
+    assert.throws(() => nodeOne({ settings: { id: 0 } }), /positive integer/)
     assert.throws(() => nodeOne({ settings: { electionTicks: 4 } }), /more than twice heartbeatTicks/)
     assert.throws(() => nodeOne({ settings: { appendBytesMax: 2 ** 40 } }), /one append fits/)
     assert.ok(nodeOne() instanceof RaftNode)

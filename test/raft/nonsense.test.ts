@@ -12,11 +12,12 @@ const NONSENSE: readonly unknown[] = [
   'vote',
   {},
   { kind: 'shout', term: 1 },
-  { kind: 'vote', term: -1, pre: false, lastIndex: 0, lastTerm: 0 },
-  { kind: 'vote', term: 1.5, pre: false, lastIndex: 0, lastTerm: 0 },
-  { kind: 'vote', term: 2 ** 60, pre: false, lastIndex: 0, lastTerm: 0 },
-  { kind: 'vote', term: 9, pre: false, lastIndex: Number.NaN, lastTerm: 0 },
-  { kind: 'vote', term: 9, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: -1, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 1.5, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 2 ** 60, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 9, pre: false, transfer: false, lastIndex: Number.NaN, lastTerm: 0 },
+  { kind: 'vote', term: 9, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 9, pre: false, lastIndex: 0, lastTerm: 0 },
   { kind: 'vote_result', term: 9, pre: false, granted: 'yes' },
   { kind: 'append', term: 9, prevIndex: 0, prevTerm: 0, entries: [], commit: -1, round: 0 },
   { kind: 'append', term: 9, prevIndex: 0, prevTerm: 0, entries: 'none', commit: 0, round: 0 },
@@ -27,6 +28,11 @@ const NONSENSE: readonly unknown[] = [
   append(9, 0, 0, [{ index: 1, term: 1, payload: 'text' as unknown as Uint8Array }]),
   append(9, 0, 0, [null as unknown as ReturnType<typeof at>]),
   { kind: 'append_result', term: 9, accepted: true, index: '7', hintIndex: 0, hintTerm: 0, round: 0 },
+  append(9, 0, 0, [{ ...at(1, 1), config: null as never }]),
+  append(9, 0, 0, [{ ...at(1, 1), config: { voters: [], outgoing: [], learners: [] } }]),
+  append(9, 0, 0, [{ ...at(1, 1), config: { voters: [1], learners: [] } as never }]),
+  { kind: 'vote', term: 9, pre: false, transfer: 1, lastIndex: 0, lastTerm: 0 },
+  { kind: 'timeout_now', term: 0 },
   { kind: 'commit', term: 9, commit: null },
   { kind: 'read', term: 9, id: -1 },
   { kind: 'read_result', term: 9, id: 1, index: 0.5 },
@@ -43,8 +49,8 @@ describe('a message that makes no sense is ignored', () => {
     })
   }
 
-  it('from one who is not a voter, or from itself', () => {
-    for (const from of [4, 1, 0, -1]) {
+  it('from one who is no node, or from itself', () => {
+    for (const from of [1.5, 1, 0, -1]) {
       const node = nodeOne({ term: 1 })
       assert.equal(node.step([heard(from, append(9, 0, 0))]).status.term, 1)
     }

@@ -1,4 +1,5 @@
 import {
+  type Configuration,
   type Entry,
   type Input,
   type Message,
@@ -25,17 +26,17 @@ export function nodeOne({
   log = [],
   settings = {},
 }: Circumstances = {}): RaftNode {
-  const config = {
+  const timing = {
     ...RAFT_DEFAULTS,
     id: 1,
-    voters,
     heartbeatTicks: 2,
     electionTicks: 10,
     disconnectTicks: 3,
     ...settings,
   }
   const entries = log.map((entryTerm, i) => entry(i + 1, entryTerm))
-  return new RaftNode(config, { hardState: { term, vote }, entries }, () => 0)
+  const start = { index: 0, term: 0, config: voting(...voters) }
+  return new RaftNode(timing, { hardState: { term, vote }, start, entries, appliedIndex: 0 }, () => 0)
 }
 
 /** Node 1 as the leader of the term after `term`; its no-op is on its own disk, and nowhere else yet. */
@@ -51,6 +52,10 @@ export function leaderOne(circumstances: Circumstances = {}): RaftNode {
   )
   node.step([{ kind: 'written', write: write!.id }])
   return node
+}
+
+export function voting(...voters: readonly NodeId[]): Configuration {
+  return { voters, outgoing: [], learners: [] }
 }
 
 export function entry(index: number, term: number, ...payload: number[]): Entry {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Log } from '../../raft/log.js'
 import { majorityOf, reachedByMajority } from '../../raft/quorum.js'
-import { entry } from './one-node.js'
+import { entry, voting } from './one-node.js'
 
 const figures = fc.array(fc.nat(20), { minLength: 1, maxLength: 9 })
 
@@ -50,7 +50,11 @@ const growingTerms = fc.array(fc.nat(3), { maxLength: 30 }).map((steps) => {
 
 describe('the log, against a dumb twin', () => {
   const logOf = (terms: readonly number[]) =>
-    new Log(terms.map((term, i) => entry(i + 1, term, ...new Array(i % 4))))
+    new Log({
+      start: { index: 0, term: 0, config: voting(1) },
+      entries: terms.map((term, i) => entry(i + 1, term, ...new Array(i % 4))),
+      appliedIndex: 0,
+    })
 
   it('finds the last entry of a term or an earlier one by halving, as one by one', () => {
     fc.assert(
@@ -83,6 +87,26 @@ describe('the log, against a dumb twin', () => {
         const hint = follower.lastWithTermAtMost(prev, leader.lastTerm)
         const next = leader.lastWithTermAtMost(hint, follower.termAt(hint)!)
         assert(next >= Math.min(common, prev))
+      }),
+    )
+  })
+
+  it('one that has forgotten its beginning answers as the whole one does, for all that it still has', () => {
+    fc.assert(
+      fc.property(growingTerms, fc.nat(30), fc.nat(35), fc.nat(12), (terms, cut, index, term) => {
+        const [whole, cropped] = [logOf(terms), logOf(terms)]
+        for (const log of [whole, cropped]) log.commitTo(log.lastIndex)
+        cropped.takeCommitted()
+        cropped.compact(Math.min(cut, terms.length))
+        const start = cropped.start.index
+        for (let i = start; i <= terms.length; i++) {
+          assert.equal(cropped.termAt(i), whole.termAt(i))
+          assert.equal(cropped.bytesBetween(i, terms.length), whole.bytesBetween(i, terms.length))
+          assert.deepEqual(cropped.slice(i + 1, terms.length), whole.slice(i + 1, terms.length))
+        }
+        const point = whole.lastWithTermAtMost(index, term)
+        if (point >= start) assert.equal(cropped.lastWithTermAtMost(index, term), point)
+        else assert(cropped.lastWithTermAtMost(index, term) < start)
       }),
     )
   })

@@ -85,7 +85,8 @@ describe('reads at the leader', () => {
   it('are confirmed in the same step when it is the only voter', () => {
     const node = nodeOne({ voters: [1] })
     node.step(ticks(1))
-    assert.deepEqual(node.step([{ kind: 'written', write: 1 }]).committed, [entry(1, 1)])
+    node.step([{ kind: 'written', write: 1 }])
+    assert.deepEqual(node.step([{ kind: 'written', write: 2 }]).committed, [entry(1, 1)])
     assert.deepEqual(node.step([read(7), read(8)]).reads, [
       { id: 7, index: 1 },
       { id: 8, index: 1 },

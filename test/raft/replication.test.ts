@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Input, Message, Output } from '../../raft/index.js'
-import { accepted, append, entry, heard, leaderOne, nodeOne, ticks } from './one-node.js'
+import { accepted, append, entry, heard, leaderOne, nodeOne, ticks, voting } from './one-node.js'
 
 const propose = (...payload: number[]): Input => ({ kind: 'propose', payload: Uint8Array.from(payload) })
 
@@ -30,7 +30,11 @@ describe('a leader', () => {
       sendAfterWrite: [],
       committed: [],
       reads: [],
-      status: { id: 1, role: 'leader', term: 1, leader: 1, lastIndex: 3, commitIndex: 1, serving: true },
+      snapshots: [],
+      status: {
+        ...{ id: 1, role: 'leader', term: 1, leader: 1, lastIndex: 3, commitIndex: 1, serving: true },
+        ...{ config: voting(1, 2, 3), configIndex: 0, configCommitted: true, transferring: false },
+      },
     })
   })
 
@@ -153,7 +157,11 @@ describe('a follower', () => {
       sendAfterWrite: [{ to: 2, message: accepted(2, 1, 3) }],
       committed: [entry(1, 1, 7)],
       reads: [],
-      status: { id: 1, role: 'follower', term: 1, leader: 2, lastIndex: 2, commitIndex: 1, serving: false },
+      snapshots: [],
+      status: {
+        ...{ id: 1, role: 'follower', term: 1, leader: 2, lastIndex: 2, commitIndex: 1, serving: false },
+        ...{ config: voting(1, 2, 3), configIndex: 0, configCommitted: true, transferring: false },
+      },
     })
   })
 

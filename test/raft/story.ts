@@ -1,4 +1,4 @@
-import type { Input, Message, NodeId, Output, Status } from '../../raft/index.js'
+import type { Configuration, Entry, Input, Message, NodeId, Output, Status } from '../../raft/index.js'
 import { Cluster, type InFlight, SMALL } from './cluster.js'
 
 /**
@@ -23,6 +23,8 @@ export class Story {
 
   readonly #actions: Readonly<Record<string, (words: string[]) => void>> = {
     nodes: (ids) => this.#found(ids, SMALL),
+    /** Up, with nothing on disk, and waiting to be told; a first cluster is `nodes` before the word `and`. */
+    nodes_and_joiners: (ids) => this.#found(ids, SMALL, ids.slice(0, ids.indexOf('and'))),
     /** As `nodes`, but an append carries one entry. */
     nodes_with_narrow_appends: (ids) => this.#found(ids, { ...SMALL, appendBytesMax: 1 }),
     elect: ([id]) => {
@@ -71,6 +73,19 @@ export class Story {
       this.#stalled.delete(Number(id))
       this.#write(Number(id))
     },
+    /** New voters, and learners if any. */
+    members: ([id, voters, learners]) => {
+      const target = { voters: idsOf(voters), learners: learners === undefined ? [] : idsOf(learners) }
+      this.#step(Number(id), { kind: 'reconfigure', target, payload: new TextEncoder().encode('who') })
+    },
+    transfer: ([id, to]) => this.#step(Number(id), { kind: 'transfer', to: Number(to) }),
+    /** All that is applied goes into a checkpoint, and out of the log. */
+    compact: ([id]) => {
+      this.#cluster.checkpoint(Number(id))
+      this.#cluster.compact(Number(id), this.#cluster.member(Number(id)).committed.length)
+    },
+    snapshots_arrive: () => this.#endSnapshots(true),
+    snapshots_get_lost: () => this.#endSnapshots(false),
     crash: ([id]) => this.#cluster.crash(Number(id)),
     start: ([id]) => {
       this.#cluster.start(Number(id))
@@ -79,8 +94,9 @@ export class Story {
     logs: () => this.#logs(),
   }
 
-  #found(ids: readonly string[], settings: typeof SMALL): void {
-    this.#cluster = new Cluster(ids.map(Number), fixedRandom, settings)
+  #found(words: readonly string[], settings: typeof SMALL, voters = words): void {
+    const ids = words.filter((word) => word !== 'and').map(Number)
+    this.#cluster = new Cluster(ids, fixedRandom, settings, voters.map(Number))
     for (const id of this.#cluster.ids) this.#known.set(id, this.#cluster.member(id).node!.status())
   }
 
@@ -117,6 +133,18 @@ export class Story {
     if (!lost) this.#step(message.to, { kind: 'message', from: message.from, message: message.message })
   }
 
+  #endSnapshots(arrive: boolean): void {
+    for (const snapshot of this.#cluster.snapshots.splice(0)) {
+      const { from, to, checkpoint } = snapshot
+      if (arrive && this.#cluster.install(snapshot)) {
+        this.#told.push(`${to} is restored up to ${checkpoint.start.index}`)
+        this.#told.push(...changes(this.#known.get(to), this.#cluster.member(to).node!.status()))
+        this.#known.set(to, this.#cluster.member(to).node!.status())
+      }
+      this.#step(from, { kind: 'snapshot_ended', peer: to })
+    }
+  }
+
   #keep(kept: (message: InFlight) => boolean): void {
     for (const message of this.#cluster.network) {
       if (!kept(message)) this.#told.push(`  ${linkOf(message)} ${show(message.message)} (lost)`)
@@ -128,27 +156,27 @@ export class Story {
     this.#cut.add(`${a}>${b}`).add(`${b}>${a}`)
   }
 
-  #tell({ status, committed, reads, write }: Output): void {
-    const { id, role, term, leader, serving } = status
+  #tell({ status, committed, reads, write, snapshots }: Output): void {
+    const { id, serving } = status
     const before = this.#known.get(id)
     this.#known.set(id, status)
-    if (before?.role !== role || before.term !== term || before.leader !== leader) {
-      this.#told.push(
-        `${id} is ${role} in term ${term}${role === 'follower' ? `, leader ${leader || 'unknown'}` : ''}`,
-      )
-    }
+    this.#told.push(...changes(before, status))
     if (write?.truncateFrom !== undefined)
       this.#told.push(`${id} truncates its log from ${write.truncateFrom}`)
     if (committed.length > 0) this.#told.push(`${id} commits ${committed.map(showEntry).join(' ')}`)
     if (serving && !before?.serving) this.#told.push(`${id} serves`)
+    for (const to of snapshots) this.#told.push(`${id} has forgotten what ${to} needs: a snapshot`)
     for (const read of reads) this.#told.push(`${id} read ${read.id}: ${read.index ?? 'refused'}`)
   }
 
   #logs(): void {
     for (const { id, node } of this.#cluster.running) {
       const view = node!.view()
-      const entries = Array.from({ length: view.lastIndex }, (_, i) => showEntry(view.entryAt(i + 1)!))
-      this.#told.push(`${id}: ${entries.join(' ')} | committed ${view.commitIndex}`)
+      const { start, lastIndex, commitIndex, entryAt } = view
+      const held = Array.from({ length: lastIndex - start.index }, (_, i) => entryAt(start.index + i + 1)!)
+      const words = [`${id}:`, ...held.map(showEntry), `| committed ${commitIndex}`]
+      if (start.index > 0) words.splice(1, 0, `(${start.index}/${start.term})`)
+      this.#told.push(words.join(' '))
     }
   }
 }
@@ -169,16 +197,37 @@ function proposal(payload: string): Input {
   return { kind: 'propose', payload: new TextEncoder().encode(payload) }
 }
 
-/** `index/term:payload`; a no-op has none. */
-function showEntry({ index, term, payload }: { index: number; term: number; payload: Uint8Array }): string {
-  return `${index}/${term}${payload.length > 0 ? `:${new TextDecoder().decode(payload)}` : ''}`
+/** What a node has become since. */
+function changes(before: Status | undefined, status: Status): string[] {
+  const { id, role, term, leader, config } = status
+  const told: string[] = []
+  if (before?.role !== role || before.term !== term || before.leader !== leader) {
+    told.push(
+      `${id} is ${role} in term ${term}${role === 'follower' ? `, leader ${leader || 'unknown'}` : ''}`,
+    )
+  }
+  if (before !== undefined && showMembers(before.config) !== showMembers(config))
+    told.push(`${id} knows members ${showMembers(config)}`)
+  return told
+}
+
+/** `index/term:payload`; a no-op has none; members in brackets if it changes them. */
+function showEntry({ index, term, payload, config }: Entry): string {
+  const text = payload.length > 0 ? `:${new TextDecoder().decode(payload)}` : ''
+  return `${index}/${term}${text}${config === undefined ? '' : showMembers(config)}`
+}
+
+/** `[new voters + learners]`, and while joint `[new voters + learners, as well as old voters]`. */
+function showMembers({ voters, outgoing, learners }: Configuration): string {
+  const listeners = learners.length > 0 ? ` + ${learners.join(' ')}` : ''
+  return `[${voters.join(' ')}${listeners}${outgoing.length > 0 ? `, as well as ${outgoing.join(' ')}` : ''}]`
 }
 
 function show(message: Message): string {
   const { term } = message
   switch (message.kind) {
     case 'vote':
-      return `${message.pre ? 'pre-vote' : 'vote'} t${term} last ${message.lastIndex}/${message.lastTerm}`
+      return `${message.pre ? 'pre-vote' : 'vote'} t${term} last ${message.lastIndex}/${message.lastTerm}${message.transfer ? ', asked to' : ''}`
     case 'vote_result':
       return `${message.pre ? 'pre-vote' : 'vote'} t${term} ${message.granted ? 'granted' : 'refused'}`
     case 'append': {
@@ -199,5 +248,7 @@ function show(message: Message): string {
       return `read t${term}`
     case 'read_result':
       return `read t${term}: ${message.index || 'refused'}`
+    case 'timeout_now':
+      return `time out now t${term}`
   }
 }
