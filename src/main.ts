@@ -1,18 +1,21 @@
-import { RAFT_DEFAULTS, RaftNode } from '../raft/index.js'
+import { RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
-import { openLevelLog } from './log-store/index.js'
-import { Machine } from './machine/machine.js'
+import { openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
 import type { Logger } from './platform/logger.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
 import { Proposals } from './proposals/proposals.js'
-import type { LogStore, Transport } from './replica/ports.js'
+import type { NodeDisk, Transport } from './replica/ports.js'
+import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
 import { createTransport } from './transport/index.js'
+
+/** At 20,000 cycles a second about one checkpoint in four seconds; a restart replays at most two of these. */
+const CHECKPOINT_BYTES = 8 * 1024 * 1024
 
 export interface NodeSurroundings {
   readonly logger: Logger
@@ -31,36 +34,28 @@ export interface RunningNode {
  * data directory can't be used or a port can't be listened at.
  */
 export async function startNode(config: NodeConfig, surroundings: NodeSurroundings): Promise<RunningNode> {
-  const { log: store } = await openLevelLog(config.data, { clusterId: config.clusterId, nodeId: config.id })
+  const disk = await openNodeDisk(config.data, { clusterId: config.clusterId, nodeId: config.id })
   try {
-    return await startOn(store, config, surroundings)
+    return await startOn(disk, config, surroundings)
   } catch (error) {
-    await store.close()
+    await disk.close()
     throw error
   }
 }
 
 async function startOn(
-  store: LogStore,
+  disk: NodeDisk,
   config: NodeConfig,
   { logger, onFatal }: NodeSurroundings,
 ): Promise<RunningNode> {
-  const recovered = await store.load()
-  const transport = createPeers(config, logger)
   const { tickMs, heartbeatTicks, electionTicks } = config.timing
-  const raft = new RaftNode(
-    {
-      ...RAFT_DEFAULTS,
-      id: config.id,
-      voters: config.nodes.map(({ id }) => id),
-      heartbeatTicks,
-      electionTicks,
-    },
-    recovered,
-    random,
-  )
+  const raftConfig = { ...RAFT_DEFAULTS, id: config.id, heartbeatTicks, electionTicks }
+  const firstMembers = { voters: config.nodes.map(({ id }) => id), outgoing: [], learners: [] }
+  const { raft, machine } = await recover(disk, raftConfig, firstMembers, random)
+  const transport = createPeers(config, logger)
   const clock = systemClock
-  const replica = new Replica({ raft, machine: new Machine(), store, transport, clock, tickMs })
+  const checkpointBytes = CHECKPOINT_BYTES
+  const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   const attachments = new Attachments()
   const proposals = new Proposals({ self: config.id, replica, transport, clock, firstNumber: firstNumber() })
   const door = new Door({
@@ -78,11 +73,12 @@ async function startOn(
   const api = new ApiServer(door, randomKey)
 
   const stop = async (): Promise<void> => {
+    await replica.handOver()
     await api.stop()
     proposals.stop()
-    replica.stop()
+    await replica.stop()
     await transport.stop()
-    await store.close()
+    await disk.close()
   }
 
   replica.start({
@@ -96,6 +92,11 @@ async function startOn(
       api.setServing(status.leader !== 0)
       door.onStatus()
     },
+    onRestored: () => {
+      logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')
+      proposals.onRestored()
+      door.onRestored()
+    },
     onFatal: (error) => {
       logger.fatal({ err: error }, 'stopped')
       onFatal(error instanceof Error ? error : new Error(String(error)))
@@ -105,14 +106,15 @@ async function startOn(
     await transport.start({
       onItem: (from, item) => {
         if (item.kind === 'raft') replica.receive(from, item.message)
-        else proposals.forwarded(item.chunk)
+        else if (item.kind === 'forward') proposals.forwarded(item.chunk)
+        else replica.snapshot(from, item)
       },
       onConnected: (peer) => proposals.onConnected(peer),
       onDisconnected: (peer) => replica.disconnected(peer),
     })
     await api.listen(config.client)
   } catch (error) {
-    replica.stop()
+    await replica.stop()
     await transport.stop()
     throw error
   }

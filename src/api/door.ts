@@ -88,11 +88,20 @@ export class Door {
     for (const stream of this.#streams) stream.tell(topology)
   }
 
+  /** This node leapt ahead: what its clients wait for may have come to pass unseen, so all of them ask again. */
+  onRestored(): void {
+    this.#sendAway(new Refusal('BUSY', 'this node has been away and caught up; repeat the request'))
+  }
+
   /** Sends everybody to another node. */
   stop(): void {
     this.#stopping = true
-    for (const stream of [...this.#streams]) stream.refuse(stoppingRefusal())
-    for (const refuse of [...this.#calls]) refuse(stoppingRefusal())
+    this.#sendAway(stoppingRefusal())
+  }
+
+  #sendAway(refusal: Refusal): void {
+    for (const stream of [...this.#streams]) stream.refuse(refusal)
+    for (const refuse of [...this.#calls]) refuse(refusal)
   }
 }
 

@@ -88,6 +88,11 @@ export class Proposals {
     if (peer === this.#parts.replica.status.leader) this.#repeat(() => true)
   }
 
+  /** This node leapt over entries, and over the verdicts in them: asked again, the machine remembers. */
+  onRestored(): void {
+    this.#repeat(() => true)
+  }
+
   stop(): void {
     this.#stopped = true
     this.#repeatTimer?.cancel()

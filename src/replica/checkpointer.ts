@@ -1,56 +1,65 @@
 import type { LogIndex, LogStart } from '../../raft/index.js'
 import type { Machine } from '../machine/machine.js'
-import type { Clock, RecordChange, RecordStore } from './ports.js'
+import type { Clock, NodeDisk, RecordChange } from './ports.js'
 import { encodeChange } from './record-codec.js'
 
-/** Of entries applied between the beginnings of two checkpoints. The log is kept back to the last but one of them. */
-const INTERVAL_BYTES = 8 * 1024 * 1024
 /** Records encoded at a time: a millisecond or two, and then the others' turn. */
 const SLICE_RECORDS = 1_000
 const SLICE_PAUSE_MS = 1
 
 interface UnderWay {
+  readonly machine: Machine
   readonly start: LogStart
   readonly changes: RecordChange[]
   isWhole: boolean
 }
 
 export interface CheckpointerHandlers {
-  /** Everything up to `start` is in a durable checkpoint. */
-  readonly onDone: (start: LogStart) => void
+  /** The log on disk begins after this index now. */
+  readonly onForgotten: (index: LogIndex) => void
   readonly onFailed: (error: unknown) => void
 }
 
 /**
- * Writes down what has changed in the machine while the machine goes on (design §6): a slice in each turn, then all of
- * it as one atomic change of the disk. The cost is that of what changed, not of what exists.
+ * Writes down what has changed in the machine while the machine goes on (design §6): a slice at a time, then all of it as
+ * one atomic change of the disk. The cost is that of what changed, not of what exists. The log before the checkpoint
+ * before it is forgotten then: what followers that lag a little may need stays.
  */
 export class Checkpointer {
-  readonly #records: RecordStore
+  readonly #disk: NodeDisk
+  readonly #intervalBytes: number
   readonly #clock: Clock
   readonly #handlers: CheckpointerHandlers
   #bytes = 0
   #underWay: UnderWay | undefined
   #writing = false
+  #paused = false
+  /** The newest checkpoint. */
+  #newest: LogStart | undefined
+  #settled: Promise<void> = Promise.resolve()
   #persistedIndex: LogIndex = 0
   #stopped = false
 
-  constructor(records: RecordStore, clock: Clock, handlers: CheckpointerHandlers) {
-    this.#records = records
+  /** `intervalBytes`: of entries applied between the beginnings of two checkpoints. */
+  constructor(disk: NodeDisk, intervalBytes: number, clock: Clock, handlers: CheckpointerHandlers) {
+    this.#disk = disk
+    this.#intervalBytes = intervalBytes
     this.#clock = clock
     this.#handlers = handlers
+    this.#newest = disk.records.start()
   }
 
-  get isIdle(): boolean {
-    return this.#underWay === undefined
-  }
-
-  /** An entry of so many bytes has been applied to `machine`, whose place in the log is now `start`. */
-  applied(machine: Machine, start: LogStart, bytes: number): void {
+  /** An entry of so many bytes has been applied to `machine`, whose place in the log `start` tells. */
+  applied(machine: Machine, bytes: number, start: () => LogStart): void {
     this.#bytes += bytes
-    if (this.#underWay !== undefined || this.#bytes < INTERVAL_BYTES || this.#stopped) return
+    if (this.#underWay !== undefined || this.#bytes < this.#intervalBytes || this.#stopped) return
     this.#bytes = 0
-    this.#underWay = { start, changes: [encodeChange(machine.beginCheckpoint())], isWhole: false }
+    this.#underWay = {
+      machine,
+      start: start(),
+      changes: [encodeChange(machine.beginCheckpoint())],
+      isWhole: false,
+    }
     this.#sliceLater(machine)
   }
 
@@ -60,17 +69,38 @@ export class Checkpointer {
     this.#writeIfReady()
   }
 
-  stop(): void {
+  /** Nothing is written until `resume`; resolves when what was being written is. */
+  pause(): Promise<void> {
+    this.#paused = true
+    return this.#settled
+  }
+
+  /** With `restored`: a peer's checkpoint is in place of the newest, and another machine in place of this one. */
+  resume(restored: LogStart | undefined): void {
+    this.#paused = false
+    if (restored !== undefined) {
+      this.#underWay = undefined
+      this.#newest = restored
+      this.#bytes = 0
+    }
+    this.#writeIfReady()
+  }
+
+  /** Nothing new is begun; resolves when what was being written is. */
+  stop(): Promise<void> {
     this.#stopped = true
+    return this.#settled
   }
 
   #sliceLater(machine: Machine): void {
     this.#clock.after(SLICE_PAUSE_MS, () => {
-      if (!this.#stopped && this.#underWay !== undefined) this.#slice(machine, this.#underWay)
+      const underWay = this.#underWay
+      if (!this.#stopped && underWay?.machine === machine) this.#slice(underWay)
     })
   }
 
-  #slice(machine: Machine, underWay: UnderWay): void {
+  #slice(underWay: UnderWay): void {
+    const { machine } = underWay
     const slice = machine.ledger.take(SLICE_RECORDS)
     for (const change of slice) underWay.changes.push(encodeChange(change))
     if (slice.length > 0) return this.#sliceLater(machine)
@@ -80,20 +110,23 @@ export class Checkpointer {
 
   #writeIfReady(): void {
     const underWay = this.#underWay
-    if (underWay === undefined || !underWay.isWhole || this.#writing) return
+    if (underWay === undefined || !underWay.isWhole || this.#writing || this.#paused || this.#stopped) return
     if (this.#persistedIndex < underWay.start.index) return
     this.#writing = true
-    this.#records.write(underWay.start, underWay.changes).then(
-      () => this.#written(underWay.start),
-      (error: unknown) => {
-        if (!this.#stopped) this.#handlers.onFailed(error)
-      },
-    )
+    this.#settled = this.#write(underWay).catch((error: unknown) => {
+      if (!this.#stopped) this.#handlers.onFailed(error)
+    })
   }
 
-  #written(start: LogStart): void {
-    this.#underWay = undefined
+  async #write({ start, changes }: UnderWay): Promise<void> {
+    await this.#disk.records.write(start, changes)
+    const before = this.#newest
+    this.#newest = start
+    if (before !== undefined && !this.#stopped) {
+      await this.#disk.log.compact(before)
+      this.#handlers.onForgotten(before.index)
+    }
     this.#writing = false
-    if (!this.#stopped) this.#handlers.onDone(start)
+    this.#underWay = undefined
   }
 }

@@ -13,6 +13,7 @@ export class DiskQueue {
   #newest = 0
   #durable = 0
   #held: { after: number; messages: readonly Outgoing[] }[] = []
+  #awaitingIdle: (() => void)[] = []
 
   constructor(store: LogStore, handlers: DiskHandlers) {
     this.#store = store
@@ -21,6 +22,12 @@ export class DiskQueue {
 
   get busy(): boolean {
     return this.#writing
+  }
+
+  /** Resolves when all that was pushed is on disk, or will never be. */
+  idle(): Promise<void> {
+    if (!this.#writing) return Promise.resolve()
+    return new Promise((resolve) => this.#awaitingIdle.push(resolve))
   }
 
   /** Takes one step's write, if any, and the messages that must wait for it and for all before it. */
@@ -43,7 +50,10 @@ export class DiskQueue {
     this.#writing = true
     this.#store.write(write).then(
       () => this.#done(write.id),
-      (error: unknown) => this.#handlers.failed(error),
+      (error: unknown) => {
+        this.#handlers.failed(error)
+        this.#tellIdle()
+      },
     )
   }
 
@@ -59,6 +69,13 @@ export class DiskQueue {
     this.#held = this.#held.slice(released)
     this.#handlers.written(id)
     this.#start()
+    if (!this.#writing) this.#tellIdle()
+  }
+
+  #tellIdle(): void {
+    const waiting = this.#awaitingIdle
+    this.#awaitingIdle = []
+    for (const resolve of waiting) resolve()
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Entry, HardState, LogStart, Message, NodeId, Write } from '../../raft/index.js'
+import type { Entry, HardState, LogIndex, LogStart, Message, NodeId, Write } from '../../raft/index.js'
 
 /**
  * What the replica needs from the world. The simulation gives it a clock, disk and network of its own; `main.ts`
@@ -169,6 +169,14 @@ export type PeerItem =
   | { readonly kind: 'raft'; readonly message: Message }
   /** Commands for the leader's log. May be lost or doubled: the origin repeats, the machine knows repeats. */
   | { readonly kind: 'forward'; readonly chunk: Chunk }
+  | SnapshotItem
+
+/** A checkpoint on its way to a peer. Each of these may be lost: the sender repeats its offer. */
+export type SnapshotItem =
+  | { readonly kind: 'snapshot_offer'; readonly start: LogStart }
+  /** The receiver wants this chunk of the snapshot of `index` next; undefined: nothing more of it. */
+  | { readonly kind: 'snapshot_want'; readonly index: LogIndex; readonly sequence: number | undefined }
+  | { readonly kind: 'snapshot_chunk'; readonly index: LogIndex; readonly data: Uint8Array }
 
 /** The peers. Delivery is at most once, in order while a stream lives; a lost item is Raft's to notice. */
 export interface Transport {

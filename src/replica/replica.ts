@@ -1,18 +1,35 @@
-import type { Entry, Input, Outgoing, Output, RaftNode, ReadVerdict, Status } from '../../raft/index.js'
+import {
+  type Entry,
+  type Input,
+  isVoter,
+  type NodeId,
+  type Outgoing,
+  type Output,
+  type RaftNode,
+  type Status,
+} from '../../raft/index.js'
 import type { Command, MachineEvent, Verdict } from '../machine/command.js'
 import type { Machine } from '../machine/machine.js'
+import { Checkpointer } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
+import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
 import { decodeCommands, decodePayload, encodePayload } from './payload.js'
-import type { Chunk, Clock, LogStore, PeerItem, Transport } from './ports.js'
+import type { Chunk, Clock, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
+import { MachineRestorer } from './record-codec.js'
+import { SnapshotReceiver } from './snapshot-receiver.js'
+import { SnapshotSender } from './snapshot-sender.js'
 
 export interface ReplicaParts {
   readonly raft: RaftNode
+  /** As of `raft`'s commit index: see `recover`. */
   readonly machine: Machine
-  readonly store: LogStore
+  readonly disk: NodeDisk
   readonly transport: Transport
   readonly clock: Clock
   readonly tickMs: number
+  /** Bytes of entries from the beginning of one checkpoint to that of the next. */
+  readonly checkpointBytes: number
 }
 
 export interface ReplicaHandlers {
@@ -20,6 +37,8 @@ export interface ReplicaHandlers {
   readonly onApplied: (applied: Applied) => void
   /** Leader, term or readiness to serve has changed. */
   readonly onStatus: (status: Status) => void
+  /** The machine has leapt over entries, by a peer's snapshot: what was waited for may have happened unseen. */
+  readonly onRestored: () => void
   /** A broken invariant or a failed disk. Nothing more will come of this replica. */
   readonly onFatal: (error: unknown) => void
 }
@@ -33,6 +52,10 @@ export interface Applied {
 
 /** Bytes of chunks waiting for the disk on a leader; beyond, chunks are dropped and their origin repeats them. */
 const INBOX_BYTES_MAX = 64 * 1024 * 1024
+/** Longer than any transfer that will succeed. */
+const HAND_OVER_MS = 1_000
+/** What an entry costs beside its payload. */
+const ENTRY_OVERHEAD_BYTES = 64
 /** Bytes of chunks in one entry; one chunk always fits. */
 export const ENTRY_BYTES_MAX = 1024 * 1024
 /**
@@ -48,6 +71,11 @@ const UNTOLD_MS_MAX = 200
 export class Replica {
   readonly #parts: ReplicaParts
   readonly #disk: DiskQueue
+  readonly #checkpoints: Checkpointer
+  readonly #sender: SnapshotSender
+  readonly #receiver: SnapshotReceiver
+  readonly #reads = new ConfirmedReads()
+  #machine: Machine
   #handlers: ReplicaHandlers | undefined
   #status: Status
   #inputs: Input[] = []
@@ -55,21 +83,37 @@ export class Replica {
   #chunkBytes = 0
   #turnDue = false
   #stopped = false
+  #onHandedOver: () => void = () => undefined
+  /** A snapshot is being put in place of everything: until then Raft stands still. */
+  #installing = false
   #clusterClock: ClusterClock | undefined
   #stampedAt = 0
-  #appliedIndex = 0
-  #appliedAtMs = 0
-  #readId = 0
-  #asked = new Map<number, (confirmed: boolean) => void>()
-  #confirmed: { index: number; answer: (confirmed: boolean) => void }[] = []
+  #appliedIndex: number
+  #appliedAtMs: number
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts
-    this.#status = parts.raft.status()
-    this.#disk = new DiskQueue(parts.store, {
+    const { raft, machine, disk, transport, clock, checkpointBytes } = parts
+    this.#status = raft.status()
+    this.#machine = machine
+    this.#appliedIndex = this.#status.commitIndex
+    this.#appliedAtMs = clock.nowMs()
+    const onFailed = (error: unknown): void => this.#fail(error)
+    this.#disk = new DiskQueue(disk.log, {
       send: (messages) => this.#send(messages),
       written: (write) => this.#input({ kind: 'written', write }),
-      failed: (error) => this.#fail(error),
+      failed: onFailed,
+    })
+    this.#checkpoints = new Checkpointer(disk, checkpointBytes, clock, {
+      onForgotten: (index) => this.#input({ kind: 'compact', index }),
+      onFailed,
+    })
+    const onEnded = (peer: NodeId): void => this.#input({ kind: 'snapshot_ended', peer })
+    this.#sender = new SnapshotSender(disk.records, transport, clock, onEnded)
+    this.#receiver = new SnapshotReceiver(disk.records, transport, {
+      appliedIndex: () => this.#appliedIndex,
+      install: (staging) => this.#install(staging),
+      onFailed,
     })
   }
 
@@ -83,7 +127,7 @@ export class Replica {
 
   /** The replicated state, as applied here so far. For reading only; linearizable after `confirmRead`. */
   get machine(): Machine {
-    return this.#parts.machine
+    return this.#machine
   }
 
   /** The cluster's clock in whole ms, estimated from the last entry on: for people, never for decisions. */
@@ -97,17 +141,45 @@ export class Replica {
     this.#tickLater()
   }
 
-  stop(): void {
+  /**
+   * Hands leadership to the follower that is furthest (thesis §3.10), if this node leads. Resolves when it no longer does,
+   * or after a second.
+   */
+  handOver(): Promise<void> {
+    const { raft, clock } = this.#parts
+    const heirs = raft.progress().filter(({ id }) => isVoter(this.#status.config, id))
+    const heir = heirs.sort((a, b) => b.match - a.match)[0]
+    if (heir === undefined) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = clock.after(HAND_OVER_MS, resolve)
+      this.#onHandedOver = () => {
+        timer.cancel()
+        resolve()
+      }
+      this.#input({ kind: 'transfer', to: heir.id })
+    })
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async stop(): Promise<void> {
     this.#stopped = true
-    for (const answer of this.#asked.values()) answer(false)
-    for (const { answer } of this.#confirmed) answer(false)
-    this.#asked.clear()
-    this.#confirmed = []
+    this.#reads.refuseAll()
+    this.#sender.stop()
+    await this.#checkpoints.stop()
+    await this.#disk.idle()
   }
 
   /** From a peer's stream. */
   receive(from: number, message: Extract<Input, { kind: 'message' }>['message']): void {
     this.#input({ kind: 'message', from, message })
+  }
+
+  /** A checkpoint on its way from or to a peer. */
+  snapshot(from: NodeId, item: SnapshotItem): void {
+    if (this.#stopped) return
+    if (item.kind === 'snapshot_want') this.#sender.wanted(from, item.index, item.sequence)
+    else if (item.kind === 'snapshot_offer') this.#receiver.offered(from, item.start)
+    else this.#receiver.received(from, item.index, item.data)
   }
 
   disconnected(peer: number): void {
@@ -130,10 +202,8 @@ export class Replica {
    * thesis §6.4), with false if no leader could confirm it.
    */
   confirmRead(answer: (confirmed: boolean) => void): void {
-    if (this.#stopped) return answer(false)
-    const id = ++this.#readId
-    this.#asked.set(id, answer)
-    this.#input({ kind: 'read', id })
+    if (this.#stopped) answer(false)
+    else this.#input({ kind: 'read', id: this.#reads.add(answer) })
   }
 
   #input(input: Input): void {
@@ -150,15 +220,14 @@ export class Replica {
   #tickLater(): void {
     this.#parts.clock.after(this.#parts.tickMs, () => {
       if (this.#stopped) return
-      this.#inputs.push({ kind: 'tick' })
-      this.#turnSoon()
+      if (!this.#installing) this.#input({ kind: 'tick' })
       this.#tickLater()
     })
   }
 
   #turn(): void {
     this.#turnDue = false
-    if (this.#stopped) return
+    if (this.#stopped || this.#installing) return
     try {
       this.#proposeChunks()
       const inputs = this.#inputs
@@ -174,19 +243,21 @@ export class Replica {
     this.#disk.push(output.write, output.sendAfterWrite)
     this.#follow(output.status)
     for (const entry of output.committed) this.#apply(entry)
-    for (const verdict of output.reads) this.#resolveRead(verdict)
-    this.#answerReads()
+    for (const verdict of output.reads) this.#reads.resolve(verdict)
+    this.#reads.applied(this.#appliedIndex)
+    for (const peer of output.snapshots) void this.#sender.send(peer)
+    this.#checkpoints.persisted(this.#parts.raft.view().persistedIndex)
   }
 
   #send(messages: readonly Outgoing[]): void {
-    for (const { to, message } of messages)
-      this.#parts.transport.send(to, { kind: 'raft', message } satisfies PeerItem)
+    for (const { to, message } of messages) this.#parts.transport.send(to, { kind: 'raft', message })
   }
 
   #follow(status: Status): void {
     const before = this.#status
     this.#status = status
     if (status.role !== 'leader') this.#loseLeadership()
+    if (before.role === 'leader' && status.role !== 'leader') this.#onHandedOver()
     if (before.leader !== status.leader || before.term !== status.term || before.serving !== status.serving) {
       this.#handlers?.onStatus(status)
     }
@@ -201,8 +272,9 @@ export class Replica {
 
   /** Stamps and proposes what has gathered, once the disk is free: the next entry is as large as the last was slow. */
   #proposeChunks(): void {
-    if (!this.#status.serving) return
-    const { machine, clock, tickMs } = this.#parts
+    if (!this.#status.serving || this.#status.transferring) return
+    const { clock, tickMs } = this.#parts
+    const machine = this.#machine
     // By the time a leader serves, it has applied all of its log up to its term's no-op: machine.at is the last `at`.
     this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs(), tickMs)
     const at = Math.max(machine.at, this.#clusterClock.turn(clock.nowMs()))
@@ -216,9 +288,8 @@ export class Replica {
    * from the last `at` in the log, would make it too late (P7). Not if an entry under way finds the deadline.
    */
   #timeDue(at: number): boolean {
-    const { machine } = this.#parts
-    const deadline = machine.nextDeadline()
-    const told = Math.max(machine.at, this.#stampedAt)
+    const deadline = this.#machine.nextDeadline()
+    const told = Math.max(this.#machine.at, this.#stampedAt)
     if (deadline === undefined || told >= deadline) return false
     return at >= Math.min(deadline, told + UNTOLD_MS_MAX + (deadline - told) / 100)
   }
@@ -247,11 +318,16 @@ export class Replica {
 
   #apply(entry: Entry): void {
     this.#appliedIndex = entry.index
-    if (entry.payload.length === 0) return
+    if (entry.payload.length > 0 && entry.config === undefined) this.#perform(entry)
+    const start = () => this.#parts.raft.startAt(entry.index)
+    this.#checkpoints.applied(this.#machine, ENTRY_OVERHEAD_BYTES + entry.payload.length, start)
+  }
+
+  #perform(entry: Entry): void {
     const { at, chunks } = decodePayload(entry.payload)
     const commands: Command[] = []
     for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
-    const { verdicts, events } = this.#parts.machine.apply({ at, commands })
+    const { verdicts, events } = this.#machine.apply({ at, commands })
     this.#appliedAtMs = this.#parts.clock.nowMs()
     let start = 0
     const settled = chunks.map((chunk) => {
@@ -262,25 +338,36 @@ export class Replica {
     this.#handlers?.onApplied({ index: entry.index, chunks: settled, events })
   }
 
-  #resolveRead({ id, index }: ReadVerdict): void {
-    const answer = this.#asked.get(id)
-    if (answer === undefined) return
-    this.#asked.delete(id)
-    if (index === undefined) answer(false)
-    else this.#confirmed.push({ index, answer })
+  /**
+   * Puts a peer's checkpoint in place of the log, the checkpoint and the machine of this node. Raft stands still from
+   * before its last write until it is told, so that nothing of the old log comes after.
+   */
+  async #install(staging: Staging): Promise<void> {
+    this.#installing = true
+    await Promise.all([this.#disk.idle(), this.#checkpoints.pause()])
+    const wanted = !this.#stopped && this.#parts.raft.wants(staging.start)
+    if (wanted) await this.#restore(staging)
+    else await staging.abandon()
+    this.#checkpoints.resume(wanted ? staging.start : undefined)
+    this.#installing = false
+    this.#turnSoon()
   }
 
-  #answerReads(): void {
-    if (this.#confirmed.length === 0) return
-    const ready = this.#confirmed.filter(({ index }) => index <= this.#appliedIndex)
-    if (ready.length === 0) return
-    this.#confirmed = this.#confirmed.filter(({ index }) => index > this.#appliedIndex)
-    for (const { answer } of ready) answer(true)
+  async #restore(staging: Staging): Promise<void> {
+    const { disk, clock } = this.#parts
+    const restorer = new MachineRestorer()
+    await disk.install(staging)
+    await disk.load(restorer.take)
+    this.#machine = restorer.finish()
+    this.#appliedIndex = staging.start.index
+    this.#appliedAtMs = clock.nowMs()
+    this.#inputs.unshift({ kind: 'restored', start: staging.start })
+    this.#handlers?.onRestored()
   }
 
   #fail(error: unknown): void {
     if (this.#stopped) return
-    this.stop()
+    void this.stop()
     this.#handlers?.onFatal(error)
   }
 }

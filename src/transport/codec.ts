@@ -1,10 +1,18 @@
-import { type Append, assert, type Entry, type Message } from '../../raft/index.js'
+import {
+  type Append,
+  assert,
+  type Configuration,
+  type Entry,
+  type LogStart,
+  type Message,
+} from '../../raft/index.js'
 import type { Chunk, PeerItem } from '../replica/ports.js'
 import { type Fields, FrameError, pack, unpack } from './fields.js'
 
 /**
  * A frame is the items of one turn: [format, item, item, …]. An item is [tag, field, …], with its fields in the order
- * of `message.ts`; an append ends in term, payload, term, payload, …: the indexes follow from `prevIndex`.
+ * of `message.ts`; an append ends in [term, payload, config], …, config being left out where there is none; the indexes
+ * follow from `prevIndex`.
  */
 const FORMAT = 1
 
@@ -17,6 +25,10 @@ const TAG = {
   read: 6,
   read_result: 7,
   forward: 8,
+  timeout_now: 9,
+  snapshot_offer: 10,
+  snapshot_want: 11,
+  snapshot_chunk: 12,
 } as const
 
 const ITEM_BYTES = 96
@@ -24,18 +36,27 @@ const ENTRY_BYTES = 16
 
 /** At least the bytes that the item takes in a frame. */
 export function itemBytes(item: PeerItem): number {
-  if (item.kind === 'forward') return ITEM_BYTES + item.chunk.commands.length
-  let bytes = ITEM_BYTES
-  if (item.message.kind === 'append') {
-    for (const entry of item.message.entries) bytes += ENTRY_BYTES + entry.payload.length
+  switch (item.kind) {
+    case 'forward':
+      return ITEM_BYTES + item.chunk.commands.length
+    case 'snapshot_chunk':
+      return ITEM_BYTES + item.data.length
+    case 'raft':
+      return ITEM_BYTES + (item.message.kind === 'append' ? entriesBytes(item.message.entries) : 0)
+    default:
+      return ITEM_BYTES
   }
+}
+
+function entriesBytes(entries: readonly Entry[]): number {
+  let bytes = 0
+  for (const { payload } of entries) bytes += ENTRY_BYTES + payload.length
   return bytes
 }
 
 export function encodeItems(items: readonly PeerItem[]): Buffer {
   const frame: unknown[] = [FORMAT]
-  for (const item of items)
-    frame.push(item.kind === 'raft' ? messageFields(item.message) : chunkFields(item.chunk))
+  for (const item of items) frame.push(itemFields(item))
   return pack(frame)
 }
 
@@ -50,10 +71,27 @@ export function decodeItems(frame: Uint8Array): PeerItem[] {
   return items
 }
 
+function itemFields(item: PeerItem): unknown[] {
+  switch (item.kind) {
+    case 'raft':
+      return messageFields(item.message)
+    case 'forward':
+      return chunkFields(item.chunk)
+    case 'snapshot_offer':
+      return [TAG.snapshot_offer, item.start.index, item.start.term, configFields(item.start.config)]
+    case 'snapshot_want':
+      return item.sequence === undefined
+        ? [TAG.snapshot_want, item.index]
+        : [TAG.snapshot_want, item.index, item.sequence]
+    case 'snapshot_chunk':
+      return [TAG.snapshot_chunk, item.index, item.data]
+  }
+}
+
 function messageFields(m: Message): unknown[] {
   switch (m.kind) {
     case 'vote':
-      return [TAG.vote, m.term, m.pre, m.lastIndex, m.lastTerm]
+      return [TAG.vote, m.term, m.pre, m.transfer, m.lastIndex, m.lastTerm]
     case 'vote_result':
       return [TAG.vote_result, m.term, m.pre, m.granted]
     case 'append':
@@ -66,6 +104,8 @@ function messageFields(m: Message): unknown[] {
       return [TAG.read, m.term, m.id]
     case 'read_result':
       return [TAG.read_result, m.term, m.id, m.index]
+    case 'timeout_now':
+      return [TAG.timeout_now, m.term]
   }
 }
 
@@ -77,9 +117,17 @@ function appendFields(m: Append): unknown[] {
       index: entry.index,
       expected: index,
     })
-    fields.push(entry.term, entry.payload)
+    fields.push(entryFields(entry))
   }
   return fields
+}
+
+function entryFields({ term, payload, config }: Entry): unknown[] {
+  return config === undefined ? [term, payload] : [term, payload, configFields(config)]
+}
+
+function configFields({ voters, outgoing, learners }: Configuration): unknown[] {
+  return [voters, outgoing, learners]
 }
 
 function chunkFields({ origin, first, count, commands }: Chunk): unknown[] {
@@ -87,18 +135,38 @@ function chunkFields({ origin, first, count, commands }: Chunk): unknown[] {
 }
 
 function decodeItem(f: Fields): PeerItem {
-  const tag = f.number()
-  const item: PeerItem =
-    tag === TAG.forward ? { kind: 'forward', chunk: chunk(f) } : { kind: 'raft', message: message(tag, f) }
+  const item = itemOf(f.number(), f)
   f.end()
   return item
+}
+
+function itemOf(tag: number, f: Fields): PeerItem {
+  switch (tag) {
+    case TAG.forward:
+      return { kind: 'forward', chunk: chunk(f) }
+    case TAG.snapshot_offer:
+      return { kind: 'snapshot_offer', start: logStart(f) }
+    case TAG.snapshot_want:
+      return { kind: 'snapshot_want', index: f.number(), sequence: f.done ? undefined : f.number() }
+    case TAG.snapshot_chunk:
+      return { kind: 'snapshot_chunk', index: f.number(), data: f.bytes() }
+    default:
+      return { kind: 'raft', message: message(tag, f) }
+  }
 }
 
 function message(tag: number, f: Fields): Message {
   const term = f.number()
   switch (tag) {
     case TAG.vote:
-      return { kind: 'vote', term, pre: f.flag(), lastIndex: f.number(), lastTerm: f.number() }
+      return {
+        kind: 'vote',
+        term,
+        pre: f.flag(),
+        transfer: f.flag(),
+        lastIndex: f.number(),
+        lastTerm: f.number(),
+      }
     case TAG.vote_result:
       return { kind: 'vote_result', term, pre: f.flag(), granted: f.flag() }
     case TAG.append:
@@ -119,6 +187,8 @@ function message(tag: number, f: Fields): Message {
       return { kind: 'read', term, id: f.number() }
     case TAG.read_result:
       return { kind: 'read_result', term, id: f.number(), index: f.number() }
+    case TAG.timeout_now:
+      return { kind: 'timeout_now', term }
     default:
       throw new FrameError(`unknown tag ${tag}`)
   }
@@ -128,7 +198,7 @@ function append(term: number, f: Fields): Append {
   const head = { prevIndex: f.number(), prevTerm: f.number(), commit: f.number(), round: f.number() }
   const entries: Entry[] = []
   let index = head.prevIndex
-  while (!f.done) entries.push({ index: ++index, term: f.number(), payload: f.bytes() })
+  while (!f.done) entries.push(entryOf(++index, f.fields()))
   return { kind: 'append', term, ...head, entries }
 }
 
@@ -138,4 +208,22 @@ function chunk(f: Fields): Chunk {
   if (made.count > made.commands.length)
     throw new FrameError(`a chunk of ${made.count} commands in too few bytes`)
   return made
+}
+
+function entryOf(index: number, f: Fields): Entry {
+  const entry = { index, term: f.number(), payload: f.bytes() }
+  const whole = f.done ? entry : { ...entry, config: configuration(f.fields()) }
+  f.end()
+  return whole
+}
+
+function logStart(f: Fields): LogStart {
+  return { index: f.number(), term: f.number(), config: configuration(f.fields()) }
+}
+
+/** Whether it makes sense is for Raft to say. */
+function configuration(f: Fields): Configuration {
+  const config = { voters: f.numbers(), outgoing: f.numbers(), learners: f.numbers() }
+  f.end()
+  return config
 }

@@ -62,6 +62,13 @@ export class Fields {
     return new Uint8Array(value)
   }
 
+  numbers(): number[] {
+    const inner = this.fields()
+    const numbers: number[] = []
+    while (!inner.done) numbers.push(inner.number())
+    return numbers
+  }
+
   fields(): Fields {
     return new Fields(this.#next())
   }
