@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { Write } from '../raft/index.js'
-import { DamagedLogError, openLevelLog } from '../src/log-store/index.js'
-import type { LogStore, RecoveredLog } from '../src/replica/ports.js'
+import { openLevelLog } from '../src/log-store/index.js'
+import { DamagedLogError, type LogStore, type RecoveredLog } from '../src/replica/ports.js'
 import { run, write } from './suites/log-store-suite.js'
 
 const IDENTITY = { clusterId: 'blue', nodeId: 1 }

@@ -8,17 +8,15 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { crc32 } from 'node:zlib'
 import { Level } from 'level'
 import type { Entry } from '../raft/index.js'
-import { encodeEntry, encodeHardState } from '../src/log-store/format.js'
 import {
-  DamagedLogError,
   FailedDiskError,
   ForeignDataError,
-  type Identity,
   LockedDirectoryError,
-  openLevelLog,
   UnusableDirectoryError,
-} from '../src/log-store/index.js'
-import type { LogStore, RecoveredLog } from '../src/replica/ports.js'
+} from '../src/leveldb/errors.js'
+import { encodeEntry, encodeHardState } from '../src/log-store/format.js'
+import { type Identity, openLevelLog } from '../src/log-store/index.js'
+import { DamagedLogError, type LogStore, type RecoveredLog } from '../src/replica/ports.js'
 import { entry, logStoreSuite, plain, run, startAt, write } from './suites/log-store-suite.js'
 import { MemoryDisk } from './suites/memory-disk.js'
 

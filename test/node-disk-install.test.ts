@@ -5,7 +5,8 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { FailedDiskError, openLevelLog } from '../src/log-store/index.js'
+import { FailedDiskError } from '../src/leveldb/errors.js'
+import { openLevelLog } from '../src/log-store/index.js'
 import { openNodeDisk } from '../src/node-disk/index.js'
 import { LevelRecordStore } from '../src/record-store/index.js'
 import type { NodeDisk } from '../src/replica/ports.js'
@@ -186,8 +187,9 @@ describe('a snapshot that is installed', () => {
   })
 
   /** Fault 29, as far as the stores go, on a small file system of its own in memory. */
-  it('stays as it was when a checkpoint does not fit on the disk, once there is room again', async (t) => {
-    if (process.geteuid?.() !== 0) return t.skip('mounting needs root')
+  it('stays as it was when a checkpoint does not fit on the disk, once there is room again', {
+    skip: process.geteuid?.() === 0 ? false : 'mounting needs root',
+  }, async () => {
     const small = join(root, 'small')
     await mkdir(small)
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', small])

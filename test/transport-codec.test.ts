@@ -12,6 +12,9 @@ const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
 const flag = fc.boolean()
 const bytes = fc.uint8Array({ maxLength: 80 })
 
+const ids = fc.array(number, { maxLength: 8 })
+const configArbitrary = fc.record({ voters: ids, outgoing: ids, learners: ids })
+
 const appendArbitrary: fc.Arbitrary<Message> = fc
   .record({
     term: number,
@@ -19,10 +22,13 @@ const appendArbitrary: fc.Arbitrary<Message> = fc
     prevTerm: number,
     commit: number,
     round: number,
-    rest: fc.array(fc.tuple(number, bytes)),
+    rest: fc.array(fc.tuple(number, bytes, fc.option(configArbitrary, { nil: undefined }))),
   })
   .map(({ rest, ...head }) => {
-    const entries = rest.map(([term, payload], k) => ({ index: head.prevIndex + 1 + k, term, payload }))
+    const entries = rest.map(([term, payload, config], k) => {
+      const entry = { index: head.prevIndex + 1 + k, term, payload }
+      return config === undefined ? entry : { ...entry, config }
+    })
     return { kind: 'append', ...head, entries }
   })
 
@@ -31,6 +37,7 @@ const messageArbitrary: fc.Arbitrary<Message> = fc.oneof(
     kind: fc.constant('vote' as const),
     term: number,
     pre: flag,
+    transfer: flag,
     lastIndex: number,
     lastTerm: number,
   }),
@@ -48,6 +55,7 @@ const messageArbitrary: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('commit' as const), term: number, commit: number }),
   fc.record({ kind: fc.constant('read' as const), term: number, id: number }),
   fc.record({ kind: fc.constant('read_result' as const), term: number, id: number, index: number }),
+  fc.record({ kind: fc.constant('timeout_now' as const), term: number }),
 )
 
 const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
@@ -58,6 +66,16 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
       .record({ origin: number, first: number, count: number, commands: bytes })
       .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, chunk.commands.length) })),
   }),
+  fc.record({
+    kind: fc.constant('snapshot_offer' as const),
+    start: fc.record({ index: number, term: number, config: configArbitrary }),
+  }),
+  fc.record({
+    kind: fc.constant('snapshot_want' as const),
+    index: number,
+    sequence: fc.option(number, { nil: undefined }),
+  }),
+  fc.record({ kind: fc.constant('snapshot_chunk' as const), index: number, data: bytes }),
 )
 
 const bareArrays = new Packr({ useRecords: false })
@@ -126,7 +144,11 @@ describe('a frame', () => {
     ['has text for bytes', [1, [8, 1, 1, 1, 'x']]],
     ['lacks a field', [1, [5, 1]]],
     ['has a field too many', [1, [5, 1, 1, 1]]],
-    ['has half an entry', [1, [3, 1, 0, 0, 0, 0, 1]]],
+    ['has half an entry', [1, [3, 1, 0, 0, 0, 0, [1]]]],
+    ['has a bare term for an entry', [1, [3, 1, 0, 0, 0, 0, 1]]],
+    ['has members that are not lists', [1, [3, 1, 0, 0, 0, 0, [1, new Uint8Array(), [1, 2, 3]]]]],
+    ['offers a snapshot without members', [1, [10, 5, 1]]],
+    ['has text for a chunk of a snapshot', [1, [12, 5, 'x']]],
   ]
   for (const [what, frame] of malformed) {
     it(`that ${what} is refused`, () => {

@@ -1,6 +1,6 @@
 import type { Configuration, Entry, HardState, LogIndex, LogStart, Term } from '../../raft/index.js'
+import { faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
 import { DamagedLogError } from '../replica/ports.js'
-import { faultOf, SEAL_BYTES, seal } from './seal.js'
 
 /**
  * Keys and values on disk, each value sealed (`seal.ts`): LevelDB does not check what it reads from its tables, and drops

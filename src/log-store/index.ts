@@ -1,5 +1,3 @@
-export { DamagedLogError } from '../replica/ports.js'
-export { FailedDiskError, ForeignDataError, LockedDirectoryError, UnusableDirectoryError } from './errors.js'
 export type { Identity } from './format.js'
 export type { LevelLogStore } from './level-log-store.js'
 export { openLevelLog } from './open.js'

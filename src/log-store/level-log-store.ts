@@ -1,7 +1,7 @@
 import { assert, InvariantError, type LogIndex, type LogStart, type Write } from '../../raft/index.js'
+import type { Database } from '../leveldb/database.js'
+import { failedDisk } from '../leveldb/errors.js'
 import type { LogStore, RecoveredLog } from '../replica/ports.js'
-import type { Database } from './database.js'
-import { failedDisk } from './errors.js'
 import {
   damaged,
   encodeBase,

@@ -1,6 +1,6 @@
 import type { Entry, HardState, LogIndex, Term } from '../../raft/index.js'
+import { type Database, isUnreadable } from '../leveldb/database.js'
 import type { RecoveredLog } from '../replica/ports.js'
-import { type Database, isUnreadable } from './database.js'
 import {
   damaged,
   decodeBase,

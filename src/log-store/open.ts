@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NOBODY } from '../../raft/index.js'
-import { type Database, exists, isUnreadable, openDatabase } from './database.js'
-import { ForeignDataError, UnusableDirectoryError } from './errors.js'
+import { type Database, exists, isUnreadable, openDatabase } from '../leveldb/database.js'
+import { ForeignDataError, UnusableDirectoryError } from '../leveldb/errors.js'
 import {
   damaged,
   decodeBase,

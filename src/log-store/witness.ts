@@ -1,8 +1,8 @@
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory } from './database.js'
+import { syncDirectory } from '../leveldb/database.js'
+import { faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
 import { damaged } from './format.js'
-import { faultOf, SEAL_BYTES, seal } from './seal.js'
 
 const FILE = 'witness'
 const UNFINISHED = 'witness.unfinished'

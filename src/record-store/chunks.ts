@@ -1,5 +1,5 @@
 import type { LogStart } from '../../raft/index.js'
-import { checksumOf, faultOf, SEAL_BYTES, seal } from '../log-store/seal.js'
+import { checksumOf, faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
 import { DamagedSnapshotError, type SnapshotChunk } from '../replica/ports.js'
 import { areEqual, NO_RECORDS, plus, type Totals } from './totals.js'
 

@@ -1,6 +1,6 @@
 import { open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Database, openDatabase, syncDirectory } from '../log-store/database.js'
+import { type Database, openDatabase, syncDirectory } from '../leveldb/database.js'
 import { damaged } from './format.js'
 
 const PREFIX = 'records-'

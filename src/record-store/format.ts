@@ -1,5 +1,5 @@
 import type { LogStart } from '../../raft/index.js'
-import { faultOf, SEAL_BYTES, seal } from '../log-store/seal.js'
+import { faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
 import { DamagedRecordsError, type StateRecord } from '../replica/ports.js'
 import type { Totals } from './totals.js'
 

@@ -1,5 +1,5 @@
-import { type Database, isUnreadable } from '../log-store/database.js'
-import { checksumOf } from '../log-store/seal.js'
+import { type Database, isUnreadable } from '../leveldb/database.js'
+import { checksumOf } from '../leveldb/seal.js'
 import type { StateRecord } from '../replica/ports.js'
 import { Checksums } from './checksums.js'
 import {

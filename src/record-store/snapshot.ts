@@ -1,5 +1,5 @@
 import { assert, type LogStart } from '../../raft/index.js'
-import { type Database, isUnreadable } from '../log-store/database.js'
+import { type Database, isUnreadable } from '../leveldb/database.js'
 import type { SnapshotChunk, SnapshotSource } from '../replica/ports.js'
 import { CHUNK_BYTES_MAX, ChunkBuilder, lastChunk } from './chunks.js'
 import {

@@ -33,6 +33,8 @@ const TAG = {
 
 const ITEM_BYTES = 96
 const ENTRY_BYTES = 16
+const CONFIG_BYTES = 16
+const NUMBER_BYTES = 9
 
 /** At least the bytes that the item takes in a frame. */
 export function itemBytes(item: PeerItem): number {
@@ -41,6 +43,8 @@ export function itemBytes(item: PeerItem): number {
       return ITEM_BYTES + item.chunk.commands.length
     case 'snapshot_chunk':
       return ITEM_BYTES + item.data.length
+    case 'snapshot_offer':
+      return ITEM_BYTES + configBytes(item.start.config)
     case 'raft':
       return ITEM_BYTES + (item.message.kind === 'append' ? entriesBytes(item.message.entries) : 0)
     default:
@@ -50,8 +54,13 @@ export function itemBytes(item: PeerItem): number {
 
 function entriesBytes(entries: readonly Entry[]): number {
   let bytes = 0
-  for (const { payload } of entries) bytes += ENTRY_BYTES + payload.length
+  for (const { payload, config } of entries)
+    bytes += ENTRY_BYTES + payload.length + (config === undefined ? 0 : configBytes(config))
   return bytes
+}
+
+function configBytes({ voters, outgoing, learners }: Configuration): number {
+  return CONFIG_BYTES + NUMBER_BYTES * (voters.length + outgoing.length + learners.length)
 }
 
 export function encodeItems(items: readonly PeerItem[]): Buffer {

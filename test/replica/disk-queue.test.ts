@@ -29,8 +29,10 @@ class HandDisk implements LogStore {
   }
 
   async load() {
-    return { hardState: { term: 0, vote: 0 }, entries: [] }
+    return { hardState: { term: 0, vote: 0 }, start: undefined, entries: [] }
   }
+
+  async compact(): Promise<void> {}
 
   async close(): Promise<void> {}
 }
@@ -110,7 +112,7 @@ describe('the queue before the disk (faults 1, 7, 8, 27)', () => {
 
 /** What is on disk: the entries, each as `index/term`, and the hard state. */
 class Content {
-  readonly #outline = new LogOutline({ term: 0, vote: 0 }, [])
+  readonly #outline = new LogOutline({ term: 0, vote: 0 }, undefined, [])
   entries: string[] = []
   hardState: Write['hardState']
 

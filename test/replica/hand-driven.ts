@@ -1,47 +1,66 @@
-import { type Message, type NodeId, RAFT_DEFAULTS, RaftNode, type Status } from '../../raft/index.js'
+import { type Message, type NodeId, RAFT_DEFAULTS, type Status } from '../../raft/index.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import type { Command, Verdict } from '../../src/machine/command.js'
-import { Machine } from '../../src/machine/machine.js'
+import type { Machine } from '../../src/machine/machine.js'
 import { Proposals } from '../../src/proposals/proposals.js'
 import { decodePayload } from '../../src/replica/payload.js'
-import type { LogStore, PeerItem, Transport } from '../../src/replica/ports.js'
+import type { NodeDisk, PeerItem, Transport } from '../../src/replica/ports.js'
+import { recover } from '../../src/replica/recover.js'
 import { type Applied, Replica } from '../../src/replica/replica.js'
-import { MemoryDisk } from '../suites/memory-log-store.js'
+import { MemoryDisk } from '../suites/memory-disk.js'
 import { HandClock } from './hand-clock.js'
 
 export interface Circumstances {
+  readonly id?: NodeId
   readonly voters?: readonly NodeId[]
   readonly tickMs?: number
   readonly firstNumber?: number
+  readonly checkpointBytes?: number
+}
+
+/** Where the items of a node go. */
+export interface HandNetwork {
+  readonly clock: HandClock
+  send(from: NodeId, to: NodeId, item: PeerItem): void
+  reachable(from: NodeId): ReadonlySet<NodeId>
 }
 
 /**
- * Node 1 put together as in `main.ts`, of the real parts, on a clock, a disk and a network that the test moves by hand.
- * Alone it elects itself; in company the test speaks for the peers.
+ * A node put together as in `main.ts`, of the real parts, on a clock, a disk and a network that the test moves by hand.
+ * Alone it elects itself; in company the test speaks for the peers, or there is a `HandNetwork` with more of its kind.
  */
 export class HandDrivenNode {
-  readonly clock = new HandClock()
-  readonly disk = new MemoryDisk({ sync: (done) => this.#sync(done), random: () => 0 })
+  readonly id: NodeId
+  readonly clock: HandClock
+  readonly disk = new MemoryDisk({ sync: (done) => this.#sync(done), random: () => this.survives })
   readonly attachments = new Attachments()
   readonly sent: { readonly to: NodeId; readonly item: PeerItem }[] = []
   readonly statuses: Status[] = []
   readonly fatal: unknown[] = []
   /** Called before the parts of the node hear of an entry or a status. */
   onApplied: (applied: Applied) => void = () => undefined
+  /** How often a peer's snapshot was put in place. */
+  restored = 0
   diskStalled = false
+  /** What is under way to the disk survives a crash if this is below 0.5. */
+  survives = 0
+  isAlive = false
   replica!: Replica
-  machine!: Machine
   proposals!: Proposals
   readonly #circumstances: Circumstances
+  readonly #network: HandNetwork | undefined
   #synced: (() => void)[] = []
   #fail: (error: Error) => void = () => undefined
 
-  private constructor(circumstances: Circumstances) {
+  private constructor(circumstances: Circumstances, network: HandNetwork | undefined) {
+    this.id = circumstances.id ?? 1
+    this.clock = network?.clock ?? new HandClock()
     this.#circumstances = circumstances
+    this.#network = network
   }
 
-  static async start(circumstances: Circumstances = {}): Promise<HandDrivenNode> {
-    const node = new HandDrivenNode(circumstances)
+  static async start(circumstances: Circumstances = {}, network?: HandNetwork): Promise<HandDrivenNode> {
+    const node = new HandDrivenNode(circumstances, network)
     await node.boot()
     return node
   }
@@ -53,16 +72,26 @@ export class HandDrivenNode {
     return node
   }
 
+  get machine(): Machine {
+    return this.replica.machine
+  }
+
   /** A new process on the same disk. */
   async boot(): Promise<void> {
-    const { voters = [1], tickMs = 10, firstNumber = 1 } = this.#circumstances
-    const store = this.#failing(this.disk.open())
-    const raft = new RaftNode({ ...RAFT_DEFAULTS, id: 1, voters }, await store.load(), () => 0)
-    this.machine = new Machine()
-    const { clock, machine } = this
+    const { id, clock } = this
+    const {
+      voters = [1],
+      tickMs = 10,
+      firstNumber = 1,
+      checkpointBytes = 8 * 1024 * 1024,
+    } = this.#circumstances
+    const disk = this.#failing(this.disk.open())
+    const firstMembers = { voters, outgoing: [], learners: [] }
+    const { raft, machine } = await recover(disk, { ...RAFT_DEFAULTS, id }, firstMembers, () => 0)
     const transport = this.#transport()
-    this.replica = new Replica({ raft, machine, store, transport, clock, tickMs })
-    this.proposals = new Proposals({ self: 1, replica: this.replica, transport, clock, firstNumber })
+    this.replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
+    this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber })
+    this.isAlive = true
     this.replica.start({
       onApplied: (applied) => {
         this.onApplied(applied)
@@ -73,16 +102,33 @@ export class HandDrivenNode {
         this.statuses.push(status)
         this.proposals.onStatus(status)
       },
+      onRestored: () => {
+        this.restored++
+        this.proposals.onRestored()
+      },
       onFatal: (error) => this.fatal.push(error),
     })
   }
 
+  /** kill -9. */
+  crash(): void {
+    this.isAlive = false
+    this.proposals.stop()
+    void this.replica.stop()
+    this.#synced = []
+    this.disk.crash()
+  }
+
   /** kill -9 and a new process. */
   async restart(): Promise<void> {
-    this.proposals.stop()
-    this.replica.stop()
-    this.disk.crash()
+    this.crash()
     await this.boot()
+  }
+
+  receives(from: NodeId, item: PeerItem): void {
+    if (item.kind === 'raft') this.replica.receive(from, item.message)
+    else if (item.kind === 'forward') this.proposals.forwarded(item.chunk)
+    else this.replica.snapshot(from, item)
   }
 
   /** The disk finishes what it was asked for. */
@@ -146,15 +192,30 @@ export class HandDrivenNode {
       .map(({ at, chunks }) => ({ at, firsts: chunks.map(({ first }) => first) }))
   }
 
-  #failing(store: LogStore): LogStore {
+  #failing(disk: NodeDisk): NodeDisk {
     const failure = new Promise<never>((_, reject) => {
       this.#fail = reject
     })
     failure.catch(() => undefined)
+    const orFails = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure])
+    const { log, records } = disk
     return {
-      load: () => store.load(),
-      write: (write) => Promise.race([store.write(write), failure]),
-      close: () => store.close(),
+      log: {
+        load: () => log.load(),
+        write: (write) => orFails(log.write(write)),
+        compact: (start) => orFails(log.compact(start)),
+        close: () => log.close(),
+      },
+      records: {
+        start: () => records.start(),
+        load: (take) => records.load(take),
+        write: (start, changes) => orFails(records.write(start, changes)),
+        openSnapshot: () => records.openSnapshot(),
+        openStaging: (start) => records.openStaging(start),
+      },
+      load: (take) => disk.load(take),
+      install: (staging) => orFails(disk.install(staging)),
+      close: () => disk.close(),
     }
   }
 
@@ -164,10 +225,15 @@ export class HandDrivenNode {
   }
 
   #transport(): Transport {
+    const network = this.#network
+    const others = new Set((this.#circumstances.voters ?? []).filter((id) => id !== this.id))
     return {
-      send: (to, item) => void this.sent.push({ to, item }),
+      send: (to, item) => {
+        if (network === undefined) this.sent.push({ to, item })
+        else network.send(this.id, to, item)
+      },
       start: async () => undefined,
-      connected: () => new Set(),
+      connected: () => network?.reachable(this.id) ?? others,
       stop: async () => undefined,
     }
   }

@@ -1,5 +1,5 @@
 import { assert, type LogStart } from '../../raft/index.js'
-import { checksumOf } from '../../src/log-store/seal.js'
+import { checksumOf } from '../../src/leveldb/seal.js'
 import { ChunkBuilder, ChunkReader, lastChunk, type Row } from '../../src/record-store/chunks.js'
 import { openRecord, sealRecord } from '../../src/record-store/format.js'
 import { NO_RECORDS, plus } from '../../src/record-store/totals.js'

@@ -2,7 +2,7 @@ import { mkdir, open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { LockedDirectoryError, UnusableDirectoryError } from './errors.js'
-import { faultInTables } from './leveldb-tables.js'
+import { faultInTables } from './tables.js'
 
 export type Database = Level<string, Buffer>
 

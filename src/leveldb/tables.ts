@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32c } from './crc32c.js'
-import { liveTables } from './leveldb-manifest.js'
+import { liveTables } from './manifest.js'
 import { Varints } from './varints.js'
 
 /**
@@ -85,8 +85,8 @@ function handlesIn(block: Buffer): Handle[] {
     rows.next()
     const keyBytes = rows.next()
     const valueBytes = rows.next()
-    rows.skip(keyBytes)
-    handles.push(handleIn(new Varints(rows.skip(valueBytes))))
+    rows.take(keyBytes)
+    handles.push(handleIn(new Varints(rows.take(valueBytes))))
   }
   return handles
 }

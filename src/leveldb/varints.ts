@@ -20,8 +20,8 @@ export class Varints {
     }
   }
 
-  /** Passes over so many bytes, and gives them. */
-  skip(length: number): Buffer {
+  /** The next so many bytes. */
+  take(length: number): Buffer {
     if (this.#at + length > this.#bytes.length) throw new RangeError('beyond the end')
     this.#at += length
     return this.#bytes.subarray(this.#at - length, this.#at)

@@ -54,11 +54,11 @@ function* editsIn(manifest: Buffer): Generator<Buffer> {
 
 function apply(edit: Buffer, live: Set<number>): void {
   const varints = new Varints(edit)
-  const skipText = () => varints.skip(varints.next())
+  const passText = () => varints.take(varints.next())
   while (!varints.isAtEnd) {
     switch (varints.next()) {
       case TAG.comparator:
-        skipText()
+        passText()
         break
       case TAG.logNumber:
       case TAG.nextFile:
@@ -68,7 +68,7 @@ function apply(edit: Buffer, live: Set<number>): void {
         break
       case TAG.compactPointer:
         varints.next()
-        skipText()
+        passText()
         break
       case TAG.deletedFile:
         varints.next()
@@ -78,8 +78,8 @@ function apply(edit: Buffer, live: Set<number>): void {
         varints.next()
         live.add(varints.next())
         varints.next()
-        skipText()
-        skipText()
+        passText()
+        passText()
         break
       default:
         throw new RangeError('an edit of an unknown kind')
