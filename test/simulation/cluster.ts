@@ -1,0 +1,247 @@
+import { ClusterWitness, checkLog, type NodeId, type NodeView, type Output } from '../../raft/index.js'
+import type { Batch } from '../../src/machine/command.js'
+import { checkMachine } from '../../src/machine/invariants.js'
+import type { Applied } from '../../src/machine/machine.js'
+import type { PeerItem, Timer, Transport } from '../../src/replica/ports.js'
+import type { MemoryDisk, MemoryDiskOptions } from '../suites/memory-log-store.js'
+import type { ClientNetwork } from './client-network.js'
+import type { History } from './history.js'
+import { type Node, type NodeTuning, type NodeWitness, startNode } from './node.js'
+import { hostOf, type PeerNetwork } from './peer-network.js'
+import { DRIFT_MAX, Process } from './process.js'
+import type { Random } from './random.js'
+import type { World } from './world.js'
+
+export interface ClusterParts {
+  readonly world: World
+  readonly random: Random
+  readonly history: History
+  readonly peers: PeerNetwork
+  readonly clients: ClientNetwork
+  readonly tuning: NodeTuning
+  readonly busyness: number
+  /** Of every disk, while no fault slows it. */
+  readonly syncMs: SyncMs
+  readonly createDisk: (options: MemoryDiskOptions) => MemoryDisk
+  readonly onApplied: (index: number, batch: Batch, applied: Applied) => void
+}
+
+/** The leader's life so far, when it made an entry. */
+export interface Stamp {
+  readonly term: number
+  readonly awakeMs: number
+  readonly stops: number
+}
+
+/** How long a sync takes. */
+export interface SyncMs {
+  readonly min: number
+  readonly max: number
+}
+
+/** A machine: what stays when its process dies. */
+interface Site {
+  readonly id: NodeId
+  readonly disk: MemoryDisk
+  readonly clockRate: number
+  syncMs: SyncMs
+  fuse: { sends: number; readonly then: () => void } | undefined
+  stopping: boolean
+  node: Node | undefined
+  process: Process | undefined
+}
+
+/** The nodes of a cluster through crashes and restarts. */
+export class Cluster implements NodeWitness {
+  readonly raft = new ClusterWitness()
+  readonly ids: readonly NodeId[]
+  readonly #parts: ClusterParts
+  readonly #sites = new Map<NodeId, Site>()
+  readonly #syncs = new Map<NodeId, Timer>()
+  /** By index, of the newest leader that put an entry there. */
+  readonly #stamps = new Map<number, Stamp>()
+  elections = 0
+
+  constructor(size: number, parts: ClusterParts) {
+    this.#parts = parts
+    this.ids = Array.from({ length: size }, (_, k) => k + 1)
+    for (const id of this.ids) this.#sites.set(id, this.#build(id))
+  }
+
+  get running(): Node[] {
+    return [...this.#sites.values()].flatMap(({ node }) => (node === undefined ? [] : [node]))
+  }
+
+  node(id: NodeId): Node | undefined {
+    return this.#sites.get(id)!.node
+  }
+
+  isUp(id: NodeId): boolean {
+    return this.#sites.get(id)!.process !== undefined
+  }
+
+  /** Who leads by the newest term, and may serve. */
+  get leader(): Node | undefined {
+    const leaders = this.running.filter(({ replica }) => replica.status.serving)
+    return leaders.sort((a, b) => b.replica.status.term - a.replica.status.term)[0]
+  }
+
+  /** A new process, with chance of its own. */
+  start(id: NodeId): void {
+    const site = this.#sites.get(id)!
+    if (site.process !== undefined) return
+    const { world, random, history, peers, clients, tuning, busyness } = this.#parts
+    const { clockRate, disk } = site
+    const process = new Process(world, hostOf(id), random.fork(), { clockRate, busyness })
+    site.process = process
+    history.note(hostOf(id), `starts with ${disk.entries.length} entries`)
+    const transport = this.#fragile(site, peers.transport(id, this.ids, process))
+    const own = random.fork()
+    startNode({
+      id,
+      voters: this.ids,
+      process,
+      store: disk.open(),
+      transport,
+      random: own,
+      tuning,
+      witness: this,
+    }).then(
+      (node) => {
+        site.node = node
+        clients.serve(hostOf(id), process, node.door)
+      },
+      (error: unknown) => this.fatal(id, error),
+    )
+  }
+
+  /** kill -9 and a power cut in one: what was not synced is lost, or not. */
+  crash(id: NodeId): void {
+    const site = this.#sites.get(id)!
+    if (site.process === undefined) return
+    this.#parts.history.note(hostOf(id), 'crashes')
+    site.process.kill()
+    this.#syncs.get(id)?.cancel()
+    site.disk.crash()
+    this.#gone(site)
+  }
+
+  /** In the middle of what a step has to send. `then` is called when it has happened. */
+  crashAfterSends(id: NodeId, sends: number, then: () => void): void {
+    this.#sites.get(id)!.fuse = { sends, then }
+  }
+
+  /** SIGTERM: clients are sent away first, then the process ends. */
+  stop(id: NodeId): void {
+    const site = this.#sites.get(id)!
+    const { node } = site
+    if (node === undefined || !node.process.awake) return
+    this.#parts.history.note(hostOf(id), 'stops in order')
+    node.stop()
+    site.stopping = true
+    this.#parts.world.plan(5, () => {
+      if (site.node === node) this.crash(id)
+    })
+  }
+
+  /** No more faults: every node runs, and goes on running. */
+  settle(): void {
+    for (const site of this.#sites.values()) {
+      site.fuse = undefined
+      if (site.stopping) this.crash(site.id)
+      this.start(site.id)
+    }
+  }
+
+  /** From now on, until it is called again. */
+  setSyncMs(id: NodeId, syncMs: SyncMs = this.#parts.syncMs): void {
+    this.#sites.get(id)!.syncMs = syncMs
+  }
+
+  // ---- what the nodes show
+
+  stepped(view: NodeView, output: Output): void {
+    this.raft.observe(view, output)
+    if (view.role !== 'leader' || output.write === undefined) return
+    const process = this.#sites.get(view.id)?.process
+    if (process === undefined) return
+    for (const { index, term } of output.write.entries)
+      this.#stamps.set(index, { term, awakeMs: process.awakeMs, stops: process.stops })
+  }
+
+  /** Of the committed entry: what its leader had lived through when it handed it to its disk. */
+  stampOf(index: number): Stamp | undefined {
+    const stamp = this.#stamps.get(index)
+    return stamp?.term === this.raft.committed[index - 1]?.term ? stamp : undefined
+  }
+
+  applied(_node: NodeId, index: number, batch: Batch, applied: Applied): void {
+    this.#parts.onApplied(index, batch, applied)
+  }
+
+  leads(node: NodeId, term: number, leader: NodeId): void {
+    if (leader !== node) return
+    this.elections++
+    this.#parts.history.note(hostOf(node), `serves term ${term}`)
+  }
+
+  /** A process that was killed in the middle of a step may stumble over what is not there any more. */
+  fatal(node: NodeId, error: unknown): void {
+    if (!this.isUp(node)) return
+    this.#parts.history.broken('invariant: a node stopped', { node, error })
+  }
+
+  /** All of every node: too much for every step. */
+  checkInvariants(): void {
+    for (const node of this.running) {
+      try {
+        checkMachine(node.machine)
+        checkLog(node.view())
+      } catch (error) {
+        this.fatal(node.id, error)
+      }
+    }
+  }
+
+  #fragile(site: Site, transport: Transport): Transport {
+    const send = (to: NodeId, item: PeerItem): void => {
+      transport.send(to, item)
+      const { fuse } = site
+      if (fuse === undefined || --fuse.sends > 0) return
+      this.crash(site.id)
+      fuse.then()
+    }
+    return { ...transport, send }
+  }
+
+  #gone(site: Site): void {
+    site.fuse = undefined
+    site.stopping = false
+    site.node = undefined
+    site.process = undefined
+    this.#parts.peers.gone(site.id)
+    this.#parts.clients.gone(hostOf(site.id))
+  }
+
+  #build(id: NodeId): Site {
+    const random = this.#parts.random.fork()
+    const sync = (done: () => void): void => {
+      const { syncMs, process } = this.#sites.get(id)!
+      const delayMs = random.between(syncMs.min, syncMs.max)
+      this.#syncs.set(
+        id,
+        this.#parts.world.plan(delayMs, () => process?.take(done)),
+      )
+    }
+    return {
+      id,
+      disk: this.#parts.createDisk({ sync, random: random.next }),
+      clockRate: 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
+      syncMs: this.#parts.syncMs,
+      fuse: undefined,
+      stopping: false,
+      node: undefined,
+      process: undefined,
+    }
+  }
+}

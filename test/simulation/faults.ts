@@ -1,0 +1,297 @@
+import type { Client } from './client.js'
+import type { ClientNetwork } from './client-network.js'
+import type { Cluster } from './cluster.js'
+import type { History } from './history.js'
+import type { Paths, Weather } from './paths.js'
+import { hostOf, type PeerNetwork, type WildNetwork } from './peer-network.js'
+import type { Process } from './process.js'
+import type { Random } from './random.js'
+import type { World } from './world.js'
+
+export interface FaultsParts {
+  readonly world: World
+  readonly random: Random
+  readonly history: History
+  readonly cluster: Cluster
+  readonly paths: Paths
+  readonly peers: PeerNetwork
+  /** Of the peers' network, and of the clients'. */
+  readonly weathers: readonly Weather[]
+  readonly wild: WildNetwork | undefined
+  readonly clientNetwork: ClientNetwork
+  readonly clients: () => readonly Client[]
+  /** Processes of clients that hold a lock now. */
+  readonly holders: () => readonly Process[]
+  /** A client process dies, and another takes its place. */
+  readonly replaceClient: (client: Client) => void
+  readonly onAwake: (process: Process) => void
+  /** How long from one fault to the next, on average, in ms. */
+  readonly pauseMs: number
+}
+
+const LEAST_MS = 20
+
+/**
+ * Trouble, one after the other and over each other: each fault happens at a random moment, lasts, and is undone by itself.
+ * A seed has some kinds of faults only, for those that always come together hide each other.
+ */
+export class Faults {
+  readonly #parts: FaultsParts
+  readonly #kinds: (() => void)[]
+  readonly #undo = new Set<() => void>()
+  readonly #lastsMs: number
+  readonly #fairWeathers: readonly Weather[]
+  readonly #usualWildness: WildNetwork | undefined
+  #storms = 0
+  #over = false
+  count = 0
+
+  constructor(parts: FaultsParts) {
+    this.#parts = parts
+    const { random, weathers, wild } = parts
+    this.#fairWeathers = weathers.map((weather) => ({ ...weather }))
+    this.#usualWildness = wild && { ...wild }
+    this.#lastsMs = random.pick([200, 1_000, 3_000])
+    const ofClients = [
+      this.#cutClient,
+      this.#flapClient,
+      this.#resetClients,
+      this.#storm,
+      this.#freezeClient,
+      this.#killClient,
+    ]
+    const ofNodes = [
+      this.#crash,
+      this.#crashWhileSending,
+      this.#powerCut,
+      this.#orderlyStop,
+      this.#freezeNode,
+      this.#splitPeers,
+      this.#isolateLeader,
+      this.#oneWay,
+      this.#resetPeers,
+      this.#slowDisk,
+      this.#storm,
+    ]
+    const all = random.pick([ofClients, ofNodes, [...ofClients, ...ofNodes]]).map((kind) => kind.bind(this))
+    const some = random.some(all, random.pick([0.2, 0.5, 0.9]))
+    this.#kinds = some.length === 0 ? [random.pick(all)] : some
+    this.#next()
+  }
+
+  /** Everything is undone and nothing new begins. */
+  end(): void {
+    this.#over = true
+    for (const undo of [...this.#undo]) undo()
+    this.#parts.cluster.settle()
+  }
+
+  #next(): void {
+    const { world, random } = this.#parts
+    world.plan(random.exponential(this.#parts.pauseMs), () => {
+      if (this.#over) return
+      this.count++
+      random.pick(this.#kinds)()
+      this.#next()
+    })
+  }
+
+  #during(undo: () => void, lastsMs = LEAST_MS + this.#parts.random.exponential(this.#lastsMs)): void {
+    const { world } = this.#parts
+    const once = (): void => {
+      if (this.#undo.delete(once)) undo()
+    }
+    this.#undo.add(once)
+    world.plan(lastsMs, once)
+  }
+
+  // ---- nodes
+
+  #crash(): void {
+    const { cluster, random } = this.#parts
+    const id = this.#target()
+    cluster.crash(id)
+    // Sooner or later; sometimes at once.
+    if (random.chance(0.2)) cluster.start(id)
+    else this.#during(() => cluster.start(id))
+  }
+
+  #crashWhileSending(): void {
+    const { cluster, random } = this.#parts
+    const id = this.#target()
+    cluster.crashAfterSends(id, random.integer(1, 4), () => {
+      if (random.chance(0.5)) this.#parts.world.plan(random.between(1, 50), () => cluster.start(id))
+      else this.#during(() => cluster.start(id))
+    })
+  }
+
+  #powerCut(): void {
+    const { cluster } = this.#parts
+    for (const id of cluster.ids) {
+      cluster.crash(id)
+      this.#during(() => cluster.start(id))
+    }
+  }
+
+  #orderlyStop(): void {
+    const { cluster } = this.#parts
+    const id = this.#target()
+    cluster.stop(id)
+    this.#during(() => cluster.start(id))
+  }
+
+  #freezeNode(): void {
+    const process = this.#parts.cluster.node(this.#target())?.process
+    if (process !== undefined) this.#freeze(process)
+  }
+
+  #slowDisk(): void {
+    const { cluster, random, history } = this.#parts
+    const id = this.#target()
+    const max = random.pick([30, 300, 3_000])
+    history.note(hostOf(id), `disk slow: ${max}`)
+    cluster.setSyncMs(id, { min: max / 3, max })
+    this.#during(() => cluster.setSyncMs(id))
+  }
+
+  /** The leader more often than others: most things happen there. */
+  #target(): number {
+    const { cluster, random } = this.#parts
+    const { leader } = cluster
+    return leader !== undefined && random.chance(0.4) ? leader.id : random.pick(cluster.ids)
+  }
+
+  // ---- the network
+
+  #splitPeers(): void {
+    const { cluster, random } = this.#parts
+    const side = random.some(cluster.ids, 0.5)
+    const other = cluster.ids.filter((id) => !side.includes(id))
+    const pairs = side.flatMap((a) => other.flatMap((b) => bothWays(hostOf(a), hostOf(b))))
+    // Clients may be on one side of it, too.
+    const strangers = this.#parts.clients().flatMap(({ process }) => {
+      const far = random.pick([side, other, []])
+      return far.flatMap((id) => bothWays(process.name, hostOf(id)))
+    })
+    this.#cut([...pairs, ...strangers])
+  }
+
+  #isolateLeader(): void {
+    const { cluster, random } = this.#parts
+    const { leader } = cluster
+    if (leader === undefined) return
+    const others = cluster.ids.filter((id) => id !== leader.id)
+    const pairs = others.flatMap((id) => bothWays(hostOf(leader.id), hostOf(id)))
+    this.#cut(random.chance(0.5) ? pairs : pairs.filter(([from]) => from === hostOf(leader.id)))
+  }
+
+  #oneWay(): void {
+    const { cluster, random } = this.#parts
+    const pairs = cluster.ids.flatMap((a) =>
+      cluster.ids.filter((b) => b !== a).map((b) => [hostOf(a), hostOf(b)] as const),
+    )
+    this.#cut(random.some(pairs, 0.4))
+  }
+
+  #cutClient(): void {
+    const { cluster, random } = this.#parts
+    const host = this.#victim().name
+    const nodes = random.chance(0.5) ? cluster.ids : random.some(cluster.ids, 0.5)
+    const pairs = nodes.flatMap((id) => bothWays(host, hostOf(id)))
+    this.#cut(random.chance(0.6) ? pairs : random.some(pairs, 0.5), this.#outlastingMs())
+  }
+
+  /** What the nodes say is late by a cut; hardly has it arrived when there is another, longer one. */
+  #flapClient(): void {
+    const { cluster, random, world, paths, history } = this.#parts
+    const host = this.#victim().name
+    const mend = paths.cut(cluster.ids.map((id) => [hostOf(id), host]))
+    history.note('network', `flaps for ${host}`)
+    world.plan(random.between(50, 1_000), () => {
+      mend()
+      world.plan(random.between(0, 600), () => {
+        const pairs = cluster.ids.flatMap((id) => bothWays(host, hostOf(id)))
+        if (!this.#over) this.#cut(pairs, this.#outlastingMs())
+      })
+    })
+  }
+
+  /** Longer than some TTLs, or than all. */
+  #outlastingMs(): number {
+    return this.#parts.random.pick([500, 2_000, 6_000])
+  }
+
+  #cut(pairs: readonly (readonly [string, string])[], lastsMs?: number): void {
+    this.#parts.history.note('network', `cut ${pairs.map(([from, to]) => `${from}>${to}`).join(' ')}`)
+    const undo = this.#parts.paths.cut(pairs)
+    this.#during(() => {
+      this.#parts.history.note('network', 'mended')
+      undo()
+    }, lastsMs)
+  }
+
+  #resetPeers(): void {
+    const { random, peers } = this.#parts
+    const share = random.pick([0.2, 1])
+    peers.reset(() => random.chance(share))
+  }
+
+  #resetClients(): void {
+    const { random, clientNetwork } = this.#parts
+    const share = random.pick([0.2, 1])
+    clientNetwork.reset(() => random.chance(share))
+  }
+
+  /** Packets are late, and between peers in a wild network lost and doubled. */
+  #storm(): void {
+    const { weathers, wild, random } = this.#parts
+    this.#storms++
+    for (const weather of random.some(weathers, 0.7))
+      Object.assign(weather, { latencyMs: random.pick([5, 20, 100]), slowShare: random.pick([0, 0.1]) })
+    if (wild !== undefined) Object.assign(wild, { lost: 0.3, doubled: 0.3, belated: 0.05 })
+    this.#during(() => {
+      if (--this.#storms > 0) return
+      weathers.forEach((weather, k) => {
+        Object.assign(weather, this.#fairWeathers[k])
+      })
+      if (wild !== undefined) Object.assign(wild, this.#usualWildness)
+    })
+  }
+
+  // ---- clients
+
+  #freezeClient(): void {
+    this.#freeze(this.#victim())
+  }
+
+  /** Who holds a lock more often than others: most is at stake there. */
+  #victim(): Process {
+    const { random, clients, holders } = this.#parts
+    const holding = holders()
+    return holding.length > 0 && random.chance(0.6) ? random.pick(holding) : random.pick(clients()).process
+  }
+
+  #killClient(): void {
+    this.#parts.replaceClient(this.#parts.random.pick(this.#parts.clients()))
+  }
+
+  #freeze(process: Process): void {
+    if (!process.awake) return
+    const { history, onAwake } = this.#parts
+    history.note(process.name, 'stopped')
+    process.stop()
+    this.#during(() => {
+      if (!process.alive) return
+      history.note(process.name, 'continues')
+      onAwake(process)
+      process.continue()
+    })
+  }
+}
+
+function bothWays(a: string, b: string): [string, string][] {
+  return [
+    [a, b],
+    [b, a],
+  ]
+}

@@ -1,0 +1,122 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Applied } from '../../src/machine/machine.js'
+import { TURN_MS_MAX } from '../../src/replica/cluster-clock.js'
+import type { Stamp } from './cluster.js'
+import type { History } from './history.js'
+import type { Ledger, LoggedClaim, Page } from './ledger.js'
+import { DRIFT_MAX } from './process.js'
+
+/** P1 to P4 and the cluster's side of P7, after every entry of the log. */
+export function checkPage(ledger: Ledger, page: Page, history: History): void {
+  checkExclusion(ledger, page, history)
+  checkFencing(page, history)
+  checkOrder(ledger, page, history)
+  checkWakeup(ledger, page, history)
+  checkNotEarly(page, history)
+}
+
+/** Every node that applies the entry must come to the same. */
+export function checkSame(ledger: Ledger, index: number, applied: Applied, history: History): void {
+  const known = ledger.applied.get(index)
+  if (!isDeepStrictEqual(known, applied))
+    history.broken('state machine safety: nodes differ', { index, known, applied })
+}
+
+function checkExclusion(ledger: Ledger, page: Page, history: History): void {
+  for (const name of page.names) {
+    const holders = [...(ledger.holders.get(name) ?? [])]
+    if (holders.length > 1) history.broken('P1 exclusion', { index: page.index, name, holders })
+  }
+}
+
+/** In one entry verdicts and events are two lists; together, their tokens are new. */
+function checkFencing(page: Page, history: History): void {
+  const { index, tokenBefore } = page
+  for (const { token } of page.granted)
+    if (token! <= tokenBefore) history.broken('P2 fencing', { index, token, tokenBefore })
+}
+
+/** Nobody who entered a queue before one who was granted still waits in it. */
+function checkOrder(ledger: Ledger, page: Page, history: History): void {
+  for (const claim of page.granted) {
+    for (const name of claim.names) {
+      const passed = ledger.waiting.get(name)?.find((other) => other.order < claim.order)
+      if (passed !== undefined) history.broken('P3 order', { index: page.index, name, claim, passed })
+    }
+  }
+}
+
+function checkWakeup(ledger: Ledger, page: Page, history: History): void {
+  for (const name of page.names) {
+    const first = ledger.waiting.get(name)?.[0]
+    if (first !== undefined && isGrantable(ledger, first))
+      history.broken('P4 no lost wakeup', { index: page.index, name, first })
+  }
+}
+
+function isGrantable(ledger: Ledger, claim: LoggedClaim): boolean {
+  return claim.names.every(
+    (name) => ledger.waiting.get(name)?.[0] === claim && (ledger.holders.get(name)?.size ?? 0) === 0,
+  )
+}
+
+function checkNotEarly(page: Page, history: History): void {
+  for (const session of page.sessionsEnded) {
+    if (session.end === 'expired' && page.at < session.deadline)
+      history.broken('P7 honest TTL: expired early, by the cluster’s clock', { at: page.at, session })
+  }
+}
+
+/** The clock of the cluster counts whole milliseconds. */
+const ROUNDING_MS = 2
+
+/** In true time: `renewalSentMs` is when the client sent the newest renewal that was acknowledged to it. */
+export function checkNotEarlyInTrueTime(
+  page: Page,
+  nowMs: number,
+  renewalSentMs: (session: number) => number | undefined,
+  history: History,
+): void {
+  for (const session of page.sessionsEnded) {
+    const sentMs = renewalSentMs(session.id)
+    if (session.end !== 'expired' || sentMs === undefined) continue
+    const lastedMs = nowMs - sentMs
+    if (lastedMs < session.ttlMs / (1 + DRIFT_MAX) - ROUNDING_MS)
+      history.broken('P7 honest TTL: expired early, in true time', { lastedMs, session })
+  }
+}
+
+/**
+ * The clock of the cluster is its leader's live time: while one leads, it never runs ahead of the time in which that
+ * process was awake; a stop counts as one long turn of its event loop.
+ */
+export function checkLiveTime(before: Stamped, page: Stamped, tickMs: number, history: History): void {
+  const { stamp } = page
+  if (stamp === undefined || before.stamp === undefined || stamp.term !== before.stamp.term) return
+  const livedMs = stamp.awakeMs - before.stamp.awakeMs
+  const stallsMs = (stamp.stops - before.stamp.stops) * (tickMs + TURN_MS_MAX)
+  // The clock is read when a turn begins, and the entry is seen at its end.
+  if (page.at - before.at > livedMs * (1 + DRIFT_MAX) + stallsMs + TURN_MS_MAX + ROUNDING_MS)
+    history.broken('P7 honest TTL: the cluster’s clock runs ahead', { before, page, livedMs })
+}
+
+/** An entry's place in cluster time, and in the life of the leader that made it. */
+export interface Stamped {
+  readonly at: number
+  readonly stamp: Stamp | undefined
+}
+
+/** Of P7: the longest that a session may outlive its TTL while there is a leader. */
+function latenessMsMax(ttlMs: number): number {
+  return 250 + ttlMs * 0.01
+}
+
+/** While all is well: late by no more than was promised. `calmSinceMs`: since when there was a leader all the time. */
+export function checkNotLate(page: Page, nowMs: number, calmSinceMs: number, history: History): void {
+  for (const session of page.sessionsEnded) {
+    if (session.end !== 'expired') continue
+    const lateMs = nowMs - Math.max(session.renewedAtMs, calmSinceMs) - session.ttlMs
+    if (lateMs > latenessMsMax(session.ttlMs))
+      history.broken('P7 honest TTL: expired late', { lateMs, session })
+  }
+}

@@ -1,0 +1,78 @@
+import { RAFT_DEFAULTS } from '../../raft/index.js'
+import type { SyncMs } from './cluster.js'
+import type { NodeTuning } from './node.js'
+import type { Weather } from './paths.js'
+import type { WildNetwork } from './peer-network.js'
+import type { Random } from './random.js'
+
+/** What kind of cluster, clients and surroundings a seed has, while no fault changes them. */
+export interface Scenario {
+  readonly nodes: number
+  readonly clients: number
+  /** Programs that use unary calls instead of our client. */
+  readonly callers: number
+  readonly names: readonly string[]
+  readonly workload: Workload
+  readonly weather: Weather
+  readonly wild: WildNetwork | undefined
+  /** See `ProcessOptions`. */
+  readonly busyness: number
+  readonly syncMs: SyncMs
+  readonly tuning: NodeTuning
+}
+
+export interface Workload {
+  /** How long a lock is usually held, and the pause between two, in ms. */
+  readonly holdMs: number
+  readonly pauseMs: number
+  /** Of each client, at a time. */
+  readonly workers: number
+}
+
+const NAMES = ['alpha', 'beta', 'gamma', 'delta']
+/** Of a good disk, a spinning one, a shared one. */
+const DISKS: readonly SyncMs[] = [
+  { min: 0.1, max: 3 },
+  { min: 0.1, max: 3 },
+  { min: 1, max: 20 },
+  { min: 5, max: 60 },
+]
+
+export function drawScenario(random: Random): Scenario {
+  return {
+    nodes: random.pick([1, 3, 3, 3, 3, 5]),
+    clients: random.integer(2, 5),
+    callers: random.integer(0, 2),
+    names: NAMES.slice(0, random.integer(1, NAMES.length)),
+    workload: {
+      holdMs: random.pick([5, 50, 300, 1_500]),
+      pauseMs: random.pick([5, 50, 300]),
+      workers: random.integer(1, 4),
+    },
+    weather: { latencyMs: random.pick([0.3, 1, 5]), slowShare: random.pick([0, 0.01, 0.05]) },
+    wild: random.chance(0.4) ? { lost: random.pick([0, 0.02]), doubled: 0.02, belated: 0.002 } : undefined,
+    busyness: random.pick([0, 0.001, 0.02]),
+    syncMs: random.pick(DISKS),
+    tuning: drawTuning(random),
+  }
+}
+
+/** Usual timing, or unusual; limits so small that they are reached, or as they are. */
+function drawTuning(random: Random): NodeTuning {
+  const tickMs = random.pick([5, 10, 20])
+  const heartbeatTicks = random.integer(2, 6)
+  const electionTicks = Math.max(3 * heartbeatTicks, Math.ceil(random.between(150, 600) / tickMs))
+  const appendBytesMax = random.pick([100, 2_000, RAFT_DEFAULTS.appendBytesMax])
+  const inflightBytesMax = random.chance(0.5) ? appendBytesMax : RAFT_DEFAULTS.inflightBytesMax
+  const pendingReadsMax = random.pick([2, RAFT_DEFAULTS.pendingReadsMax])
+  const disconnectTicks = random.pick([1, RAFT_DEFAULTS.disconnectTicks])
+  return {
+    tickMs,
+    heartbeatTicks,
+    electionTicks,
+    disconnectTicks,
+    appendBytesMax,
+    inflightBytesMax,
+    pendingReadsMax,
+  }
+}

@@ -1,0 +1,366 @@
+import type { Batch } from '../../src/machine/command.js'
+import type { Applied, Machine } from '../../src/machine/machine.js'
+import type { PeerItem } from '../../src/replica/ports.js'
+import { MemoryDisk, type MemoryDiskOptions } from '../suites/memory-log-store.js'
+import { UnaryCaller } from './caller.js'
+import { Client } from './client.js'
+import { ClientChecks } from './client-checks.js'
+import { addressOf, ClientNetwork } from './client-network.js'
+import { Cluster } from './cluster.js'
+import { Faults } from './faults.js'
+import { type Breach, History } from './history.js'
+import { Ledger } from './ledger.js'
+import {
+  checkLiveTime,
+  checkNotEarlyInTrueTime,
+  checkNotLate,
+  checkPage,
+  checkSame,
+  type Stamped,
+} from './log-checks.js'
+import { Paths, type Weather } from './paths.js'
+import { PeerNetwork } from './peer-network.js'
+import { DRIFT_MAX, Process } from './process.js'
+import { Random } from './random.js'
+import { drawScenario, type Scenario } from './scenario.js'
+import { World } from './world.js'
+
+/** Where a test may put a defect, to see that it is found. */
+export interface Seams {
+  readonly createDisk: (options: MemoryDiskOptions) => MemoryDisk
+  readonly tamper: (item: PeerItem) => PeerItem
+  /** Of the machines that clients run on. */
+  readonly clientClockRate: (random: Random) => number
+}
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** How long there is trouble, in ms of simulated time; what follows takes about as long again. */
+  readonly troubleMs: number
+  readonly print?: (line: string) => void
+  readonly seams?: Partial<Seams>
+}
+
+export interface Result {
+  readonly seed: number
+  readonly hash: string
+  readonly breach: Breach | undefined
+  readonly simulatedMs: number
+  /** What came to pass, to see that the simulation is not idle. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+const INTEGRITY: Seams = {
+  createDisk: (options) => new MemoryDisk(options),
+  tamper: (item) => item,
+  clientClockRate: (random) => 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
+}
+
+const FAIR: Weather = { latencyMs: 1, slowShare: 0 }
+/** Between two looks at all of every node. */
+const INVARIANTS_EVERY_MS = 500
+/** Once all faults are undone. */
+const LEADER_WITHIN_MS = 10_000
+/** Connections are made again, and what is left of the trouble ends. */
+const SETTLING_MS = 3_000
+const CLIENTS_DONE_WITHIN_MS = 180_000
+const VISIT_WITHIN_MS = 10_000
+const TIDY_WITHIN_MS = 5_000
+const CLOSED_WITHIN_MS = 5_000
+/** A wild network may still bring a renewal; how late a session may be after its last one is checked at its end. */
+const EXPIRED_WITHIN_MS = 30_000
+
+/** One cluster with its clients, from one seed: trouble, then peace, and then all that was promised. */
+export class Simulation {
+  readonly #options: SimulationOptions
+  readonly #seams: Seams
+  readonly #random: Random
+  readonly #world = new World()
+  readonly #history: History
+  readonly #paths = new Paths()
+  readonly #ledger: Ledger
+  readonly #checks: ClientChecks
+  readonly #clientNetwork: ClientNetwork
+  readonly #peers: PeerNetwork
+  readonly #cluster: Cluster
+  readonly #clients: Client[] = []
+  readonly #callers: UnaryCaller[] = []
+  readonly #addresses: readonly string[]
+  readonly #peerWeather: Weather
+  readonly #clientWeather: Weather
+  readonly #scenario: Scenario
+  /** Of clients that are gone. */
+  readonly #past: Client[] = []
+  #calmSinceMs = Number.POSITIVE_INFINITY
+  #ttlMsMax = 0
+  #newest: Stamped = { at: 0, stamp: undefined }
+
+  constructor(options: SimulationOptions) {
+    this.#options = options
+    this.#seams = { ...INTEGRITY, ...options.seams }
+    const random = new Random(options.seed)
+    this.#random = random
+    this.#history = new History(this.#world, options.print)
+    this.#ledger = new Ledger((promise, facts) => this.#history.broken(promise, facts))
+    this.#checks = new ClientChecks(this.#world, this.#ledger, this.#history)
+    const world = this.#world
+    const paths = this.#paths
+    const scenario = drawScenario(random)
+    this.#scenario = scenario
+    this.#peerWeather = { ...scenario.weather }
+    this.#clientWeather = { ...scenario.weather }
+    this.#clientNetwork = new ClientNetwork({
+      world,
+      paths,
+      random: random.fork(),
+      weather: this.#clientWeather,
+      witness: this.#checks,
+    })
+    this.#peers = new PeerNetwork({
+      world,
+      paths,
+      random: random.fork(),
+      weather: this.#peerWeather,
+      wild: scenario.wild,
+      tamper: this.#seams.tamper,
+    })
+    this.#cluster = new Cluster(scenario.nodes, {
+      world,
+      random: random.fork(),
+      history: this.#history,
+      peers: this.#peers,
+      clients: this.#clientNetwork,
+      tuning: scenario.tuning,
+      busyness: scenario.busyness,
+      syncMs: scenario.syncMs,
+      createDisk: this.#seams.createDisk,
+      onApplied: (index, batch, applied) => this.#applied(index, batch, applied),
+    })
+    this.#addresses = this.#cluster.ids.map(addressOf)
+    this.#history.note('seed', `${options.seed}: ${JSON.stringify(scenario)}`)
+    for (const id of this.#cluster.ids) this.#cluster.start(id)
+    for (let k = 0; k < scenario.clients; k++) this.#startClient()
+    for (let k = 0; k < scenario.callers; k++) this.#startCaller()
+    this.#lookRegularly()
+  }
+
+  async run(): Promise<Result> {
+    const faults = this.#trouble()
+    await this.#until(this.#options.troubleMs, () => false)
+    if (this.#history.breach === undefined) {
+      faults.end()
+      for (const weather of [this.#peerWeather, this.#clientWeather]) Object.assign(weather, FAIR)
+      Object.assign(this.#scenario.wild ?? {}, { lost: 0, doubled: 0, belated: 0 })
+      this.#history.note('all', 'faults are over')
+      await this.#peace()
+    }
+    return this.#result(faults)
+  }
+
+  #trouble(): Faults {
+    const random = this.#random
+    return new Faults({
+      world: this.#world,
+      random: random.fork(),
+      history: this.#history,
+      cluster: this.#cluster,
+      paths: this.#paths,
+      peers: this.#peers,
+      weathers: [this.#peerWeather, this.#clientWeather],
+      wild: this.#scenario.wild,
+      clientNetwork: this.#clientNetwork,
+      clients: () => this.#clients,
+      holders: () => this.#checks.holders,
+      replaceClient: (client) => this.#replaceClient(client),
+      onAwake: (process) => this.#checks.awoke(process),
+      pauseMs: random.pick([300, 1_000, 3_000]),
+    })
+  }
+
+  /** Everything works again: what was promised for that. */
+  async #peace(): Promise<void> {
+    await this.#demand('P10 availability: a leader', LEADER_WITHIN_MS, () => this.#isLed())
+    await this.#until(SETTLING_MS, () => false)
+    await this.#demand('P10 availability: a leader, still', LEADER_WITHIN_MS, () => this.#isLed())
+    this.#calmSinceMs = this.#world.nowMs
+    const { elections } = this.#cluster
+    const users = [...this.#clients, ...this.#callers]
+    for (const user of users) user.finish()
+    await this.#demand('P10 availability: every call ends', CLIENTS_DONE_WITHIN_MS, () =>
+      users.every((user) => user.idle),
+    )
+    await this.#demand(
+      'P5 exactly once: no claim is left behind',
+      TIDY_WITHIN_MS,
+      () => this.#leftBehind() === undefined,
+    )
+    let visited = false
+    const visitor = this.#startClient(0, 4_000)
+    void visitor.visitAll(VISIT_WITHIN_MS).then(() => {
+      visited = true
+    })
+    await this.#demand(
+      'P10 availability: every name can be locked',
+      VISIT_WITHIN_MS + this.#ttlMsMax * 1.1,
+      () => visited,
+    )
+    const [mortal, ...others] = this.#clients
+    let closed = 0
+    for (const client of others) void client.close().then(() => closed++)
+    await this.#demand('P10 availability: keepers close', CLOSED_WITHIN_MS, () => closed === others.length)
+    // Nobody says anything any more: its session must expire all the same, in time.
+    mortal!.process.kill()
+    this.#clientNetwork.gone(mortal!.process.name)
+    await this.#demand('P7 honest TTL: sessions of the dead expire', EXPIRED_WITHIN_MS, () =>
+      [...this.#ledger.sessions.values()].every(({ end }) => end !== undefined),
+    )
+    await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
+      this.#isSettled(),
+    )
+    if (this.#history.breach !== undefined) return
+    this.#cluster.checkInvariants()
+    this.#checkEqual()
+    if (this.#cluster.elections > elections)
+      this.#history.broken('P10 availability: an election though all is well', { elections })
+  }
+
+  async #demand(what: string, withinMs: number, isDone: () => boolean): Promise<void> {
+    if (this.#history.breach !== undefined) return
+    const sinceMs = this.#world.nowMs
+    await this.#until(withinMs, isDone)
+    if (this.#history.breach !== undefined) return
+    if (isDone()) this.#history.note('all', `${what}: after ${Math.round(this.#world.nowMs - sinceMs)} ms`)
+    else this.#history.broken(what, { withinMs, sinceMs, leftBehind: this.#leftBehind() })
+  }
+
+  #until(withinMs: number, isDone: () => boolean): Promise<void> {
+    return this.#world.run(this.#world.nowMs + withinMs, () => this.#history.breach !== undefined || isDone())
+  }
+
+  #isLed(): boolean {
+    const { running, leader, ids } = this.#cluster
+    if (leader === undefined || running.length < ids.length) return false
+    return running.every(({ replica }) => replica.status.leader === leader.id)
+  }
+
+  #leftBehind() {
+    return this.#checks.leftBehind([...this.#past, ...this.#clients].flatMap(({ ended }) => ended))
+  }
+
+  #isSettled(): boolean {
+    const { running } = this.#cluster
+    const newest = Math.max(...running.map(({ replica }) => replica.status.lastIndex))
+    return running.every(({ replica }) => replica.appliedIndex === newest)
+  }
+
+  #checkEqual(): void {
+    const states = this.#cluster.running.map(({ machine }) => describeMachine(machine))
+    if (new Set(states).size > 1)
+      this.#history.broken('state machine safety: final states differ', { states })
+  }
+
+  #applied(index: number, batch: Batch, applied: Applied): void {
+    const ledger = this.#ledger
+    const { nowMs } = this.#world
+    if (ledger.applied.has(index)) return checkSame(ledger, index, applied, this.#history)
+    const page = ledger.write(index, nowMs, batch, applied)
+    this.#history.note('log', `${index} at ${batch.at}: ${describeApplied(applied)}`)
+    checkPage(ledger, page, this.#history)
+    checkNotEarlyInTrueTime(page, nowMs, (id) => this.#checks.renewalSentMs(id), this.#history)
+    checkNotLate(page, nowMs, this.#calmSinceMs, this.#history)
+    const stamped = { at: batch.at, stamp: this.#cluster.stampOf(index) }
+    checkLiveTime(this.#newest, stamped, this.#scenario.tuning.tickMs, this.#history)
+    this.#newest = stamped
+    for (const claim of page.granted) this.#checks.passedOn(claim)
+  }
+
+  #startClient(
+    workers = this.#scenario.workload.workers,
+    ttlMs = this.#random.pick([300, 600, 1_500, 4_000]),
+  ): Client {
+    const random = this.#random.fork()
+    const name = `c${this.#past.length + this.#clients.length + 1}`
+    const clockRate = this.#seams.clientClockRate(random)
+    const busyness = this.#scenario.busyness
+    const process = new Process(this.#world, name, random.fork(), { clockRate, busyness })
+    this.#ttlMsMax = Math.max(this.#ttlMsMax, ttlMs)
+    const client = new Client({
+      ...this.#scenario.workload,
+      workers,
+      process,
+      random,
+      network: this.#clientNetwork,
+      addresses: this.#addresses,
+      names: this.#scenario.names,
+      options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]) },
+      ledger: this.#ledger,
+      checks: this.#checks,
+      history: this.#history,
+    })
+    this.#clients.push(client)
+    return client
+  }
+
+  #startCaller(): void {
+    const random = this.#random.fork()
+    const name = `u${this.#callers.length + 1}`
+    const clockRate = this.#seams.clientClockRate(random)
+    const process = new Process(this.#world, name, random.fork(), {
+      clockRate,
+      busyness: this.#scenario.busyness,
+    })
+    const ttlMs = 4_000
+    const [network, addresses, names] = [this.#clientNetwork, this.#addresses, this.#scenario.names]
+    const [ledger, history, { holdMs }] = [this.#ledger, this.#history, this.#scenario.workload]
+    this.#ttlMsMax = Math.max(this.#ttlMsMax, ttlMs)
+    const parts = { process, random, network, addresses, names, ttlMs, holdMs, ledger, history }
+    this.#callers.push(new UnaryCaller(parts))
+  }
+
+  #replaceClient(client: Client): void {
+    const { process } = client
+    this.#history.note(process.name, 'dies')
+    process.kill()
+    this.#checks.dead(process)
+    this.#clientNetwork.gone(process.name)
+    this.#past.push(...this.#clients.splice(this.#clients.indexOf(client), 1))
+    this.#startClient()
+  }
+
+  #lookRegularly(): void {
+    this.#world.plan(INVARIANTS_EVERY_MS, () => {
+      this.#cluster.checkInvariants()
+      this.#lookRegularly()
+    })
+  }
+
+  #result(faults: Faults): Result {
+    const { breach } = this.#history
+    const counts: Record<string, number> = {
+      entries: this.#ledger.newestIndex,
+      elections: this.#cluster.elections,
+      faults: faults.count,
+      expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
+    }
+    for (const client of [...this.#past, ...this.#clients])
+      for (const [what, count] of Object.entries(client.counts)) counts[what] = (counts[what] ?? 0) + count
+    return {
+      seed: this.#options.seed,
+      hash: this.#history.digest(),
+      breach,
+      simulatedMs: this.#world.nowMs,
+      counts,
+    }
+  }
+}
+
+function describeApplied({ verdicts, events }: Applied): string {
+  return JSON.stringify([verdicts, events], (key, value) => (key === 'message' ? undefined : value))
+}
+
+function describeMachine(machine: Machine): string {
+  const { at, sessions, claims } = machine
+  const lives = [...sessions.values()].map(({ id, expiry, slots }) => [id, expiry.at, [...slots]])
+  const places = [...claims.values()].map(({ id, token, names }) => [id, token, names])
+  return JSON.stringify([at, sessions.nextId, claims.nextId, claims.nextToken, lives, places])
+}
