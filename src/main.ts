@@ -45,18 +45,19 @@ async function startOn(
   config: NodeConfig,
   { logger, onFatal }: NodeSurroundings,
 ): Promise<RunningNode> {
-  const recovered = await store.load()
+  const { hardState, entries } = await store.load()
+  const voters = config.nodes.map(({ id }) => id)
+  const start = { index: 0, term: 0, config: { voters, outgoing: [], learners: [] } }
   const transport = createPeers(config, logger)
   const { tickMs, heartbeatTicks, electionTicks } = config.timing
   const raft = new RaftNode(
     {
       ...RAFT_DEFAULTS,
       id: config.id,
-      voters: config.nodes.map(({ id }) => id),
       heartbeatTicks,
       electionTicks,
     },
-    recovered,
+    { hardState, start, entries, appliedIndex: start.index },
     random,
   )
   const clock = systemClock

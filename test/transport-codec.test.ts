@@ -12,6 +12,9 @@ const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
 const flag = fc.boolean()
 const bytes = fc.uint8Array({ maxLength: 80 })
 
+const ids = fc.array(number, { maxLength: 7 })
+const config = fc.record({ voters: ids, outgoing: ids, learners: ids })
+
 const appendArbitrary: fc.Arbitrary<Message> = fc
   .record({
     term: number,
@@ -19,10 +22,13 @@ const appendArbitrary: fc.Arbitrary<Message> = fc
     prevTerm: number,
     commit: number,
     round: number,
-    rest: fc.array(fc.tuple(number, bytes)),
+    rest: fc.array(fc.tuple(number, bytes, fc.option(config))),
   })
   .map(({ rest, ...head }) => {
-    const entries = rest.map(([term, payload], k) => ({ index: head.prevIndex + 1 + k, term, payload }))
+    const entries = rest.map(([term, payload, config], k) => {
+      const entry = { index: head.prevIndex + 1 + k, term, payload }
+      return config === null ? entry : { ...entry, config }
+    })
     return { kind: 'append', ...head, entries }
   })
 
@@ -31,6 +37,7 @@ const messageArbitrary: fc.Arbitrary<Message> = fc.oneof(
     kind: fc.constant('vote' as const),
     term: number,
     pre: flag,
+    transfer: flag,
     lastIndex: number,
     lastTerm: number,
   }),
@@ -48,6 +55,7 @@ const messageArbitrary: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('commit' as const), term: number, commit: number }),
   fc.record({ kind: fc.constant('read' as const), term: number, id: number }),
   fc.record({ kind: fc.constant('read_result' as const), term: number, id: number, index: number }),
+  fc.record({ kind: fc.constant('timeout_now' as const), term: number }),
 )
 
 const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
@@ -112,18 +120,19 @@ describe('a frame', () => {
   const malformed: [string, unknown][] = [
     ['is not an array', { 0: 1 }],
     ['is empty', []],
-    ['is of a later format', [2, [5, 1, 1]]],
-    ['has an unknown tag', [1, [99, 1]]],
-    ['has a negative number', [1, [5, 1, -1]]],
-    ['has a fraction', [1, [5, 1, 0.5]]],
-    ['has a number that is not exact', [1, [5, 1, 2 ** 53]]],
-    ['has NaN', [1, [5, Number.NaN, 1]]],
-    ['has text for a number', [1, [5, 1, '1']]],
-    ['has a number for a flag', [1, [2, 1, 0, 1]]],
-    ['has text for bytes', [1, [8, 1, 1, 1, 'x']]],
-    ['lacks a field', [1, [5, 1]]],
-    ['has a field too many', [1, [5, 1, 1, 1]]],
-    ['has half an entry', [1, [3, 1, 0, 0, 0, 0, 1]]],
+    ['is of a later format', [3, [5, 1, 1]]],
+    ['has an unknown tag', [2, [99, 1]]],
+    ['has a negative number', [2, [5, 1, -1]]],
+    ['has a fraction', [2, [5, 1, 0.5]]],
+    ['has a number that is not exact', [2, [5, 1, 2 ** 53]]],
+    ['has NaN', [2, [5, Number.NaN, 1]]],
+    ['has text for a number', [2, [5, 1, '1']]],
+    ['has a number for a flag', [2, [2, 1, 0, 1]]],
+    ['has text for bytes', [2, [8, 1, 1, 1, 'x']]],
+    ['lacks a field', [2, [5, 1]]],
+    ['has a field too many', [2, [5, 1, 1, 1]]],
+    ['has half an entry', [2, [3, 1, 0, 0, 0, 0, [], 1]]],
+    ['has half a configuration', [2, [3, 1, 0, 0, 0, 0, [[1, [1], []]], 1, new Uint8Array()]]],
   ]
   for (const [what, frame] of malformed) {
     it(`that ${what} is refused`, () => {
