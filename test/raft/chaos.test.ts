@@ -19,6 +19,8 @@ class Chaos {
   readonly loss: number
   /** Share of the crashes that happen. */
   readonly frailty: number
+  /** Share of the snapshots that are on their way only for a moment. */
+  readonly haste: number
   /** A node whose clock hardly moves (fault 6): it leads long after others have given it up. */
   slow: NodeId = 0
   /** Snapshots that arrived or were lost, of which the sender doesn't know yet. */
@@ -33,6 +35,7 @@ class Chaos {
     const ids = this.random() < 0.7 ? [1, 2, 3, 4, 5, 6] : voters
     this.loss = this.#pick([0, 0.02, 0.2])
     this.frailty = this.#pick([0.1, 1])
+    this.haste = this.#pick([0.05, 1])
     const tight = { ...SMALL, appendBytesMax: 40, inflightBytesMax: 90, pendingReadsMax: 5 }
     this.cluster = new Cluster(ids, () => this.random, this.#pick([SMALL, tight]), voters)
   }
@@ -48,8 +51,9 @@ class Chaos {
     else if (dice < 0.05) this.#forget(id)
     else if (dice < 0.055)
       this.cluster.step(this.#likelyLeader(), [{ kind: 'transfer', to: this.#pick(this.cluster.ids) }])
-    else if (dice < 0.08) this.#snapshotArrives()
-    else if (dice < 0.1) this.#snapshotEnds()
+    else if (dice < 0.08) {
+      if (this.random() < this.haste) this.#snapshotArrives()
+    } else if (dice < 0.1) this.#snapshotEnds()
     else if (dice < 0.3) {
       if (this.random() < this.#pace(id)) this.cluster.step(id, [{ kind: 'tick' }])
     } else if (dice < 0.44) this.cluster.write(id)

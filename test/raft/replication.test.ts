@@ -86,6 +86,15 @@ describe('a leader', () => {
     ])
   })
 
+  it('sends its no-op at once, however long the log that its followers may lack', () => {
+    const settings = { appendBytesMax: 40, inflightBytesMax: 80 }
+    const node = nodeOne({ voters: [1, 2], term: 1, log: new Array<number>(10).fill(1), settings })
+    const granted = (pre: boolean) => heard(2, { kind: 'vote_result', term: 2, pre, granted: true })
+    node.step([...ticks(10), granted(true)])
+    const elected = node.step([{ kind: 'written', write: 1 }, granted(false)])
+    assert.deepEqual(sentTo(2, elected), [append(2, 10, 1, [entry(11, 2)])])
+  })
+
   it('sends an entry that is larger than any limit, alone', () => {
     const node = leaderOne({ voters: [1, 2], settings: { appendBytesMax: 40, inflightBytesMax: 80 } })
     node.step([heard(2, accepted(1))])
