@@ -1,11 +1,20 @@
-import { ClusterWitness, checkLog, type NodeId, type NodeView, type Output } from '../../raft/index.js'
+import {
+  ClusterWitness,
+  checkLog,
+  type LogIndex,
+  type NodeId,
+  type NodeView,
+  type Output,
+} from '../../raft/index.js'
 import type { Batch } from '../../src/machine/command.js'
 import { checkMachine } from '../../src/machine/invariants.js'
-import type { Applied } from '../../src/machine/machine.js'
-import type { PeerItem, Timer, Transport } from '../../src/replica/ports.js'
-import type { MemoryDisk, MemoryDiskOptions } from '../suites/memory-log-store.js'
+import type { Applied, Machine } from '../../src/machine/machine.js'
+import { checkBelonging } from '../../src/node-disk/belonging.js'
+import type { PeerItem, Transport } from '../../src/replica/ports.js'
+import type { DiskChange, MemoryDisk, MemoryDiskOptions } from '../suites/memory-disk.js'
 import type { ClientNetwork } from './client-network.js'
 import type { History } from './history.js'
+import type { MachineChecks } from './machine-checks.js'
 import { type Node, type NodeTuning, type NodeWitness, startNode } from './node.js'
 import { hostOf, type PeerNetwork } from './peer-network.js'
 import { DRIFT_MAX, Process } from './process.js'
@@ -23,6 +32,7 @@ export interface ClusterParts {
   /** Of every disk, while no fault slows it. */
   readonly syncMs: SyncMs
   readonly createDisk: (options: MemoryDiskOptions) => MemoryDisk
+  readonly machines: MachineChecks
   readonly onApplied: (index: number, batch: Batch, applied: Applied) => void
 }
 
@@ -39,13 +49,24 @@ export interface SyncMs {
   readonly max: number
 }
 
+/** What a node does to the world: something sent, a part of a snapshot sent, or a change of its disk begun. */
+export type Effect = 'send' | 'snapshot' | DiskChange
+
+/** The node crashes in the midst of the `count`-th such effect from now on. */
+export interface Fuse {
+  readonly effect: Effect
+  count: number
+  /** It has happened. */
+  readonly then: () => void
+}
+
 /** A machine: what stays when its process dies. */
 interface Site {
   readonly id: NodeId
   readonly disk: MemoryDisk
   readonly clockRate: number
   syncMs: SyncMs
-  fuse: { sends: number; readonly then: () => void } | undefined
+  fuse: Fuse | undefined
   stopping: boolean
   node: Node | undefined
   process: Process | undefined
@@ -57,10 +78,12 @@ export class Cluster implements NodeWitness {
   readonly ids: readonly NodeId[]
   readonly #parts: ClusterParts
   readonly #sites = new Map<NodeId, Site>()
-  readonly #syncs = new Map<NodeId, Timer>()
   /** By index, of the newest leader that put an entry there. */
   readonly #stamps = new Map<number, Stamp>()
   elections = 0
+  /** Snapshots that took the place of a log. */
+  leaps = 0
+  crashesByFuse = 0
 
   constructor(size: number, parts: ClusterParts) {
     this.#parts = parts
@@ -101,7 +124,7 @@ export class Cluster implements NodeWitness {
       id,
       voters: this.ids,
       process,
-      store: disk.open(),
+      disk: disk.open(),
       transport,
       random: own,
       tuning,
@@ -121,27 +144,29 @@ export class Cluster implements NodeWitness {
     if (site.process === undefined) return
     this.#parts.history.note(hostOf(id), 'crashes')
     site.process.kill()
-    this.#syncs.get(id)?.cancel()
     site.disk.crash()
     this.#gone(site)
   }
 
-  /** In the middle of what a step has to send. `then` is called when it has happened. */
-  crashAfterSends(id: NodeId, sends: number, then: () => void): void {
-    this.#sites.get(id)!.fuse = { sends, then }
+  crashAt(id: NodeId, fuse: Fuse): void {
+    this.#sites.get(id)!.fuse = fuse
   }
 
-  /** SIGTERM: clients are sent away first, then the process ends. */
-  stop(id: NodeId): void {
+  /** SIGTERM: the lead is handed over, clients are sent away, what is being written ends; `then`, the process. */
+  stop(id: NodeId, then: () => void): void {
     const site = this.#sites.get(id)!
     const { node } = site
-    if (node === undefined || !node.process.awake) return
+    if (node === undefined || site.stopping || !node.process.awake) return
     this.#parts.history.note(hostOf(id), 'stops in order')
-    node.stop()
     site.stopping = true
-    this.#parts.world.plan(5, () => {
-      if (site.node === node) this.crash(id)
-    })
+    const ended = (): void => {
+      if (site.node !== node) return
+      this.#parts.history.note(hostOf(id), 'has stopped')
+      node.process.kill()
+      this.#gone(site)
+      then()
+    }
+    node.stop().then(ended, (error: unknown) => this.fatal(id, error))
   }
 
   /** No more faults: every node runs, and goes on running. */
@@ -175,8 +200,15 @@ export class Cluster implements NodeWitness {
     return stamp?.term === this.raft.committed[index - 1]?.term ? stamp : undefined
   }
 
-  applied(_node: NodeId, index: number, batch: Batch, applied: Applied): void {
+  applied(node: NodeId, index: LogIndex, batch: Batch, applied: Applied, machine: Machine): void {
     this.#parts.onApplied(index, batch, applied)
+    this.#parts.machines.applied(node, index, batch, machine)
+  }
+
+  restored(node: NodeId, index: LogIndex, machine: Machine): void {
+    if (this.node(node) !== undefined) this.leaps++
+    this.#parts.history.note(hostOf(node), `made of a checkpoint of ${index}`)
+    this.#parts.machines.restored(node, index, machine)
   }
 
   leads(node: NodeId, term: number, leader: NodeId): void {
@@ -193,10 +225,15 @@ export class Cluster implements NodeWitness {
 
   /** All of every node: too much for every step. */
   checkInvariants(): void {
-    for (const node of this.running) {
+    for (const { node, disk } of this.#sites.values()) {
+      if (node === undefined) continue
       try {
-        checkMachine(node.machine)
+        const { machine, appliedIndex } = node.replica
+        checkMachine(machine)
         checkLog(node.view())
+        checkBelonging({ start: disk.start, entries: disk.entries, checkpoint: disk.checkpoint?.start })
+        if (disk.checkpoint !== undefined)
+          this.#parts.machines.leadsTo(node.id, disk.checkpoint, appliedIndex, machine)
       } catch (error) {
         this.fatal(node.id, error)
       }
@@ -206,12 +243,18 @@ export class Cluster implements NodeWitness {
   #fragile(site: Site, transport: Transport): Transport {
     const send = (to: NodeId, item: PeerItem): void => {
       transport.send(to, item)
-      const { fuse } = site
-      if (fuse === undefined || --fuse.sends > 0) return
-      this.crash(site.id)
-      fuse.then()
+      this.#burn(site, item.kind.startsWith('snapshot') ? 'snapshot' : 'send')
     }
     return { ...transport, send }
+  }
+
+  #burn(site: Site, effect: Effect): void {
+    const { fuse } = site
+    if (fuse?.effect !== effect || --fuse.count > 0) return
+    this.#parts.history.note(hostOf(site.id), `in the midst of: ${effect}`)
+    this.crashesByFuse++
+    this.crash(site.id)
+    fuse.then()
   }
 
   #gone(site: Site): void {
@@ -225,13 +268,11 @@ export class Cluster implements NodeWitness {
 
   #build(id: NodeId): Site {
     const random = this.#parts.random.fork()
-    const sync = (done: () => void): void => {
-      const { syncMs, process } = this.#sites.get(id)!
-      const delayMs = random.between(syncMs.min, syncMs.max)
-      this.#syncs.set(
-        id,
-        this.#parts.world.plan(delayMs, () => process?.take(done)),
-      )
+    const sync = (done: () => void, what: DiskChange): void => {
+      const site = this.#sites.get(id)!
+      const { syncMs, process } = site
+      this.#parts.world.plan(random.between(syncMs.min, syncMs.max), () => process?.take(done))
+      this.#burn(site, what)
     }
     return {
       id,

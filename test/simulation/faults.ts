@@ -1,6 +1,7 @@
+import type { NodeId } from '../../raft/index.js'
 import type { Client } from './client.js'
 import type { ClientNetwork } from './client-network.js'
-import type { Cluster } from './cluster.js'
+import type { Cluster, Effect } from './cluster.js'
 import type { History } from './history.js'
 import type { Paths, Weather } from './paths.js'
 import { hostOf, type PeerNetwork, type WildNetwork } from './peer-network.js'
@@ -30,6 +31,17 @@ export interface FaultsParts {
 }
 
 const LEAST_MS = 20
+/** Those that are rare more often than others. */
+const EFFECTS: readonly Effect[] = [
+  'send',
+  'snapshot',
+  'snapshot',
+  'write',
+  'checkpoint',
+  'compact',
+  'install',
+  'install',
+]
 
 /**
  * Trouble, one after the other and over each other: each fault happens at a random moment, lasts, and is undone by itself.
@@ -62,7 +74,9 @@ export class Faults {
     ]
     const ofNodes = [
       this.#crash,
-      this.#crashWhileSending,
+      this.#crashAmidst,
+      this.#crashAmidst,
+      this.#away,
       this.#powerCut,
       this.#orderlyStop,
       this.#freezeNode,
@@ -116,13 +130,45 @@ export class Faults {
     else this.#during(() => cluster.start(id))
   }
 
-  #crashWhileSending(): void {
+  /** In the midst of what a step has to send, of a snapshot on either side, of any change of the disk. */
+  #crashAmidst(): void {
     const { cluster, random } = this.#parts
     const id = this.#target()
-    cluster.crashAfterSends(id, random.integer(1, 4), () => {
+    const effect = random.pick(EFFECTS)
+    const then = (): void => {
       if (random.chance(0.5)) this.#parts.world.plan(random.between(1, 50), () => cluster.start(id))
       else this.#during(() => cluster.start(id))
+    }
+    cluster.crashAt(id, { effect, count: random.integer(1, 4), then })
+  }
+
+  /**
+   * A node misses so much that it needs a snapshot; its clients may stay with it. Sometimes hardly is it back when it
+   * goes again, and another snapshot follows, or meets the first.
+   */
+  #away(): void {
+    const { world, random } = this.#parts
+    const id = this.#target()
+    const lastsMs = random.between(1_000, 5_000)
+    this.#leave(id, lastsMs)
+    if (random.chance(0.5)) return
+    world.plan(lastsMs + random.exponential(200), () => {
+      if (!this.#over) this.#leave(id, random.between(500, 3_000))
     })
+  }
+
+  #leave(id: NodeId, lastsMs: number): void {
+    const { cluster, random } = this.#parts
+    if (random.chance(0.5)) {
+      const others = cluster.ids.filter((other) => other !== id)
+      this.#cut(
+        others.flatMap((other) => bothWays(hostOf(id), hostOf(other))),
+        lastsMs,
+      )
+    } else {
+      cluster.crash(id)
+      this.#during(() => cluster.start(id), lastsMs)
+    }
   }
 
   #powerCut(): void {
@@ -136,8 +182,7 @@ export class Faults {
   #orderlyStop(): void {
     const { cluster } = this.#parts
     const id = this.#target()
-    cluster.stop(id)
-    this.#during(() => cluster.start(id))
+    cluster.stop(id, () => this.#during(() => cluster.start(id)))
   }
 
   #freezeNode(): void {

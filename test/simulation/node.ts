@@ -1,12 +1,14 @@
 import { pino } from 'pino'
-import { type Input, type NodeView, type Output, RaftNode } from '../../raft/index.js'
+import type { LogIndex, NodeView, Output, RaftNode } from '../../raft/index.js'
 import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
-import type { Batch } from '../../src/machine/command.js'
-import { type Applied, Machine } from '../../src/machine/machine.js'
+import type { Batch, Command } from '../../src/machine/command.js'
+import type { Machine, Applied as MachineApplied } from '../../src/machine/machine.js'
 import { Proposals } from '../../src/proposals/proposals.js'
-import type { LogStore, Transport } from '../../src/replica/ports.js'
-import { Replica } from '../../src/replica/replica.js'
+import { decodeCommands } from '../../src/replica/payload.js'
+import type { NodeDisk, Transport } from '../../src/replica/ports.js'
+import { recover } from '../../src/replica/recover.js'
+import { type Applied, Replica } from '../../src/replica/replica.js'
 import { addressOf } from './client-network.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
@@ -20,12 +22,15 @@ export interface NodeTuning {
   readonly appendBytesMax: number
   readonly inflightBytesMax: number
   readonly pendingReadsMax: number
+  readonly checkpointBytes: number
 }
 
 /** Sees what the parts of a node do, from between them. */
 export interface NodeWitness {
   stepped(view: NodeView, output: Output): void
-  applied(node: number, index: number, batch: Batch, applied: Applied): void
+  applied(node: number, index: LogIndex, batch: Batch, applied: MachineApplied, machine: Machine): void
+  /** This machine is made of a checkpoint of `index`: of the node's own, or of a peer's that was sent to it. */
+  restored(node: number, index: LogIndex, machine: Machine): void
   leads(node: number, term: number, leader: number): void
   fatal(node: number, error: unknown): void
 }
@@ -34,7 +39,7 @@ export interface NodeParts {
   readonly id: number
   readonly voters: readonly number[]
   readonly process: Process
-  readonly store: LogStore
+  readonly disk: NodeDisk
   readonly transport: Transport
   readonly random: Random
   readonly tuning: NodeTuning
@@ -45,25 +50,25 @@ export interface Node {
   readonly id: number
   readonly process: Process
   readonly replica: Replica
-  readonly machine: Machine
   readonly door: Door
   view(): NodeView
   /** In order, as `main.ts` does it. */
-  stop(): void
+  stop(): Promise<void>
 }
 
 const silent = pino({ level: 'silent' })
 
 /** One node, put together as in `main.ts`, of the real parts. */
 export async function startNode(parts: NodeParts): Promise<Node> {
-  const { id, voters, process, store, transport, random, tuning, witness } = parts
-  const { tickMs, ...timing } = tuning
+  const { id, voters, process, disk, transport, random, tuning, witness } = parts
+  const { tickMs, checkpointBytes, ...timing } = tuning
   const { clock } = process
-  const raft = new WitnessedRaft({ ...timing, id, voters }, await store.load(), random.next)
-  raft.witness = witness
-  const machine = new WitnessedMachine()
-  const replica = new Replica({ raft, machine, store, transport, clock, tickMs })
-  machine.onApply = (batch, applied) => witness.applied(id, replica.appliedIndex, batch, applied)
+  const raftConfig = { ...timing, id }
+  const firstMembers = { voters, outgoing: [], learners: [] }
+  const { raft, machine } = await recover(disk, raftConfig, firstMembers, random.next)
+  observe(raft, witness)
+  const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
+  witness.restored(id, replica.appliedIndex, machine)
   const attachments = new Attachments()
   const firstNumber = Math.floor(random.next() * 2 ** 52)
   const proposals = new Proposals({ self: id, replica, transport, clock, firstNumber })
@@ -81,6 +86,13 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   })
   replica.start({
     onApplied: (applied) => {
+      const commands = applied.chunks.flatMap(({ chunk }) => {
+        const own: Command[] = []
+        decodeCommands(chunk.commands, chunk.count, own)
+        return own
+      })
+      const batch = { at: replica.machine.at, commands }
+      witness.applied(id, applied.index, batch, asOfMachine(applied), replica.machine)
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
     },
@@ -89,42 +101,42 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       proposals.onStatus(status)
       door.onStatus()
     },
+    onRestored: () => {
+      witness.restored(id, replica.appliedIndex, replica.machine)
+      proposals.onRestored()
+      door.onRestored()
+    },
     onFatal: (error) => witness.fatal(id, error),
   })
   await transport.start({
     onItem: (from, item) => {
       if (item.kind === 'raft') replica.receive(from, item.message)
-      else proposals.forwarded(item.chunk)
+      else if (item.kind === 'forward') proposals.forwarded(item.chunk)
+      else replica.snapshot(from, item)
     },
     onConnected: (peer) => proposals.onConnected(peer),
     onDisconnected: (peer) => replica.disconnected(peer),
   })
-  const stop = (): void => {
+  const stop = async (): Promise<void> => {
+    await replica.handOver()
     door.stop()
     proposals.stop()
-    replica.stop()
-    void transport.stop()
-    void store.close()
+    await replica.stop()
+    await transport.stop()
+    await disk.close()
   }
-  return { id, process, replica, machine, door, view: () => raft.view(), stop }
+  return { id, process, replica, door, view: () => raft.view(), stop }
 }
 
-class WitnessedRaft extends RaftNode {
-  witness: NodeWitness | undefined
-
-  override step(inputs: readonly Input[]): Output {
-    const output = super.step(inputs)
-    this.witness?.stepped(this.view(), output)
+function observe(raft: RaftNode, witness: NodeWitness): void {
+  const step = raft.step.bind(raft)
+  raft.step = (inputs) => {
+    const output = step(inputs)
+    witness.stepped(raft.view(), output)
     return output
   }
 }
 
-class WitnessedMachine extends Machine {
-  onApply: (batch: Batch, applied: Applied) => void = () => undefined
-
-  override apply(batch: Batch): Applied {
-    const applied = super.apply(batch)
-    this.onApply(batch, applied)
-    return applied
-  }
+function asOfMachine({ chunks, events }: Applied): MachineApplied {
+  return { verdicts: chunks.flatMap(({ verdicts }) => verdicts), events }
 }

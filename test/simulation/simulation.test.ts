@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Write } from '../../raft/index.js'
 import type { PeerItem } from '../../src/replica/ports.js'
-import { MemoryDisk } from '../suites/memory-log-store.js'
+import { type DiskChange, MemoryDisk } from '../suites/memory-disk.js'
 import { type Result, type Seams, Simulation } from './simulation.js'
 
 const TROUBLE_MS = 8_000
@@ -69,18 +68,20 @@ describe('the simulation finds a defect', () => {
 
 /** Its newest write is still in a cache when it is acknowledged, and a power cut takes it. */
 class ForgetfulDisk extends MemoryDisk {
-  #before: Pick<MemoryDisk, 'hardState' | 'entries'> | undefined
+  #before: Pick<MemoryDisk, 'hardState' | 'start' | 'entries' | 'checkpoint'> | undefined
 
-  override apply(write: Write): void {
-    this.#before = { hardState: this.hardState, entries: [...this.entries] }
-    super.apply(write)
+  override synced(what: DiskChange, change: () => void): Promise<void> {
+    return super.synced(what, () => {
+      const { hardState, start, entries, checkpoint } = this
+      this.#before = { hardState, start, entries: [...entries], checkpoint }
+      change()
+    })
   }
 
   override crash(): void {
     super.crash()
     if (this.#before === undefined) return
-    this.hardState = this.#before.hardState
-    this.entries = this.#before.entries
+    Object.assign(this, this.#before)
     this.#before = undefined
   }
 }

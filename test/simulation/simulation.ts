@@ -1,7 +1,7 @@
 import type { Batch } from '../../src/machine/command.js'
-import type { Applied, Machine } from '../../src/machine/machine.js'
+import type { Applied } from '../../src/machine/machine.js'
 import type { PeerItem } from '../../src/replica/ports.js'
-import { MemoryDisk, type MemoryDiskOptions } from '../suites/memory-log-store.js'
+import { MemoryDisk, type MemoryDiskOptions } from '../suites/memory-disk.js'
 import { UnaryCaller } from './caller.js'
 import { Client } from './client.js'
 import { ClientChecks } from './client-checks.js'
@@ -18,6 +18,7 @@ import {
   checkSame,
   type Stamped,
 } from './log-checks.js'
+import { describeMachine, MachineChecks } from './machine-checks.js'
 import { Paths, type Weather } from './paths.js'
 import { PeerNetwork } from './peer-network.js'
 import { DRIFT_MAX, Process } from './process.js'
@@ -134,6 +135,7 @@ export class Simulation {
       busyness: scenario.busyness,
       syncMs: scenario.syncMs,
       createDisk: this.#seams.createDisk,
+      machines: new MachineChecks(this.#history),
       onApplied: (index, batch, applied) => this.#applied(index, batch, applied),
     })
     this.#addresses = this.#cluster.ids.map(addressOf)
@@ -254,7 +256,7 @@ export class Simulation {
   }
 
   #checkEqual(): void {
-    const states = this.#cluster.running.map(({ machine }) => describeMachine(machine))
+    const states = this.#cluster.running.map(({ replica }) => describeMachine(replica.machine))
     if (new Set(states).size > 1)
       this.#history.broken('state machine safety: final states differ', { states })
   }
@@ -339,7 +341,9 @@ export class Simulation {
     const counts: Record<string, number> = {
       entries: this.#ledger.newestIndex,
       elections: this.#cluster.elections,
+      leaps: this.#cluster.leaps,
       faults: faults.count,
+      crashesByFuse: this.#cluster.crashesByFuse,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
     for (const client of [...this.#past, ...this.#clients])
@@ -356,11 +360,4 @@ export class Simulation {
 
 function describeApplied({ verdicts, events }: Applied): string {
   return JSON.stringify([verdicts, events], (key, value) => (key === 'message' ? undefined : value))
-}
-
-function describeMachine(machine: Machine): string {
-  const { at, sessions, claims } = machine
-  const lives = [...sessions.values()].map(({ id, expiry, slots }) => [id, expiry.at, [...slots]])
-  const places = [...claims.values()].map(({ id, token, names }) => [id, token, names])
-  return JSON.stringify([at, sessions.nextId, claims.nextId, claims.nextToken, lives, places])
 }

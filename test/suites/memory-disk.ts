@@ -11,9 +11,12 @@ import type {
 } from '../../src/replica/ports.js'
 import { type MemoryCheckpoint, MemoryRecordStore, MemoryStaging } from './memory-records.js'
 
+/** What a sync is for. */
+export type DiskChange = 'write' | 'compact' | 'checkpoint' | 'install'
+
 export interface MemoryDiskOptions {
   /** Calls `done` when the disk has finished syncing; in the simulation, after a delay of its own choosing. */
-  readonly sync: (done: () => void) => void
+  readonly sync: (done: () => void, what: DiskChange) => void
   /** Uniform in [0, 1), from the seed. */
   readonly random: () => number
 }
@@ -56,7 +59,7 @@ export class MemoryDisk {
   }
 
   /** Resolves when `change` is made and will survive a crash. */
-  synced(change: () => void): Promise<void> {
+  synced(what: DiskChange, change: () => void): Promise<void> {
     const unsynced = this.#unsynced
     unsynced.add(change)
     return new Promise((resolve) =>
@@ -65,7 +68,7 @@ export class MemoryDisk {
         unsynced.delete(change)
         change()
         resolve()
-      }),
+      }, what),
     )
   }
 
@@ -98,7 +101,7 @@ export class MemoryNodeDisk implements NodeDisk {
     assert(staging instanceof MemoryStaging, 'a staging of this disk')
     const { start, rows } = staging.completed()
     this.log.restart(start)
-    await this.#disk.synced(() => {
+    await this.#disk.synced('install', () => {
       this.#disk.start = start
       this.#disk.entries = []
       this.#disk.checkpoint = { start, rows }
@@ -130,14 +133,14 @@ export class MemoryLogStore implements LogStore {
     assert(this.#outline !== undefined, 'the log is loaded before it is written', { id: write.id })
     this.#outline.apply(write)
     this.#writing = true
-    await this.#disk.synced(() => this.#apply(write))
+    await this.#disk.synced('write', () => this.#apply(write))
     this.#writing = false
   }
 
   async compact(start: LogStart): Promise<void> {
     assert(this.#outline !== undefined, 'the log is loaded before it is compacted', { start })
     this.#outline.compact(start)
-    await this.#disk.synced(() => {
+    await this.#disk.synced('compact', () => {
       this.#disk.entries = this.#disk.entries.slice(this.#disk.positionOf(start.index + 1))
       this.#disk.start = start
     })

@@ -13,10 +13,17 @@ import type {
 } from '../../src/replica/ports.js'
 import type { MemoryDisk } from './memory-disk.js'
 
+/** Few, so that a small snapshot is several chunks, too. */
+const ROWS_PER_CHUNK = 8
+
 export interface MemoryCheckpoint {
   readonly start: LogStart
   /** Sealed values by key. */
   readonly rows: ReadonlyMap<string, Buffer>
+}
+
+export function recordsOf({ rows }: MemoryCheckpoint): StateRecord[] {
+  return [...rows].map(([key, sealed]) => openRecord(key, sealed))
 }
 
 /** The records of one process's view of a memory disk. */
@@ -33,9 +40,9 @@ export class MemoryRecordStore implements RecordStore {
   }
 
   async load(take: (records: readonly StateRecord[]) => void): Promise<LogStart | undefined> {
-    const rows = [...(this.#disk.checkpoint?.rows ?? [])]
-    take(rows.map(([key, sealed]) => openRecord(key, sealed)))
-    return this.start()
+    const { checkpoint } = this.#disk
+    if (checkpoint !== undefined) take(recordsOf(checkpoint))
+    return checkpoint?.start
   }
 
   async write(start: LogStart, changes: readonly RecordChange[]): Promise<void> {
@@ -50,7 +57,7 @@ export class MemoryRecordStore implements RecordStore {
       else rows.set(key, sealRecord(key, value))
     }
     this.#writing = true
-    await this.#disk.synced(() => {
+    await this.#disk.synced('checkpoint', () => {
       this.#disk.checkpoint = { start, rows }
     })
     this.#writing = false
@@ -74,13 +81,16 @@ class MemorySnapshotSource implements SnapshotSource {
   constructor({ start, rows }: MemoryCheckpoint) {
     this.start = start
     let builder = new ChunkBuilder()
+    let room = ROWS_PER_CHUNK
     let totals = NO_RECORDS
     for (const row of rows) {
-      if (!builder.add(row)) {
+      if (room === 0 || !builder.add(row)) {
         this.#chunks.push(builder.finish(start, this.#chunks.length))
         builder = new ChunkBuilder()
         builder.add(row)
+        room = ROWS_PER_CHUNK
       }
+      room--
       totals = plus(totals, checksumOf(row[1]))
     }
     if (!builder.isEmpty) this.#chunks.push(builder.finish(start, this.#chunks.length))
