@@ -6,6 +6,8 @@ import { encodeChange } from './record-codec.js'
 /** Records encoded at a time: a millisecond or two, and then the others' turn. */
 const SLICE_RECORDS = 1_000
 const SLICE_PAUSE_MS = 1
+/** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
+const KEPT_MAX = 16
 
 interface UnderWay {
   readonly machine: Machine
@@ -15,6 +17,8 @@ interface UnderWay {
 }
 
 export interface CheckpointerHandlers {
+  /** A follower will need the log from after this entry on. */
+  readonly neededFrom: () => LogIndex
   /** The log on disk begins after this index now. */
   readonly onForgotten: (index: LogIndex) => void
   readonly onFailed: (error: unknown) => void
@@ -23,7 +27,8 @@ export interface CheckpointerHandlers {
 /**
  * Writes down what has changed in the machine while the machine goes on (design §6): a slice at a time, then all of it as
  * one atomic change of the disk. The cost is that of what changed, not of what exists. The log before the checkpoint
- * before it is forgotten then: what followers that lag a little may need stays.
+ * before it is forgotten then: what followers that lag a little may need stays, and what those need who are being sent an
+ * older checkpoint.
  */
 export class Checkpointer {
   readonly #disk: NodeDisk
@@ -34,8 +39,8 @@ export class Checkpointer {
   #underWay: UnderWay | undefined
   #writing = false
   #paused = false
-  /** The newest checkpoint. */
-  #newest: LogStart | undefined
+  /** The checkpoints behind which the log is still there; the newest is the last. */
+  #kept: readonly LogStart[]
   #settled: Promise<void> = Promise.resolve()
   #persistedIndex: LogIndex = 0
   #stopped = false
@@ -46,7 +51,8 @@ export class Checkpointer {
     this.#intervalBytes = intervalBytes
     this.#clock = clock
     this.#handlers = handlers
-    this.#newest = disk.records.start()
+    const newest = disk.records.start()
+    this.#kept = newest === undefined ? [] : [newest]
   }
 
   /** An entry of so many bytes has been applied to `machine`, whose place in the log `start` tells. */
@@ -80,7 +86,7 @@ export class Checkpointer {
     this.#paused = false
     if (restored !== undefined) {
       this.#underWay = undefined
-      this.#newest = restored
+      this.#kept = [restored]
       this.#bytes = 0
     }
     this.#writeIfReady()
@@ -120,13 +126,17 @@ export class Checkpointer {
 
   async #write({ start, changes }: UnderWay): Promise<void> {
     await this.#disk.records.write(start, changes)
-    const before = this.#newest
-    this.#newest = start
-    if (before !== undefined && !this.#stopped) {
-      await this.#disk.log.compact(before)
-      this.#handlers.onForgotten(before.index)
-    }
+    this.#kept = [...this.#kept, start]
+    if (!this.#stopped) await this.#forget()
     this.#writing = false
     this.#underWay = undefined
+  }
+  async #forget(): Promise<void> {
+    const neededFrom = this.#kept.length > KEPT_MAX ? Infinity : this.#handlers.neededFrom()
+    const place = this.#kept.filter(({ index }, k) => k < this.#kept.length - 1 && index <= neededFrom).at(-1)
+    if (place === undefined) return
+    this.#kept = this.#kept.filter(({ index }) => index >= place.index)
+    await this.#disk.log.compact(place)
+    this.#handlers.onForgotten(place.index)
   }
 }

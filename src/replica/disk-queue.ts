@@ -10,6 +10,7 @@ export class DiskQueue {
   readonly #handlers: DiskHandlers
   #next: Write | undefined
   #writing = false
+  #failed = false
   #newest = 0
   #durable = 0
   #held: { after: number; messages: readonly Outgoing[] }[] = []
@@ -26,7 +27,7 @@ export class DiskQueue {
 
   /** Resolves when all that was pushed is on disk, or will never be. */
   idle(): Promise<void> {
-    if (!this.#writing) return Promise.resolve()
+    if (!this.#writing || this.#failed) return Promise.resolve()
     return new Promise((resolve) => this.#awaitingIdle.push(resolve))
   }
 
@@ -51,6 +52,7 @@ export class DiskQueue {
     this.#store.write(write).then(
       () => this.#done(write.id),
       (error: unknown) => {
+        this.#failed = true
         this.#handlers.failed(error)
         this.#tellIdle()
       },

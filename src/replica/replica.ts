@@ -105,6 +105,7 @@ export class Replica {
       failed: onFailed,
     })
     this.#checkpoints = new Checkpointer(disk, checkpointBytes, clock, {
+      neededFrom: () => this.#sender.oldestIndex,
       onForgotten: (index) => this.#input({ kind: 'compact', index }),
       onFailed,
     })
@@ -142,12 +143,15 @@ export class Replica {
   }
 
   /**
-   * Hands leadership to the follower that is furthest (thesis §3.10), if this node leads. Resolves when it no longer does,
-   * or after a second.
+   * Hands leadership to the follower in reach that is furthest (thesis §3.10), if this node leads. Resolves when it no
+   * longer does, or after a second.
    */
   handOver(): Promise<void> {
-    const { raft, clock } = this.#parts
-    const heirs = raft.progress().filter(({ id }) => isVoter(this.#status.config, id))
+    const { raft, clock, transport } = this.#parts
+    const connected = transport.connected()
+    const heirs = raft
+      .progress()
+      .filter(({ id, snapshot }) => isVoter(this.#status.config, id) && connected.has(id) && !snapshot)
     const heir = heirs.sort((a, b) => b.match - a.match)[0]
     if (heir === undefined) return Promise.resolve()
     return new Promise((resolve) => {
@@ -165,8 +169,7 @@ export class Replica {
     this.#stopped = true
     this.#reads.refuseAll()
     this.#sender.stop()
-    await this.#checkpoints.stop()
-    await this.#disk.idle()
+    await Promise.all([this.#receiver.stop(), this.#checkpoints.stop(), this.#disk.idle()])
   }
 
   /** From a peer's stream. */
@@ -207,6 +210,7 @@ export class Replica {
   }
 
   #input(input: Input): void {
+    if (this.#stopped) return
     this.#inputs.push(input)
     this.#turnSoon()
   }
@@ -268,6 +272,7 @@ export class Replica {
     this.#stampedAt = 0
     this.#chunks = []
     this.#chunkBytes = 0
+    this.#sender.stop()
   }
 
   /** Stamps and proposes what has gathered, once the disk is free: the next entry is as large as the last was slow. */
@@ -343,14 +348,26 @@ export class Replica {
    * before its last write until it is told, so that nothing of the old log comes after.
    */
   async #install(staging: Staging): Promise<void> {
+    await this.#checkpoints.pause()
     this.#installing = true
-    await Promise.all([this.#disk.idle(), this.#checkpoints.pause()])
+    await this.#standStill()
     const wanted = !this.#stopped && this.#parts.raft.wants(staging.start)
     if (wanted) await this.#restore(staging)
     else await staging.abandon()
     this.#checkpoints.resume(wanted ? staging.start : undefined)
     this.#installing = false
     this.#turnSoon()
+  }
+
+  /** Resolves when Raft has no write under way, and knows it. To hear of one may make it ask for another. */
+  async #standStill(): Promise<void> {
+    do {
+      await this.#disk.idle()
+      const isWritten = ({ kind }: Input): boolean => kind === 'written'
+      const written = this.#inputs.filter(isWritten)
+      this.#inputs = this.#inputs.filter((input) => !isWritten(input))
+      if (written.length > 0) this.#carryOut(this.#parts.raft.step(written))
+    } while (this.#disk.busy && !this.#stopped)
   }
 
   async #restore(staging: Staging): Promise<void> {
@@ -362,7 +379,7 @@ export class Replica {
     this.#appliedIndex = staging.start.index
     this.#appliedAtMs = clock.nowMs()
     this.#inputs.unshift({ kind: 'restored', start: staging.start })
-    this.#handlers?.onRestored()
+    if (!this.#stopped) this.#handlers?.onRestored()
   }
 
   #fail(error: unknown): void {

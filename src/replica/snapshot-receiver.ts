@@ -17,6 +17,7 @@ export class SnapshotReceiver {
   #staging: Staging | undefined
   /** One thing at a time; what comes meanwhile is dropped, and will be offered again. */
   #busy = false
+  #settled: Promise<void> = Promise.resolve()
 
   constructor(records: RecordStore, transport: Transport, handlers: SnapshotReceiverHandlers) {
     this.#records = records
@@ -40,13 +41,22 @@ export class SnapshotReceiver {
     const staging = this.#staging
     if (staging === undefined || staging.start.index !== index) return
     this.#do(async () => {
+      const expected = staging.next
       try {
         await staging.put(data)
       } catch (error) {
         if (!(error instanceof DamagedSnapshotError)) throw error
       }
-      await this.#goOn(from, staging)
+      // Whoever asks again for each copy of a chunk gets ever more copies; what is missing will be offered again.
+      if (staging.next !== expected) await this.#goOn(from, staging)
     })
+  }
+
+  /** Resolves when nothing is under way any more; what is not whole goes. Nothing may be offered after that. */
+  async stop(): Promise<void> {
+    await this.#settled
+    this.#do(async () => this.#staging?.abandon())
+    await this.#settled
   }
 
   async #goOn(from: NodeId, staging: Staging): Promise<void> {
@@ -71,7 +81,7 @@ export class SnapshotReceiver {
   #do(action: () => Promise<void>): void {
     if (this.#busy) return
     this.#busy = true
-    action().then(
+    this.#settled = action().then(
       () => {
         this.#busy = false
       },

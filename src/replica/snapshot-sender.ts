@@ -1,5 +1,5 @@
 import type { LogIndex, NodeId } from '../../raft/index.js'
-import type { Clock, RecordStore, SnapshotSource, Timer, Transport } from './ports.js'
+import type { Clock, RecordStore, SnapshotChunk, SnapshotSource, Timer, Transport } from './ports.js'
 
 /** A receiver that says nothing for so long is asked again, and after a few times left to Raft, which will ask anew. */
 const PATIENCE_MS = 1_000
@@ -9,6 +9,8 @@ interface Sending {
   readonly source: SnapshotSource
   timer: Timer | undefined
   attempts: number
+  /** Chunks read so far. */
+  read: number
   /** A chunk is being read. */
   busy: boolean
 }
@@ -22,6 +24,7 @@ export class SnapshotSender {
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #onEnded: (peer: NodeId) => void
+  readonly #opening = new Set<NodeId>()
   readonly #sending = new Map<NodeId, Sending>()
 
   constructor(records: RecordStore, transport: Transport, clock: Clock, onEnded: (peer: NodeId) => void) {
@@ -31,16 +34,23 @@ export class SnapshotSender {
     this.#onEnded = onEnded
   }
 
-  /** Rejects never: `onEnded` is called in any case. */
+  /** The oldest snapshot under way ends with this entry: whoever gets it needs the log from there on. Infinity: none. */
+  get oldestIndex(): LogIndex {
+    return Math.min(...[...this.#sending.values()].map(({ source }) => source.start.index))
+  }
+
+  /** Rejects never: `onEnded` is called in any case but after `stop`. */
   async send(peer: NodeId): Promise<void> {
     if (this.#sending.has(peer)) return
+    this.#opening.add(peer)
     try {
       const source = await this.#records.openSnapshot()
-      const sending: Sending = { source, timer: undefined, attempts: 0, busy: false }
+      if (!this.#opening.delete(peer)) return await source.close()
+      const sending: Sending = { source, timer: undefined, attempts: 0, read: 0, busy: false }
       this.#sending.set(peer, sending)
       this.#offer(peer, sending)
     } catch {
-      this.#onEnded(peer)
+      if (this.#opening.delete(peer)) this.#onEnded(peer)
     }
   }
 
@@ -52,14 +62,16 @@ export class SnapshotSender {
     else if (!sending.busy) void this.#sendChunk(peer, sending, sequence)
   }
 
+  /** This node leads no more: who needs a snapshot is the next leader's to know. */
   stop(): void {
+    this.#opening.clear()
     for (const [peer, sending] of this.#sending) this.#end(peer, sending)
   }
 
   async #sendChunk(peer: NodeId, sending: Sending, sequence: number): Promise<void> {
     sending.busy = true
     try {
-      const { data } = await sending.source.chunk(sequence)
+      const { data } = await read(sending, sequence)
       sending.busy = false
       sending.attempts = 0
       if (this.#sending.get(peer) !== sending) return
@@ -91,4 +103,11 @@ export class SnapshotSender {
     sending.source.close().catch(() => undefined)
     this.#onEnded(peer)
   }
+}
+
+/** Whoever has the first chunks from an earlier sending goes on after them, but a source is read from its beginning. */
+async function read(sending: Sending, sequence: number): Promise<SnapshotChunk> {
+  while (sending.read < sequence) await sending.source.chunk(sending.read++)
+  sending.read = Math.max(sending.read, sequence + 1)
+  return sending.source.chunk(sequence)
 }

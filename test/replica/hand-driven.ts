@@ -16,6 +16,8 @@ export interface Circumstances {
   readonly tickMs?: number
   readonly firstNumber?: number
   readonly checkpointBytes?: number
+  /** In [0, 1). */
+  readonly random?: () => number
 }
 
 /** Where the items of a node go. */
@@ -84,10 +86,11 @@ export class HandDrivenNode {
       tickMs = 10,
       firstNumber = 1,
       checkpointBytes = 8 * 1024 * 1024,
+      random = () => 0,
     } = this.#circumstances
     const disk = this.#failing(this.disk.open())
     const firstMembers = { voters, outgoing: [], learners: [] }
-    const { raft, machine } = await recover(disk, { ...RAFT_DEFAULTS, id }, firstMembers, () => 0)
+    const { raft, machine } = await recover(disk, { ...RAFT_DEFAULTS, id }, firstMembers, random)
     const transport = this.#transport()
     this.replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
     this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber })

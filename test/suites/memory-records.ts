@@ -77,6 +77,8 @@ export class MemoryRecordStore implements RecordStore {
 class MemorySnapshotSource implements SnapshotSource {
   readonly start: LogStart
   readonly #chunks: SnapshotChunk[] = []
+  /** How many were given, as in LevelDB, where a chunk begins where the one before it ended. */
+  #given = 0
 
   constructor({ start, rows }: MemoryCheckpoint) {
     this.start = start
@@ -99,7 +101,8 @@ class MemorySnapshotSource implements SnapshotSource {
 
   async chunk(sequence: number): Promise<SnapshotChunk> {
     const chunk = this.#chunks[sequence]
-    assert(chunk !== undefined, 'chunks are had in order', { sequence })
+    assert(chunk !== undefined && sequence <= this.#given, 'chunks are had in order', { sequence })
+    this.#given = Math.max(this.#given, sequence + 1)
     return chunk
   }
 
