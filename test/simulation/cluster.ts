@@ -60,6 +60,11 @@ export interface Fuse {
   readonly then: () => void
 }
 
+/** The log between two checkpoints, and what comes until the next is there. */
+const KEPT_INTERVALS_MAX = 3
+/** What a log grows by while a slow disk takes in a checkpoint. */
+const SLOW_DISK_BYTES = 16_000
+
 /** A machine: what stays when its process dies. */
 interface Site {
   readonly id: NodeId
@@ -84,6 +89,7 @@ export class Cluster implements NodeWitness {
   /** Snapshots that took the place of a log. */
   leaps = 0
   crashesByFuse = 0
+  checkpoints = 0
 
   constructor(size: number, parts: ClusterParts) {
     this.#parts = parts
@@ -240,6 +246,22 @@ export class Cluster implements NodeWitness {
     }
   }
 
+  /** Once nothing has happened for a while: what is on the disks is of the size of the state, not of its history. */
+  checkBounds(): void {
+    const { history, tuning } = this.#parts
+    const max = KEPT_INTERVALS_MAX * tuning.checkpointBytes + SLOW_DISK_BYTES
+    for (const { id, disk } of this.#sites.values()) {
+      const bytes = disk.entries.reduce((sum, { payload }) => sum + payload.length, 0)
+      if (bytes > max) history.broken('the log stays bounded', { node: id, bytes, max })
+    }
+  }
+
+  /** All at once, as by a power cut. */
+  restartAll(): void {
+    for (const id of this.ids) this.crash(id)
+    for (const id of this.ids) this.start(id)
+  }
+
   #fragile(site: Site, transport: Transport): Transport {
     const send = (to: NodeId, item: PeerItem): void => {
       transport.send(to, item)
@@ -272,6 +294,7 @@ export class Cluster implements NodeWitness {
       const site = this.#sites.get(id)!
       const { syncMs, process } = site
       this.#parts.world.plan(random.between(syncMs.min, syncMs.max), () => process?.take(done))
+      if (what === 'checkpoint') this.checkpoints++
       this.#burn(site, what)
     }
     return {

@@ -132,14 +132,16 @@ export class Faults {
 
   /** In the midst of what a step has to send, of a snapshot on either side, of any change of the disk. */
   #crashAmidst(): void {
+    this.#crashAt(this.#target(), this.#parts.random.pick(EFFECTS), 4)
+  }
+
+  #crashAt(id: NodeId, effect: Effect, countMax: number): void {
     const { cluster, random } = this.#parts
-    const id = this.#target()
-    const effect = random.pick(EFFECTS)
     const then = (): void => {
       if (random.chance(0.5)) this.#parts.world.plan(random.between(1, 50), () => cluster.start(id))
       else this.#during(() => cluster.start(id))
     }
-    cluster.crashAt(id, { effect, count: random.integer(1, 4), then })
+    cluster.crashAt(id, { effect, count: random.integer(1, countMax), then })
   }
 
   /**
@@ -151,10 +153,20 @@ export class Faults {
     const id = this.#target()
     const lastsMs = random.between(1_000, 5_000)
     this.#leave(id, lastsMs)
-    if (random.chance(0.5)) return
-    world.plan(lastsMs + random.exponential(200), () => {
-      if (!this.#over) this.#leave(id, random.between(500, 3_000))
-    })
+    const once = random.pick([this.#leaveAgain, this.#crashByHalves, (): void => undefined])
+    world.plan(lastsMs + random.exponential(100), () => !this.#over && once.call(this, id))
+  }
+
+  #leaveAgain(id: NodeId): void {
+    this.#leave(id, this.#parts.random.between(500, 3_000))
+  }
+
+  /** When about half of a snapshot is sent, the receiver goes, or perhaps the sender. */
+  #crashByHalves(id: NodeId): void {
+    const { cluster, random } = this.#parts
+    const effect = random.pick<Effect>(['snapshot', 'install'])
+    const victim = effect === 'snapshot' ? random.pick([id, cluster.leader?.id ?? id]) : id
+    this.#crashAt(victim, effect, effect === 'snapshot' ? 6 : 1)
   }
 
   #leave(id: NodeId, lastsMs: number): void {

@@ -43,6 +43,9 @@ describe('the simulation', () => {
       'read',
       'expiries',
       'elections',
+      'checkpoints',
+      'leaps',
+      'crashesByFuse',
     ])
       assert.ok(totals[what]! > 0, `${what} comes to pass: ${JSON.stringify(totals)}`)
   })
@@ -53,6 +56,12 @@ describe('the simulation finds a defect', () => {
     const createDisk: Seams['createDisk'] = (options) => new ForgetfulDisk(options)
     const breach = await firstBreach({ createDisk }, 40, 20_000)
     assert.match(breach, /^(invariant|state machine safety|P8)/)
+  })
+
+  it('a disk that can be left with a new checkpoint and the old log (P8)', async () => {
+    const createDisk: Seams['createDisk'] = (options) => new TearingDisk(options)
+    const breach = await firstBreach({ createDisk }, 60, 20_000)
+    assert.match(breach, /^invariant/)
   })
 
   it('a network that gets the terms of entries wrong', async () => {
@@ -83,6 +92,26 @@ class ForgetfulDisk extends MemoryDisk {
     if (this.#before === undefined) return
     Object.assign(this, this.#before)
     this.#before = undefined
+  }
+}
+
+/** A crash finds the installation of a snapshot half done. */
+class TearingDisk extends MemoryDisk {
+  #crashing = false
+
+  override synced(what: DiskChange, change: () => void): Promise<void> {
+    if (what !== 'install') return super.synced(what, change)
+    return super.synced(what, () => {
+      const { start, entries } = this
+      change()
+      if (this.#crashing) Object.assign(this, { start, entries })
+    })
+  }
+
+  override crash(): void {
+    this.#crashing = true
+    super.crash()
+    this.#crashing = false
   }
 }
 

@@ -224,6 +224,20 @@ export class Simulation {
     this.#checkEqual()
     if (this.#cluster.elections > elections)
       this.#history.broken('P10 availability: an election though all is well', { elections })
+    this.#cluster.checkBounds()
+    await this.#restartAll()
+  }
+
+  /** What the disks have comes to what the nodes were. */
+  async #restartAll(): Promise<void> {
+    const before = describeMachine(this.#cluster.leader!.replica.machine)
+    this.#cluster.restartAll()
+    await this.#demand('P8 durability: after a restart all is as it was', LEADER_WITHIN_MS, () => {
+      const { running } = this.#cluster
+      const isSame = (): boolean =>
+        running.every(({ replica }) => describeMachine(replica.machine) === before)
+      return this.#isLed() && this.#isSettled() && isSame()
+    })
   }
 
   async #demand(what: string, withinMs: number, isDone: () => boolean): Promise<void> {
@@ -343,6 +357,7 @@ export class Simulation {
       elections: this.#cluster.elections,
       leaps: this.#cluster.leaps,
       faults: faults.count,
+      checkpoints: this.#cluster.checkpoints,
       crashesByFuse: this.#cluster.crashesByFuse,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }

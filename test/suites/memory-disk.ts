@@ -58,9 +58,10 @@ export class MemoryDisk {
     this.#user = undefined
   }
 
-  /** Resolves when `change` is made and will survive a crash. */
+  /** Resolves when `change` is made and will survive a crash; never, and without effect, if the process is dead. */
   synced(what: DiskChange, change: () => void): Promise<void> {
     const unsynced = this.#unsynced
+    if (this.#user === undefined) return new Promise(() => undefined)
     unsynced.add(change)
     return new Promise((resolve) =>
       this.#options.sync(() => {
