@@ -154,6 +154,7 @@ export class Cluster implements NodeWitness {
     this.#gone(site)
   }
 
+  /** It stays lit through crashes of other causes. */
   crashAt(id: NodeId, fuse: Fuse): void {
     this.#sites.get(id)!.fuse = fuse
   }
@@ -275,12 +276,12 @@ export class Cluster implements NodeWitness {
     if (fuse?.effect !== effect || --fuse.count > 0) return
     this.#parts.history.note(hostOf(site.id), `in the midst of: ${effect}`)
     this.crashesByFuse++
+    site.fuse = undefined
     this.crash(site.id)
     fuse.then()
   }
 
   #gone(site: Site): void {
-    site.fuse = undefined
     site.stopping = false
     site.node = undefined
     site.process = undefined

@@ -55,6 +55,7 @@ export class Faults {
   readonly #fairWeathers: readonly Weather[]
   readonly #usualWildness: WildNetwork | undefined
   #storms = 0
+  #awayUntilMs = 0
   #over = false
   count = 0
 
@@ -75,7 +76,6 @@ export class Faults {
     const ofNodes = [
       this.#crash,
       this.#crashAmidst,
-      this.#crashAmidst,
       this.#away,
       this.#powerCut,
       this.#orderlyStop,
@@ -87,7 +87,10 @@ export class Faults {
       this.#slowDisk,
       this.#storm,
     ]
-    const all = random.pick([ofClients, ofNodes, [...ofClients, ...ofNodes]]).map((kind) => kind.bind(this))
+    const ofDisks = [this.#away, this.#crashAmidst, this.#orderlyStop, this.#slowDisk]
+    const all = random
+      .pick([ofClients, ofNodes, ofDisks, [...ofClients, ...ofNodes]])
+      .map((kind) => kind.bind(this))
     const some = random.some(all, random.pick([0.2, 0.5, 0.9]))
     this.#kinds = some.length === 0 ? [random.pick(all)] : some
     this.#next()
@@ -149,23 +152,26 @@ export class Faults {
    * goes again, and another snapshot follows, or meets the first.
    */
   #away(): void {
-    const { world, random } = this.#parts
+    const { world, random, cluster } = this.#parts
+    // The others go on only if all of them are there.
+    if (this.#awayUntilMs > world.nowMs || cluster.running.length < cluster.ids.length) return
     const id = this.#target()
     const lastsMs = random.between(1_000, 5_000)
+    this.#awayUntilMs = world.nowMs + lastsMs
     this.#leave(id, lastsMs)
-    const once = random.pick([this.#leaveAgain, this.#crashByHalves, (): void => undefined])
-    world.plan(lastsMs + random.exponential(100), () => !this.#over && once.call(this, id))
+    if (random.chance(0.5)) this.#crashByHalves(id)
+    else world.plan(lastsMs + random.exponential(100), () => !this.#over && this.#leaveAgain(id))
   }
 
   #leaveAgain(id: NodeId): void {
     this.#leave(id, this.#parts.random.between(500, 3_000))
   }
 
-  /** When about half of a snapshot is sent, the receiver goes, or perhaps the sender. */
+  /** When it is back and gets a snapshot, the receiver crashes in the midst of it, or the sender. */
   #crashByHalves(id: NodeId): void {
     const { cluster, random } = this.#parts
-    const effect = random.pick<Effect>(['snapshot', 'install'])
-    const victim = effect === 'snapshot' ? random.pick([id, cluster.leader?.id ?? id]) : id
+    const effect = random.pick<Effect>(['snapshot', 'install', 'install'])
+    const victim = effect === 'install' ? id : random.pick([id, cluster.leader?.id ?? id])
     this.#crashAt(victim, effect, effect === 'snapshot' ? 6 : 1)
   }
 

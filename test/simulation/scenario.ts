@@ -65,7 +65,7 @@ function drawTuning(random: Random): NodeTuning {
   const appendBytesMax = random.pick([100, 2_000, RAFT_DEFAULTS.appendBytesMax])
   const inflightBytesMax = random.chance(0.5) ? appendBytesMax : RAFT_DEFAULTS.inflightBytesMax
   const pendingReadsMax = random.pick([2, RAFT_DEFAULTS.pendingReadsMax])
-  const checkpointBytes = random.pick([300, 1_000, 5_000, 20_000])
+  const checkpointBytes = random.pick([200, 500, 1_500, 5_000])
   const disconnectTicks = random.pick([1, RAFT_DEFAULTS.disconnectTicks])
   return {
     tickMs,

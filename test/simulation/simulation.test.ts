@@ -95,23 +95,22 @@ class ForgetfulDisk extends MemoryDisk {
   }
 }
 
-/** A crash finds the installation of a snapshot half done. */
+/** Of an installation the checkpoint is on the disk, while the log that goes is in a cache until the next sync. */
 class TearingDisk extends MemoryDisk {
-  #crashing = false
+  #before: Pick<MemoryDisk, 'start' | 'entries'> | undefined
 
   override synced(what: DiskChange, change: () => void): Promise<void> {
-    if (what !== 'install') return super.synced(what, change)
     return super.synced(what, () => {
       const { start, entries } = this
       change()
-      if (this.#crashing) Object.assign(this, { start, entries })
+      this.#before = what === 'install' ? { start, entries } : undefined
     })
   }
 
   override crash(): void {
-    this.#crashing = true
     super.crash()
-    this.#crashing = false
+    Object.assign(this, this.#before)
+    this.#before = undefined
   }
 }
 
