@@ -91,11 +91,15 @@ describe('checkpoints', () => {
 
   it('never run ahead of the log of their own node, though others have committed more', async () => {
     const node = await HandDrivenNode.start({ voters: [1, 2, 3], checkpointBytes: 100 })
+    let begun = 0
+    node.onCheckpoint = async () => {
+      begun++
+    }
     node.diskStalled = true
     node.hears(2, appendOf(10))
     await node.clock.pass(100)
     assert.equal(node.replica.appliedIndex, 10, 'what is committed is applied')
-    assert.equal(checkpointIndex(node), undefined)
+    assert.equal(begun, 0)
     node.diskStalled = false
     await node.sync()
     await node.clock.pass(100)
