@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import type { NodeProcess } from '../../scripts/cluster/node-process.js'
@@ -18,6 +21,12 @@ const WORKERS = 200
 const TTL_MS = 60_000
 const CATCH_UP_MS = 30_000
 const HELD = 300
+const ROUNDS = 4
+const MIB_PER_ROUND = 15
+/** The log between three checkpoints, twice that in what LevelDB has yet to clear away, and its buffers. */
+const DISK_MIB_MAX = 40
+/** What garbage waits to be collected differs from time to time. */
+const RSS_GROWTH_MIB_MAX = 60
 
 /** Locks taken and released by so many workers at once, until the log has grown by about so much. */
 async function churn(keeper: Keeper, mib: number): Promise<void> {
@@ -130,6 +139,51 @@ test('clients of a follower that leaps ahead ask again, and each gets its answer
   }
   assert.equal(new Set(locks.map(({ token }) => token)).size, 100)
 })
+
+test('endless taking and releasing leaves a node as small as it was', { timeout: 240_000 }, async (t) => {
+  await using cluster = await LocalCluster.start(SMALL)
+  await using keeper = await connect(cluster.addresses, { ttlMs: TTL_MS })
+  const settled = await afterChurn(cluster, keeper)
+  for (let round = 1; round <= ROUNDS; round++) {
+    const { diskMib, rssMib } = await afterChurn(cluster, keeper)
+    t.diagnostic(
+      `after ${(round + 1) * MIB_PER_ROUND} MiB of log: ${diskMib} MiB on disk, ${rssMib} MiB of memory`,
+    )
+    assert.ok(diskMib <= DISK_MIB_MAX, `${diskMib} MiB on disk`)
+    assert.ok(
+      rssMib <= settled.rssMib + RSS_GROWTH_MIB_MAX,
+      `${settled.rssMib} MiB of memory became ${rssMib}`,
+    )
+  }
+})
+
+/** Of the largest node. */
+async function afterChurn(
+  cluster: LocalCluster,
+  keeper: Keeper,
+): Promise<{ diskMib: number; rssMib: number }> {
+  await churn(keeper, MIB_PER_ROUND)
+  const sizes = await Promise.all(
+    cluster.nodes.map(async ({ id, pid }) => ({
+      diskMib: await mibIn(cluster.dataDirectory(id)),
+      rssMib: Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)])) / 1024,
+    })),
+  )
+  const largest = (key: 'diskMib' | 'rssMib') => Math.round(Math.max(...sizes.map((size) => size[key])))
+  return { diskMib: largest('diskMib'), rssMib: largest('rssMib') }
+}
+
+/** LevelDB renames and removes files meanwhile. */
+async function mibIn(directory: string): Promise<number> {
+  const files = await readdir(directory, { recursive: true })
+  const sizes = await Promise.all(
+    files.map(async (file) => {
+      const found = await stat(join(directory, file)).catch(() => undefined)
+      return found?.isFile() ? found.size : 0
+    }),
+  )
+  return sizes.reduce((sum, bytes) => sum + bytes, 0) / (1024 * 1024)
+}
 
 test('all nodes killed at once come back with what was held, the same tokens, and what was answered', {
   timeout: 180_000,
