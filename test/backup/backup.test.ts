@@ -137,6 +137,12 @@ describe('a backup', () => {
     await assert.rejects(restoreBackup(file, target(5)), UnusableDirectoryError, 'nor over a restored node')
   })
 
+  it('is not taken for a new node when the restore was cut short before its database was in place', async () => {
+    await restoreBackup(file, target(7))
+    await rm(join(place(7), 'db'), { recursive: true })
+    await assert.rejects(load(7), /this node has acknowledged writes, and the database 'db' is gone/)
+  })
+
   it('is refused, and nothing written, whatever byte of it is flipped', async () => {
     const content = await readFile(file)
     const damagedFile = join(directory, 'flipped')
