@@ -2,11 +2,12 @@ import { Command, Option } from 'commander'
 import { loadClusterConfig, nodeConfig } from '../platform/config.js'
 import { LOG_LEVELS, type LogLevel } from '../platform/logger.js'
 import { version } from '../platform/version.js'
-import { addresses, DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
+import { address, addresses, DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
 import { devConfig } from './dev.js'
 import { HELP } from './help.js'
 import { runUnderLock } from './lock.js'
 import { showLocks } from './locks.js'
+import { addMember, promoteMember, removeMember, showMembers, transferLeadership } from './members.js'
 import { runNode } from './run-node.js'
 import { showStatus } from './status.js'
 
@@ -37,7 +38,17 @@ export function createProgram(finish: Finish): Command {
   program.commandsGroup('Look inside:')
   addStatus(program, finish)
   addLocks(program, finish)
+  program.commandsGroup('Operate the cluster:')
+  addMembers(program, finish)
+  addTransfer(program, finish)
   return program
+}
+
+interface ServeOptions {
+  readonly config: string
+  readonly node: number
+  readonly join?: boolean
+  readonly logLevel: LogLevel
 }
 
 function addServe(program: Command, finish: Finish): void {
@@ -47,10 +58,11 @@ function addServe(program: Command, finish: Finish): void {
     .description('Runs one node of a cluster in the foreground.')
     .requiredOption('--config <file>', 'the cluster file; see cluster-configs/')
     .requiredOption('--node <id>', 'which node of that file this is', wholeNumber(1, 65_535))
+    .option('--join', 'start empty, and wait to be added to a cluster that runs')
     .addOption(logLevelOption('info'))
     .addHelpText('after', HELP.serve)
-    .action(async ({ config, node, logLevel }: { config: string; node: number; logLevel: LogLevel }) => {
-      finish(await runNode(nodeConfig(loadClusterConfig(config), node), logLevel))
+    .action(async ({ config, node, join = false, logLevel }: ServeOptions) => {
+      finish(await runNode(nodeConfig(loadClusterConfig(config, join), node), logLevel))
     })
 }
 
@@ -125,6 +137,76 @@ function addLocks(program: Command, finish: Finish): void {
     })
 }
 
+const nodeId = wholeNumber(1, 65_535)
+
+function addMembers(program: Command, finish: Finish): void {
+  const members = program
+    .command('members')
+    .summary('show the members; add, promote and remove them')
+    .description('Shows the members of the cluster as its leader sees them, or changes them.')
+    .option('--json', 'one JSON object instead of a table')
+    .addOption(connectOption())
+    .enablePositionalOptions()
+    .addHelpText('after', HELP.members)
+    .action(async ({ json = false }: { json?: boolean }, self: Command) => {
+      await showMembers(addressesOf(self), json)
+      finish(0)
+    })
+  members
+    .command('add')
+    .summary('take a node in')
+    .description('Takes in a node that was started with --join; when it has caught up, it gets a vote.')
+    .argument('<id>', 'its id, which no node of this cluster ever had', nodeId)
+    .argument('<peer>', 'host:port where the other nodes reach it', address)
+    .argument('<client>', 'host:port where clients reach it', address)
+    .option('--learner', 'give it no vote yet; see "members promote"')
+    .addOption(connectOption())
+    .action(
+      async (id: number, peerAddress: string, clientAddress: string, options: AddOptions, self: Command) => {
+        await addMember(addressesOf(self), { id, peerAddress, clientAddress }, options.learner ?? false)
+        finish(0)
+      },
+    )
+  members
+    .command('promote')
+    .summary('give a learner a vote')
+    .description('Gives a vote to a learner that has caught up.')
+    .argument('<id>', 'which node', nodeId)
+    .addOption(connectOption())
+    .action(async (id: number, _: object, self: Command) => {
+      await promoteMember(addressesOf(self), id)
+      finish(0)
+    })
+  members
+    .command('remove')
+    .summary('take a node out')
+    .description('Takes a node out of the cluster, dead or alive; it may be the leader.')
+    .argument('<id>', 'which node', nodeId)
+    .addOption(connectOption())
+    .action(async (id: number, _: object, self: Command) => {
+      await removeMember(addressesOf(self), id)
+      finish(0)
+    })
+}
+
+interface AddOptions {
+  readonly learner?: boolean
+}
+
+function addTransfer(program: Command, finish: Finish): void {
+  program
+    .command('transfer')
+    .summary('let another node lead')
+    .description('Hands leadership to another node, without a failed request.')
+    .argument('[id]', 'which node (default: the one that has most of the log)', nodeId)
+    .addOption(connectOption())
+    .addHelpText('after', HELP.transfer)
+    .action(async (id: number | undefined, _: object, self: Command) => {
+      await transferLeadership(addressesOf(self), id ?? 0)
+      finish(0)
+    })
+}
+
 /** It may stand before the command, where it has its default, or after it. */
 function connectOption(): Option {
   const description = 'host:port of the nodes, separated by commas; also from LOCKKEEPER_ADDRESSES'
@@ -137,7 +219,7 @@ function ttlOption(): Option {
 }
 
 function addressesOf(command: Command): string[] {
-  return command.opts().connect ?? command.parent?.opts().connect
+  return command.opts().connect ?? addressesOf(command.parent!)
 }
 
 function logLevelOption(level: LogLevel): Option {

@@ -4,10 +4,11 @@
  * them as it likes.
  */
 import type { ClaimId, Refused, SessionId, Verdict } from './command.js'
+import type { Member } from './members.js'
 import type { Claim } from './queues.js'
 import type { Session, Slot } from './sessions.js'
 
-export type Recorded = Session | Slot | Claim
+export type Recorded = Session | Slot | Claim | Member
 
 /** What the ledger notes on each thing. */
 export interface Bookkeeping {
@@ -30,7 +31,7 @@ export interface RecordChange {
 export const RECORD_FORMAT = 1
 export const SUMMARY_KEY = 'm'
 
-const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c' } as const
+const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c', member: 'n' } as const
 const ANSWER = { granted: 1, queued: 2, released: 3, cancelled: 4, refused: 5 } as const
 
 export function changeOf(thing: Recorded): RecordChange {
@@ -53,6 +54,8 @@ function fieldsOf(thing: Recorded): Fields {
       const { id, session, slot, seq, names, mode, label, token, since, waitLimit } = thing
       return [id, session, slot, seq, names, mode.kind, label, token ?? 0, since, waitLimit?.at ?? null]
     }
+    case 'member':
+      return [thing.id, thing.peer, thing.client]
   }
 }
 
@@ -85,11 +88,18 @@ export interface ClaimRecord {
   readonly waitUntil: number | undefined
 }
 
+export interface MemberRecord {
+  readonly id: number
+  readonly peer: string
+  readonly client: string
+}
+
 /** Records sorted by what they are of; throws if a key is none of ours. */
 export class RecordReader {
   readonly sessions: SessionRecord[] = []
   readonly slots: SlotRecord[] = []
   readonly claims: ClaimRecord[] = []
+  readonly members: MemberRecord[] = []
   summary: Fields = []
   readonly #refusals = new Map<string, Refused>()
 
@@ -103,6 +113,9 @@ export class RecordReader {
         break
       case KEY_PREFIX.claim:
         this.claims.push(toClaim(fields))
+        break
+      case KEY_PREFIX.member:
+        this.members.push(toMember(fields))
         break
       case SUMMARY_KEY:
         this.summary = fields
@@ -175,6 +188,10 @@ function toSession([id, key, ttlMs, label, openedAt, expiresAt]: Fields): Sessio
     openedAt: openedAt as number,
     expiresAt: expiresAt as number,
   }
+}
+
+function toMember([id, peer, client]: Fields): MemberRecord {
+  return { id: id as number, peer: peer as string, client: client as string }
 }
 
 function toClaim([id, session, slot, seq, names, mode, label, token, since, waitUntil]: Fields): ClaimRecord {

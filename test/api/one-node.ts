@@ -87,7 +87,7 @@ export class OneNode {
       data: join(directory, `${k + 1}`),
     }))
     const running = await startNode(
-      { ...nodes[0]!, clusterId: 'test', nodes, timing: DEFAULT_TIMING },
+      { ...nodes[0]!, clusterId: 'test', nodes, joins: false, timing: DEFAULT_TIMING },
       {
         logger: createLogger('silent', {}),
         onFatal: (error) => {
