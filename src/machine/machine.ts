@@ -130,7 +130,7 @@ export class Machine {
     this.claims.nextToken = nextToken!
     for (const session of sessions) this.sessions.restore(session)
     for (const slot of slots) this.sessions.restoreSlot(slot)
-    for (const member of members) this.members.restore(member)
+    if (members !== undefined) this.members.restore(members)
     this.claims.restoreAll(claims, (claim) => this.sessions.get(claim.session)!.claims.add(claim))
   }
 

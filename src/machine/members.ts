@@ -5,27 +5,29 @@
 import type { Describe, Forget, Refused, Verdict } from './command.js'
 import type { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
-import type { Bookkeeping, MemberRecord } from './records.js'
+import type { Bookkeeping } from './records.js'
 import { limitReached } from './refusals.js'
 
-export interface Member extends Bookkeeping {
-  readonly kind: 'member'
+export interface Member {
   readonly id: number
   /** 'host:port' for the other nodes. */
-  peer: string
+  readonly peer: string
   /** 'host:port' for clients. */
-  client: string
+  readonly client: string
 }
 
 const DESCRIBED: Verdict = { kind: 'described' }
 const FORGOTTEN: Verdict = { kind: 'forgotten' }
 
-export class Members {
-  readonly #ledger: Ledger
-  readonly #byId = new Map<number, Member>()
-
+/** One record, for there are few: a record for each would have a key that comes back after it went. */
+export class Members implements Bookkeeping {
+  readonly kind = 'members'
+  isRecorded = false
+  isGone = false
   /** Counts the changes, so that who looks again and again sees whether there is news. */
   revision = 0
+  readonly #ledger: Ledger
+  readonly #byId = new Map<number, Member>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
@@ -45,33 +47,26 @@ export class Members {
     if (known?.peer === peer && known.client === client) return DESCRIBED
     const noRoom = this.#checkRoom(known)
     if (noRoom !== undefined) return noRoom
-    this.revision++
-    const member = known ?? this.#add({ id: node, peer, client })
-    this.#ledger.touch(member)
-    member.peer = peer
-    member.client = client
+    this.#change(() => this.#byId.set(node, { id: node, peer, client }))
     return DESCRIBED
   }
 
   /** Whether or not it was known. */
   forget({ node }: Forget): Verdict {
-    const member = this.#byId.get(node)
-    if (member === undefined) return FORGOTTEN
-    this.revision++
-    this.#ledger.remove(member)
-    this.#byId.delete(node)
+    if (this.#byId.has(node)) this.#change(() => this.#byId.delete(node))
     return FORGOTTEN
   }
 
-  /** As it was recorded. */
-  restore(record: MemberRecord): void {
-    this.#add(record).isRecorded = true
+  /** As they were recorded. */
+  restore(members: readonly Member[]): void {
+    for (const member of members) this.#byId.set(member.id, member)
+    this.isRecorded = true
   }
 
-  #add({ id, peer, client }: MemberRecord): Member {
-    const member: Member = { kind: 'member', id, peer, client, isRecorded: false, isGone: false }
-    this.#byId.set(id, member)
-    return member
+  #change(change: () => void): void {
+    this.#ledger.touch(this)
+    this.revision++
+    change()
   }
 
   #checkRoom(known: Member | undefined): Refused | undefined {
