@@ -206,7 +206,10 @@ describe('a hello', () => {
   it('of anybody of its cluster is welcome to a node that is no member: who else could tell it', () => {
     const joining = { ...receiver, self: 4 }
     assert.equal(refusal({ ...hello, from: 9, to: 4, configIndex: 0 }, joining), undefined)
-    assert.match(refusal({ ...hello, from: 9, to: 4, clusterId: 'green' }, joining) ?? '', /of cluster 'green'/)
+    assert.match(
+      refusal({ ...hello, from: 9, to: 4, clusterId: 'green' }, joining) ?? '',
+      /of cluster 'green'/,
+    )
   })
 
   it('of an earlier version names no address', () => {

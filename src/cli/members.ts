@@ -103,7 +103,12 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'CONNECTED', cell: ({ connected }) => (connected ? 'yes' : 'no') },
 ]
 
-export function membersText({ leader, lastIndex, members, changing }: Omit<MembersSeen, 'leaderAddress'>): string {
+export function membersText({
+  leader,
+  lastIndex,
+  members,
+  changing,
+}: Omit<MembersSeen, 'leaderAddress'>): string {
   const rows = members.map((member) => ({
     ...member,
     role: member.id === leader ? 'leader' : member.voter ? 'voter' : 'learner',

@@ -89,15 +89,7 @@ export class Membership {
     const { config, lastIndex } = this.#status
     if (config.voters.includes(id)) throw new ChangeRefused('INVALID', `node ${id} is a voter already`)
     this.#mustBeMember(id)
-    const progress = this.#parts.replica.progress().find((follower) => follower.id === id)
-    const behind = lastIndex - (progress?.match ?? 0)
-    if (behind > BEHIND_MAX) {
-      const figures = `${behind} entries behind, ${BEHIND_MAX} are allowed`
-      throw new ChangeRefused(
-        'NOT_READY',
-        `node ${id} has yet to catch up (${figures}); wait, and see that it runs and can be reached`,
-      )
-    }
+    this.#mustBeCaughtUp(id, lastIndex)
     const voters = [...config.voters, id]
     this.#mustReachMajority(voters)
     const learners = config.learners.filter((learner) => learner !== id)
@@ -168,7 +160,9 @@ export class Membership {
   /** Also those that nobody described yet, since a node that joins may not have their configuration file. */
   async #describe(id: NodeId, addresses: Addresses): Promise<void> {
     const { directory, replica } = this.#parts
-    const unknown = directory.members().filter((member) => replica.machine.members.get(member.id) === undefined)
+    const unknown = directory
+      .members()
+      .filter((member) => replica.machine.members.get(member.id) === undefined)
     const described = [...unknown, { id, ...addresses }]
     await Promise.all(
       described
@@ -268,13 +262,21 @@ export class Membership {
           `node ${id} is a ${what} already; give a new node an id that no node ever had`,
         )
       }
-      const taken = [member.peer, member.client].find((own) => own === addresses.peer || own === addresses.client)
+      const taken = [member.peer, member.client].find(
+        (own) => own === addresses.peer || own === addresses.client,
+      )
       if (taken !== undefined) {
-        throw new ChangeRefused('INVALID', `${taken} is an address of node ${member.id}; give each node its own`)
+        throw new ChangeRefused(
+          'INVALID',
+          `${taken} is an address of node ${member.id}; give each node its own`,
+        )
       }
     }
     if (addresses.peer === addresses.client) {
-      throw new ChangeRefused('INVALID', `${addresses.peer} can't be for nodes and for clients; use two ports`)
+      throw new ChangeRefused(
+        'INVALID',
+        `${addresses.peer} can't be for nodes and for clients; use two ports`,
+      )
     }
   }
 
@@ -283,10 +285,22 @@ export class Membership {
     throw new ChangeRefused('INVALID', `node ${id} is no member; see the list of members`)
   }
 
+  /** A young log is short: who has none of it may be a node that is not even there. */
+  #mustBeCaughtUp(id: NodeId, lastIndex: number): void {
+    const { replica, connected } = this.#parts
+    const match = replica.progress().find((follower) => follower.id === id)?.match ?? 0
+    const behind = lastIndex - match
+    if (match > 0 && behind <= BEHIND_MAX && connected().has(id)) return
+    const figures = `${behind} entries behind, ${BEHIND_MAX} are allowed`
+    const reached = connected().has(id) ? 'wait' : 'see that it runs (with --join) and can be reached'
+    throw new ChangeRefused('NOT_READY', `node ${id} has yet to catch up (${figures}); ${reached}`)
+  }
+
   #mustLead(): void {
     const { role, serving } = this.#status
     if (role !== 'leader') throw this.#notLeader()
-    if (!serving) throw new ChangeRefused('NO_LEADER', 'this node has only just been elected; repeat this soon')
+    if (!serving)
+      throw new ChangeRefused('NO_LEADER', 'this node has only just been elected; repeat this soon')
   }
 
   /** Or the change would begin, never end, and bar every other. */
@@ -311,7 +325,10 @@ export class Membership {
     const { self, directory } = this.#parts
     const { leader } = this.#status
     if (leader === NOBODY || leader === self) {
-      return new ChangeRefused('NO_LEADER', `node ${self} does not lead, and knows of nobody who does${addition}`)
+      return new ChangeRefused(
+        'NO_LEADER',
+        `node ${self} does not lead, and knows of nobody who does${addition}`,
+      )
     }
     const { client } = directory.addressesOf(leader)
     return new ChangeRefused(

@@ -38,7 +38,8 @@ export function decodeHello(frame: Uint8Array): Hello {
     to: fields.number(),
   }
   const address = fields.done ? '' : fields.text()
-  if (address !== '' && parseAddress(address) === undefined) throw new FrameError('the address is no host:port')
+  if (address !== '' && parseAddress(address) === undefined)
+    throw new FrameError('the address is no host:port')
   return { ...who, address, configIndex: fields.done ? 0 : fields.number() }
 }
 

@@ -33,7 +33,10 @@ describe('the machine', () => {
         const expected = twin.apply(batch)
         assert.deepEqual(verdicts.map(inWords), expected.verdicts)
         assert.deepEqual(events.map(inTwinWords), expected.events)
-        assert.deepEqual(membersOf(machine), twin.members.sort((a, b) => a.id - b.id))
+        assert.deepEqual(
+          membersOf(machine),
+          twin.members.sort((a, b) => a.id - b.id),
+        )
       }
     })
     fc.assert(property, { numRuns: 1_500 })
