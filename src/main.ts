@@ -1,7 +1,9 @@
-import { RAFT_DEFAULTS } from '../raft/index.js'
+import { NO_MEMBERS, RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
+import { Directory } from './membership/directory.js'
+import { Membership } from './membership/membership.js'
 import { openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
@@ -9,10 +11,10 @@ import type { Logger } from './platform/logger.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
 import { Proposals } from './proposals/proposals.js'
-import type { NodeDisk, Transport } from './replica/ports.js'
+import type { NodeDisk } from './replica/ports.js'
 import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
-import { createTransport } from './transport/index.js'
+import { PeerTransport } from './transport/index.js'
 
 const BYTES_PER_MIB = 1024 * 1024
 
@@ -49,7 +51,8 @@ async function startOn(
 ): Promise<RunningNode> {
   const { tickMs, heartbeatTicks, electionTicks } = config.timing
   const raftConfig = { ...RAFT_DEFAULTS, id: config.id, heartbeatTicks, electionTicks }
-  const firstMembers = { voters: config.nodes.map(({ id }) => id), outgoing: [], learners: [] }
+  const voters = config.nodes.map(({ id }) => id)
+  const firstMembers = config.joins ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
   const { raft, machine } = await recover(disk, raftConfig, firstMembers, random)
   const transport = createPeers(config, logger)
   const clock = systemClock
@@ -57,19 +60,30 @@ async function startOn(
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   const attachments = new Attachments()
   const proposals = new Proposals({ self: config.id, replica, transport, clock, firstNumber: firstNumber() })
+  const directory = new Directory(config.id, config.nodes, replica)
+  const connected = () => transport.connected()
+  const membership = new Membership({ self: config.id, replica, proposals, directory, connected })
   const door = new Door({
     clusterId: config.clusterId,
     nodeId: config.id,
     version,
-    members: config.nodes,
+    directory,
+    membership,
     replica,
     proposals,
     attachments,
     clock,
-    connected: () => transport.connected(),
+    connected,
     logger,
   })
   const api = new ApiServer(door, randomKey)
+
+  const lookForMembers = (): void => {
+    if (!directory.refresh()) return
+    const { configIndex } = replica.status
+    transport.update({ addresses: directory.peers(), configIndex })
+    door.onMembers()
+  }
 
   const stop = async (): Promise<void> => {
     await replica.handOver()
@@ -84,23 +98,29 @@ async function startOn(
     onApplied: (applied) => {
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
+      lookForMembers()
     },
     onStatus: (status) => {
-      logger.info({ role: status.role, term: status.term, leader: status.leader }, 'leadership')
+      const { role, term, leader, config: members } = status
+      logger.info({ role, term, leader, members }, 'status')
       proposals.onStatus(status)
+      membership.onStatus()
       api.setServing(status.leader !== 0)
       door.onStatus()
+      lookForMembers()
     },
     onRestored: () => {
       logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')
       proposals.onRestored()
       door.onRestored()
+      lookForMembers()
     },
     onFatal: (error) => {
       logger.fatal({ err: error }, 'stopped')
       onFatal(error instanceof Error ? error : new Error(String(error)))
     },
   })
+  lookForMembers()
   try {
     await transport.start({
       onItem: (from, item) => {
@@ -120,8 +140,8 @@ async function startOn(
   return { clientAddress: config.client, stop }
 }
 
-function createPeers(config: NodeConfig, logger: Logger): Transport {
-  return createTransport({
+function createPeers(config: NodeConfig, logger: Logger): PeerTransport {
+  return new PeerTransport({
     self: config.id,
     clusterId: config.clusterId,
     listen: config.peer,

@@ -5,7 +5,7 @@ import { Packr } from 'msgpackr'
 import { InvariantError, type Message } from '../raft/index.js'
 import type { PeerItem } from '../src/replica/ports.js'
 import { decodeItems, encodeItems, itemBytes } from '../src/transport/codec.js'
-import { FrameError } from '../src/transport/fields.js'
+import { FrameError, pack } from '../src/transport/fields.js'
 import { decodeHello, encodeHello, refusal } from '../src/transport/hello.js'
 
 const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
@@ -177,39 +177,52 @@ describe('a frame', () => {
 })
 
 describe('a hello', () => {
-  const receiver = { clusterId: 'blue', self: 2, peers: new Set([1, 3]) }
+  const addresses = new Map([1, 2, 3].map((id) => [id, `127.0.0.1:${7200 + id}`]))
+  const receiver = { clusterId: 'blue', self: 2, book: { addresses, configIndex: 5 } }
+  const hello = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201', configIndex: 5 }
 
   it('of a peer is welcome', () => {
-    assert.equal(refusal(decodeHello(encodeHello('blue', 1, 2)), receiver), undefined)
+    assert.equal(refusal(decodeHello(encodeHello(hello)), receiver), undefined)
   })
 
-  const strangers: [string, ReturnType<typeof decodeHello>, RegExp][] = [
-    [
-      'another version',
-      { version: 2, clusterId: 'blue', from: 1, to: 2 },
-      /speak peer protocol 2 and node 2 speaks 1/,
-    ],
-    [
-      'another cluster',
-      { version: 1, clusterId: 'green', from: 1, to: 2 },
-      /of cluster 'green' and node 2 is of cluster 'blue'/,
-    ],
-    [
-      'one who looks for another node',
-      { version: 1, clusterId: 'blue', from: 1, to: 3 },
-      /look for node 3 and this is node 2/,
-    ],
-    ['oneself', { version: 1, clusterId: 'blue', from: 2, to: 2 }, /this is node 2, and so are you/],
-    ['an unknown node', { version: 1, clusterId: 'blue', from: 9, to: 2 }, /node 9 is no member/],
+  const strangers: [string, Partial<typeof hello>, RegExp][] = [
+    ['another version', { version: 2 }, /speak peer protocol 2 and node 2 speaks 1/],
+    ['another cluster', { clusterId: 'green' }, /of cluster 'green' and node 2 is of cluster 'blue'/],
+    ['one who looks for another node', { to: 3 }, /look for node 3 and this is node 2/],
+    ['oneself', { from: 2 }, /this is node 2, and so are you/],
+    ['an unknown node', { from: 9 }, /node 9 is no member/],
+    ['one who was removed', { from: 9, configIndex: 4 }, /node 9 is no member/],
   ]
-  for (const [who, hello, reason] of strangers) {
+  for (const [who, change, reason] of strangers) {
     it(`of ${who} is refused, with the reason and the remedy`, () => {
-      assert.match(refusal(hello, receiver) ?? '', reason)
+      assert.match(refusal({ ...hello, ...change }, receiver) ?? '', reason)
     })
   }
 
+  it('of an unknown node is welcome if that knows newer members: it may lead us by a log we have yet to see', () => {
+    assert.equal(refusal({ ...hello, from: 9, configIndex: 6 }, receiver), undefined)
+  })
+
+  it('of anybody of its cluster is welcome to a node that is no member: who else could tell it', () => {
+    const joining = { ...receiver, self: 4 }
+    assert.equal(refusal({ ...hello, from: 9, to: 4, configIndex: 0 }, joining), undefined)
+    assert.match(
+      refusal({ ...hello, from: 9, to: 4, clusterId: 'green' }, joining) ?? '',
+      /of cluster 'green'/,
+    )
+  })
+
+  it('of an earlier version names no address', () => {
+    const { address, configIndex } = decodeHello(pack([1, 'blue', 1, 2]))
+    assert.deepEqual([address, configIndex], ['', 0])
+  })
+
+  it('with an address that nobody can dial is none', () => {
+    assert.throws(() => decodeHello(encodeHello({ ...hello, address: 'unix:/tmp/x' })), FrameError)
+  })
+
   it('that is too large is not even read', () => {
-    assert.throws(() => decodeHello(encodeHello('x'.repeat(2_000), 1, 2)), FrameError)
+    assert.throws(() => decodeHello(encodeHello({ ...hello, clusterId: 'x'.repeat(2_000) })), FrameError)
   })
 })
 

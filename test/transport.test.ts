@@ -8,11 +8,11 @@ import { type Logger, pino } from 'pino'
 import type { Message, NodeId } from '../raft/index.js'
 import { systemClock } from '../src/platform/clock.js'
 import { ListenError, listen } from '../src/platform/listen.js'
-import type { Clock, PeerItem, Transport } from '../src/replica/ports.js'
+import type { Clock, PeerItem } from '../src/replica/ports.js'
 import { encodeItems } from '../src/transport/codec.js'
 import { pack } from '../src/transport/fields.js'
 import { encodeHello, encodeWelcome } from '../src/transport/hello.js'
-import { createTransport } from '../src/transport/index.js'
+import { PeerTransport } from '../src/transport/index.js'
 import { BUFFER_BYTES_MAX, DRAIN_MS, FRAME_BYTES, HELLO_MS } from '../src/transport/limits.js'
 import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, STREAM } from '../src/transport/service.js'
 
@@ -24,7 +24,7 @@ class Station {
   readonly items: { from: NodeId; item: PeerItem }[] = []
   readonly events: string[] = []
   readonly logged: string[] = []
-  readonly transport: Transport
+  readonly transport: PeerTransport
   readonly #changes = new EventEmitter()
 
   constructor(
@@ -34,7 +34,7 @@ class Station {
     clock: Clock = systemClock,
   ) {
     const listen = addresses.get(self)!
-    this.transport = createTransport({
+    this.transport = new PeerTransport({
       self,
       clusterId,
       listen,
@@ -106,6 +106,11 @@ function forward(bytes: number, first = 1): PeerItem {
     kind: 'forward',
     chunk: { origin: 1, first, count: 1, commands: new Uint8Array(bytes).fill(first) },
   }
+}
+
+/** Of one who names no address: the nodes dial those that they know. */
+function hello(clusterId: string, from: NodeId, to: NodeId, configIndex = 0, address = ''): Buffer {
+  return encodeHello({ clusterId, from, to, address, configIndex })
 }
 
 /** A client that knows the protocol and no manners. */
@@ -218,7 +223,7 @@ describe('a stranger', TIMEOUT, () => {
   const strangers: [string, Buffer, status, RegExp][] = [
     [
       'of another cluster',
-      encodeHello('green', 2, 1),
+      hello('green', 2, 1),
       status.FAILED_PRECONDITION,
       /check clusterId and peer addresses/,
     ],
@@ -230,12 +235,12 @@ describe('a stranger', TIMEOUT, () => {
     ],
     [
       'with an unknown id',
-      encodeHello('blue', 9, 1),
+      hello('blue', 9, 1),
       status.FAILED_PRECONDITION,
       /no member as far as node 1 knows/,
     ],
-    ['with our own id', encodeHello('blue', 1, 1), status.FAILED_PRECONDITION, /an id of its own/],
-    ['who looks for someone else', encodeHello('blue', 2, 3), status.FAILED_PRECONDITION, /this is node 1/],
+    ['with our own id', hello('blue', 1, 1), status.FAILED_PRECONDITION, /an id of its own/],
+    ['who looks for someone else', hello('blue', 2, 3), status.FAILED_PRECONDITION, /this is node 1/],
     ['who says no hello', Buffer.from('hello?'), status.INVALID_ARGUMENT, /this is no hello/],
   ]
   for (const [who, hello, code, details] of strangers) {
@@ -251,6 +256,31 @@ describe('a stranger', TIMEOUT, () => {
       assert.ok(station.logged.some((line) => details.test(line)))
     })
   }
+
+  it('who knows newer members is let in, and answered where it says that it is', async () => {
+    const addresses = await addressesFor(3)
+    const three = addresses.get(3)!
+    addresses.delete(3)
+    const [one, newcomer] = [new Station(1, addresses), new Station(3, new Map([[3, three]]))]
+    await Promise.all([one.start(), newcomer.start()])
+    const known = new Map([...addresses, [3, three]])
+    newcomer.transport.update({ addresses: known, configIndex: 8 })
+    await Promise.all([one.connectedTo(3), newcomer.connectedTo(1)])
+    one.transport.send(3, commit(1))
+    await newcomer.until(() => newcomer.items.length === 1)
+    assert.deepEqual(newcomer.items, [{ from: 1, item: commit(1) }])
+  })
+
+  it('who is no member any more is let go, and not let in again', async () => {
+    const addresses = await addressesFor(2)
+    const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
+    await Promise.all([one.start(), two.start()])
+    await Promise.all([one.connectedTo(2), two.connectedTo(1)])
+    one.transport.update({ addresses: new Map([...addresses].slice(0, 1)), configIndex: 9 })
+    await two.until(() => two.logged.some((line) => /node 2 is no member as far as node 1 knows/.test(line)))
+    assert.deepEqual(two.events.at(-1), 'disconnected 1')
+    await one.until(() => one.transport.connected().size === 0)
+  })
 
   it('who connects and says nothing is shown the door', async () => {
     const { clock, fire } = clockByHand()
@@ -311,10 +341,10 @@ describe('a peer', TIMEOUT, () => {
     const station = new Station(1, addresses)
     await station.start()
     const half = pack([1, [5, 1, 7], [5, 1, -7]])
-    const { ended } = rawStream(addresses.get(1)!, encodeHello('blue', 2, 1), half, encodeItems([commit(8)]))
+    const { ended } = rawStream(addresses.get(1)!, hello('blue', 2, 1), half, encodeItems([commit(8)]))
     assert.equal((await ended).code, status.INVALID_ARGUMENT)
     assert.deepEqual(station.items, [])
-    rawStream(addresses.get(1)!, encodeHello('blue', 2, 1), encodeItems([commit(9)]))
+    rawStream(addresses.get(1)!, hello('blue', 2, 1), encodeItems([commit(9)]))
     await station.until(() => station.items.length === 1)
     assert.deepEqual(station.items, [{ from: 2, item: commit(9) }])
   })
@@ -323,9 +353,9 @@ describe('a peer', TIMEOUT, () => {
     const addresses = await addressesFor(2)
     const station = new Station(1, addresses)
     await station.start()
-    const older = rawStream(addresses.get(1)!, encodeHello('blue', 2, 1))
+    const older = rawStream(addresses.get(1)!, hello('blue', 2, 1))
     await older.welcomed
-    const newer = rawStream(addresses.get(1)!, encodeHello('blue', 2, 1))
+    const newer = rawStream(addresses.get(1)!, hello('blue', 2, 1))
     await newer.welcomed
     older.stream.write(encodeItems([commit(1)]))
     assert.equal((await older.ended).code, status.ABORTED)
@@ -470,11 +500,11 @@ function peerProcess(addresses: ReadonlyMap<NodeId, string>) {
   const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
   const script = `
     import { pino } from 'pino'
-    import { createTransport } from ${module('../src/transport/index.js')}
+    import { PeerTransport } from ${module('../src/transport/index.js')}
     import { systemClock } from ${module('../src/platform/clock.js')}
     const peers = new Map(${JSON.stringify([...addresses])})
     const logger = pino({ level: 'silent' })
-    const transport = createTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, clock: systemClock, random: Math.random, logger })
+    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, clock: systemClock, random: Math.random, logger })
     await transport.start({ onItem: (from, item) => transport.send(from, item), onConnected() {}, onDisconnected() {} })`
   const process_ = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -18,6 +18,8 @@ export interface NodeProcessOptions {
   readonly configFile: string
   /** Its stdout and stderr, appended to at each start. */
   readonly logFile: string
+  /** Started with --join. */
+  readonly joins?: boolean
 }
 
 /**
@@ -47,10 +49,11 @@ export class NodeProcess {
 
   /** Resolves when the node listens; it may not know a leader yet. Rejects with its output if it ends instead. */
   async start(): Promise<void> {
-    const { id, configFile, logFile } = this.#options
+    const { id, configFile, logFile, joins = false } = this.#options
     const log = openSync(logFile, 'a')
     const from = readFileSync(logFile).length
     const args = ['--enable-source-maps', MAIN, 'serve', '--config', configFile, '--node', String(id)]
+    if (joins) args.push('--join')
     const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] })
     closeSync(log)
     reaper.watch(child)

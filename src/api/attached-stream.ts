@@ -267,7 +267,9 @@ function toResult(final: Final): NonNullable<Answer['result']> {
     case 'refused':
       return refused(final.code, final.message)
     case 'opened':
-      return refused('INTERNAL', 'a session was opened where none was asked for')
+    case 'described':
+    case 'forgotten':
+      return refused('INTERNAL', `${final.kind}, which nobody asked for here`)
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
 import type { Attachments } from '../attachments/attachments.js'
 import { LIMITS } from '../machine/limits.js'
+import type { Directory } from '../membership/directory.js'
+import type { Membership } from '../membership/membership.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Topology } from '../protocol/lockkeeper.js'
 import type { Clock } from '../replica/ports.js'
@@ -8,18 +10,12 @@ import type { Replica } from '../replica/replica.js'
 import { AttachedStream, type Wire } from './attached-stream.js'
 import { Refusal } from './refusal.js'
 
-/** A member of the cluster as the configuration has it. Addresses are 'host:port'. */
-export interface Member {
-  readonly id: number
-  readonly client: string
-  readonly peer: string
-}
-
 export interface DoorParts {
   readonly clusterId: string
   readonly nodeId: number
   readonly version: string
-  readonly members: readonly Member[]
+  readonly directory: Directory
+  readonly membership: Membership
   readonly replica: Replica
   readonly proposals: Proposals
   readonly attachments: Attachments
@@ -43,7 +39,8 @@ export class Door {
 
   /** A unary call begins to wait; `refuse` ends that if the node stops. Returns how to say that it is over. @throws Refusal */
   enter(refuse: (refusal: Refusal) => void): () => void {
-    if (this.#stopping) throw stoppingRefusal()
+    const turnedAway = this.#turnedAway()
+    if (turnedAway !== undefined) throw turnedAway
     if (this.#calls.size >= LIMITS.callsMax) {
       throw new Refusal(
         'BUSY',
@@ -58,7 +55,8 @@ export class Door {
   attach(wire: Wire): AttachedStream {
     const stream = new AttachedStream(this, wire, () => this.#streams.delete(stream))
     this.#streams.add(stream)
-    if (this.#stopping) stream.refuse(stoppingRefusal())
+    const turnedAway = this.#turnedAway()
+    if (turnedAway !== undefined) stream.refuse(turnedAway)
     else if (this.#streams.size > LIMITS.streamsMax) {
       stream.refuse(
         new Refusal('BUSY', `this node serves ${LIMITS.streamsMax} streams already; try another node`),
@@ -68,11 +66,11 @@ export class Door {
   }
 
   topology(): Topology {
-    const { members, nodeId, replica, connected } = this.parts
+    const { directory, nodeId, replica, connected } = this.parts
     const peers = connected()
     return {
       leader: replica.status.leader,
-      members: members.map(({ id, client, peer }) => ({
+      members: directory.members().map(({ id, client, peer }) => ({
         id,
         clientAddress: client,
         peerAddress: peer,
@@ -88,6 +86,16 @@ export class Door {
     for (const stream of this.#streams) stream.tell(topology)
   }
 
+  /** The members are others now, or elsewhere. A node that is none of them any more sends its clients away. */
+  onMembers(): void {
+    this.onStatus()
+    const { clock, directory } = this.parts
+    // What is answered in this turn still reaches who asked.
+    clock.soon(() => {
+      if (!directory.isMember) this.#sendAway(noMemberRefusal(this.parts.nodeId))
+    })
+  }
+
   /** This node leapt ahead: what its clients wait for may have come to pass unseen, so all of them ask again. */
   onRestored(): void {
     this.#sendAway(new Refusal('BUSY', 'this node has been away and caught up; repeat the request'))
@@ -99,6 +107,12 @@ export class Door {
     this.#sendAway(stoppingRefusal())
   }
 
+  #turnedAway(): Refusal | undefined {
+    if (this.#stopping) return stoppingRefusal()
+    const { directory, nodeId } = this.parts
+    return directory.isMember ? undefined : noMemberRefusal(nodeId)
+  }
+
   #sendAway(refusal: Refusal): void {
     for (const stream of [...this.#streams]) stream.refuse(refusal)
     for (const refuse of [...this.#calls]) refuse(refusal)
@@ -107,4 +121,9 @@ export class Door {
 
 function stoppingRefusal(): Refusal {
   return new Refusal('STOPPING', 'this node is stopping; repeat the request at another node')
+}
+
+function noMemberRefusal(node: number): Refusal {
+  const message = `node ${node} is no member of the cluster, as far as it knows; repeat the request at another node`
+  return new Refusal('NO_LEADER', message)
 }

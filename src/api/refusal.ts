@@ -3,7 +3,7 @@ import type { RefusalCode as MachineCode } from '../machine/command.js'
 import { RefusalCode } from '../protocol/lockkeeper.js'
 
 /** What the door says of its own accord, beside what the machine says. */
-type DoorCode = 'NO_LEADER' | 'WRONG_CLUSTER' | 'INTERNAL' | 'STOPPING' | 'BUSY'
+type DoorCode = 'NO_LEADER' | 'WRONG_CLUSTER' | 'INTERNAL' | 'STOPPING' | 'BUSY' | 'NOT_LEADER' | 'NOT_READY'
 
 /** Every code of the contract. */
 export type Code = MachineCode | DoorCode
@@ -37,6 +37,8 @@ const GRPC_STATUS: Record<Code, status> = {
   INTERNAL: status.INTERNAL,
   STOPPING: status.UNAVAILABLE,
   BUSY: status.UNAVAILABLE,
+  NOT_LEADER: status.FAILED_PRECONDITION,
+  NOT_READY: status.FAILED_PRECONDITION,
 }
 
 export function grpcStatus(code: Code): status {

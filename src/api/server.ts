@@ -18,6 +18,7 @@ import type { Door } from './door.js'
 import { type AttachCall, GrpcWire, grpcError } from './grpc-wire.js'
 import { Inspection } from './inspection.js'
 import { MALFORMED, type Malformed, malformedRefusal, tolerant } from './malformed.js'
+import { Operations } from './operations.js'
 import { Refusal } from './refusal.js'
 
 const PROTO = fileURLToPath(new URL('../../../src/api/lockkeeper.proto', import.meta.url))
@@ -84,6 +85,7 @@ export class ApiServer {
     const calls = new Calls(this.#door, randomKey)
     const inspection = new Inspection(this.#door)
     const backups = new Backups(this.#door, inspection.confirm.bind(inspection))
+    const operations = new Operations(this.#door)
     return {
       attach: (call: AttachCall) => this.#attach(call),
       openSession: this.#unary(calls.openSession.bind(calls)),
@@ -95,6 +97,11 @@ export class ApiServer {
       getName: this.#unary(inspection.getName.bind(inspection)),
       listNames: this.#unary(inspection.listNames.bind(inspection)),
       getStatus: this.#unary(() => inspection.getStatus()),
+      addMember: this.#unary(operations.addMember.bind(operations)),
+      promoteMember: this.#unary(operations.promoteMember.bind(operations)),
+      removeMember: this.#unary(operations.removeMember.bind(operations)),
+      transferLeadership: this.#unary(operations.transferLeadership.bind(operations)),
+      listMembers: this.#unary(operations.listMembers.bind(operations)),
       backup: (call: BackupCall) => void this.#backup(backups, call),
     }
   }

@@ -16,6 +16,11 @@ export function addresses(text: string): string[] {
   )
 }
 
+export function address(text: string): string {
+  if (parseAddress(text) !== undefined) return text
+  throw new InvalidArgumentError(`"${text}" is no host:port; write for example 10.0.0.4:7204.`)
+}
+
 /** Milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text)

@@ -12,5 +12,12 @@ export function devConfig(clientPort: number, data: string): NodeConfig {
     client: `127.0.0.1:${clientPort}`,
     data: resolve(data),
   }
-  return { ...own, clusterId: 'dev', nodes: [own], timing: DEFAULT_TIMING, storage: DEFAULT_STORAGE }
+  return {
+    ...own,
+    clusterId: 'dev',
+    nodes: [own],
+    joins: false,
+    timing: DEFAULT_TIMING,
+    storage: DEFAULT_STORAGE,
+  }
 }

@@ -12,8 +12,8 @@ export const EXIT = {
   fatal: 70,
   /** `lock`: the lock was lost; the command was stopped. */
   lost: 74,
-  /** `lock`: not granted in time; the command was not started. */
-  notAcquired: 75,
+  /** Not now: `lock` was not granted in time, and the command not started; a change of members was refused. */
+  notNow: 75,
   /** The configuration can't be used. */
   config: 78,
   notExecutable: 126,

@@ -24,10 +24,10 @@ export function exitCodeOf(error: unknown): number {
 
 /** Those that are missing here are faults of ours, or of the cluster. */
 const EXIT_OF_CLIENT: Readonly<Partial<Record<LockkeeperError['code'], number>>> = {
-  TIMEOUT: EXIT.notAcquired,
+  TIMEOUT: EXIT.notNow,
   // The session ended while we waited.
-  SESSION_LOST: EXIT.notAcquired,
-  SESSION_EXPIRED: EXIT.notAcquired,
+  SESSION_LOST: EXIT.notNow,
+  SESSION_EXPIRED: EXIT.notNow,
   LOCK_LOST: EXIT.lost,
   LIMIT: EXIT.usage,
   INVALID: EXIT.usage,
@@ -36,5 +36,6 @@ const EXIT_OF_CLIENT: Readonly<Partial<Record<LockkeeperError['code'], number>>>
   UNREACHABLE: EXIT.unavailable,
   NO_LEADER: EXIT.unavailable,
   STOPPING: EXIT.unavailable,
+  NOT_READY: EXIT.notNow,
   BUSY: EXIT.unavailable,
 }

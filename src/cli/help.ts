@@ -16,6 +16,10 @@ Each command has more: lockkeeper help lock`,
 Examples:
   lockkeeper serve --config cluster-configs/three.yaml --node 1
   lockkeeper serve --config /etc/lockkeeper.yaml --node 2 --log-level warn 2>> /var/log/lockkeeper.log
+  lockkeeper serve --config /etc/lockkeeper.yaml --node 4 --join     then: lockkeeper members add 4 …
+
+With --join, the file need only have this node's own entry: the cluster tells it who the others are. Only the first
+start counts; later ones go on with what is in the data directory.
 
 Prints one line with the word "ready" on stdout when it can be used, and its log as JSON lines on stderr.
 SIGTERM and SIGINT send its clients to other nodes and stop it in order.
@@ -109,4 +113,28 @@ Exit codes:
   65  the file is damaged, or no backup; nothing was written
   70  the data directory is not empty, or can't be written
   78  the configuration can't be used: mind that it needs a new cluster.id`,
+
+  members: `
+Examples:
+  lockkeeper members
+  lockkeeper members --json | jq '.members[] | select(.connected | not).id'
+  lockkeeper members add 4 10.0.0.4:7204 10.0.0.4:7104           started before with: lockkeeper serve --node 4 --join …
+  lockkeeper members remove 2
+
+One change at a time; each is over when the command ends. Any node of the cluster may be given to --connect.
+
+Exit codes:
+   0  shown, or changed
+${CODES_OF_ALL}, or another change is under way
+  75  not now: the node has yet to catch up, or too few others can be reached`,
+
+  transfer: `
+Examples:
+  lockkeeper transfer                                  to whoever has most of the log
+  lockkeeper transfer 3
+
+Exit codes:
+   0  another node leads
+${CODES_OF_ALL}
+  75  the node did not take over, and the old leader goes on`,
 } as const

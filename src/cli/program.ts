@@ -2,18 +2,18 @@ import { Command, Option } from 'commander'
 import { loadClusterConfig, nodeConfig } from '../platform/config.js'
 import { LOG_LEVELS, type LogLevel } from '../platform/logger.js'
 import { version } from '../platform/version.js'
-import { addresses, DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
-import { takeBackup } from './backup.js'
+import { DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
+import { addressesOf, connectOption } from './connect-option.js'
 import { devConfig } from './dev.js'
 import { HELP } from './help.js'
 import { runUnderLock } from './lock.js'
 import { showLocks } from './locks.js'
-import { restoreNode } from './restore.js'
+import { addOperations } from './operations.js'
 import { runNode } from './run-node.js'
 import { showStatus } from './status.js'
 
 /** Told the exit code of the command that ran. */
-type Finish = (exitCode: number) => void
+export type Finish = (exitCode: number) => void
 
 /** The command line. `parseAsync` rejects with what the command rejects with, or with a `CommanderError`. */
 export function createProgram(finish: Finish): Command {
@@ -39,10 +39,15 @@ export function createProgram(finish: Finish): Command {
   program.commandsGroup('Look inside:')
   addStatus(program, finish)
   addLocks(program, finish)
-  program.commandsGroup('Be prepared:')
-  addBackup(program, finish)
-  addRestore(program, finish)
+  addOperations(program, finish)
   return program
+}
+
+interface ServeOptions {
+  readonly config: string
+  readonly node: number
+  readonly join?: boolean
+  readonly logLevel: LogLevel
 }
 
 function addServe(program: Command, finish: Finish): void {
@@ -52,10 +57,11 @@ function addServe(program: Command, finish: Finish): void {
     .description('Runs one node of a cluster in the foreground.')
     .requiredOption('--config <file>', 'the cluster file; see cluster-configs/')
     .requiredOption('--node <id>', 'which node of that file this is', wholeNumber(1, 65_535))
+    .option('--join', 'start empty, and wait to be added to a cluster that runs')
     .addOption(logLevelOption('info'))
     .addHelpText('after', HELP.serve)
-    .action(async ({ config, node, logLevel }: { config: string; node: number; logLevel: LogLevel }) => {
-      finish(await runNode(nodeConfig(loadClusterConfig(config), node), logLevel))
+    .action(async ({ config, node, join = false, logLevel }: ServeOptions) => {
+      finish(await runNode(nodeConfig(loadClusterConfig(config, join), node), logLevel))
     })
 }
 
@@ -130,63 +136,9 @@ function addLocks(program: Command, finish: Finish): void {
     })
 }
 
-function addBackup(program: Command, finish: Finish): void {
-  program
-    .command('backup')
-    .summary('write the state of the cluster to a file')
-    .description('Writes a backup of the whole cluster, as of now, while it serves.')
-    .argument('<file>', 'where to; replaced only when the new one is whole')
-    .option('--json', 'one JSON object instead of a sentence')
-    .addOption(connectOption())
-    .addHelpText('after', HELP.backup)
-    .action(async (file: string, { json = false }: { json?: boolean }, self: Command) => {
-      await takeBackup(addressesOf(self), file, json)
-      finish(0)
-    })
-}
-
-interface RestoreCommandOptions {
-  readonly config: string
-  readonly node: number
-  readonly tokensAfter: number
-}
-
-function addRestore(program: Command, finish: Finish): void {
-  program
-    .command('restore')
-    .summary('make a node of a new cluster from a backup')
-    .description(
-      'Makes the data directory of one node of a new cluster from a backup. Run it once for each node.',
-    )
-    .argument('<file>', 'the backup, the same for every node')
-    .requiredOption('--config <file>', 'the cluster file of the new cluster, with a new cluster.id')
-    .requiredOption('--node <id>', 'which node of that file this is', wholeNumber(1, 65_535))
-    .option(
-      '--tokens-after <token>',
-      'the greatest token you know of, if more than the backup knows; the same for every node',
-      wholeNumber(0, Number.MAX_SAFE_INTEGER),
-      0,
-    )
-    .addHelpText('after', HELP.restore)
-    .action(async (file: string, { config, node, tokensAfter }: RestoreCommandOptions) => {
-      await restoreNode(file, nodeConfig(loadClusterConfig(config), node), tokensAfter)
-      finish(0)
-    })
-}
-
-/** It may stand before the command, where it has its default, or after it. */
-function connectOption(): Option {
-  const description = 'host:port of the nodes, separated by commas; also from LOCKKEEPER_ADDRESSES'
-  return new Option('--connect <addresses>', description).argParser(addresses)
-}
-
 function ttlOption(): Option {
   const description = 'how long the lock stays taken if this machine dies'
   return new Option('--ttl <duration>', description).argParser(ttl).default(10_000, '10s')
-}
-
-function addressesOf(command: Command): string[] {
-  return command.opts().connect ?? command.parent?.opts().connect
 }
 
 function logLevelOption(level: LogLevel): Option {

@@ -13,7 +13,7 @@ import {
   type ServerFrame,
 } from '../protocol/lockkeeper.js'
 import { RefusedError, UnreachableError } from './errors.js'
-import type { Connector, Link, LinkHandlers, Problem, ReadMethod, Reads } from './ports.js'
+import type { Connector, Link, LinkHandlers, Operations, Problem, Reads } from './ports.js'
 import { toRefusalName } from './refusals.js'
 
 const FRAME_BYTES_MAX = 4 * 1024 * 1024
@@ -46,7 +46,9 @@ interface Method<Request, Response> {
   readonly responseDeserialize: (bytes: Buffer) => Response
 }
 
-const METHODS: { [M in ReadMethod]: Method<Reads[M]['request'], Reads[M]['response']> } =
+interface Calls extends Reads, Operations {}
+
+const METHODS: { [M in keyof Calls]: Method<Calls[M]['request'], Calls[M]['response']> } =
   LockkeeperClient.service
 
 interface Channel {
@@ -63,12 +65,13 @@ export class GrpcConnector implements Connector {
     return new GrpcLink(stream, handlers, () => this.#unuse(address))
   }
 
-  call<M extends ReadMethod>(
+  /** Also what an operator asks. */
+  call<M extends keyof Calls>(
     address: string,
     method: M,
-    request: Reads[M]['request'],
+    request: Calls[M]['request'],
     timeoutMs: number,
-  ): Promise<Reads[M]['response']> {
+  ): Promise<Calls[M]['response']> {
     const { path, requestSerialize, responseDeserialize } = METHODS[method]
     const client = this.#use(address)
     return new Promise((resolve, reject) => {

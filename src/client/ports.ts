@@ -1,12 +1,22 @@
 import type {
+  AddMemberRequest,
+  AddMemberResponse,
   ClientFrame,
   GetNameRequest,
   GetNameResponse,
   GetStatusRequest,
   GetStatusResponse,
+  ListMembersRequest,
+  ListMembersResponse,
   ListNamesRequest,
   ListNamesResponse,
+  PromoteMemberRequest,
+  PromoteMemberResponse,
+  RemoveMemberRequest,
+  RemoveMemberResponse,
   ServerFrame,
+  TransferLeadershipRequest,
+  TransferLeadershipResponse,
 } from '../protocol/lockkeeper.js'
 import type { RefusedError, UnreachableError } from './errors.js'
 
@@ -74,3 +84,12 @@ export interface Reads {
 }
 
 export type ReadMethod = keyof Reads
+
+/** What operators ask of the leader, and its answers. */
+export interface Operations {
+  addMember: { request: AddMemberRequest; response: AddMemberResponse }
+  promoteMember: { request: PromoteMemberRequest; response: PromoteMemberResponse }
+  removeMember: { request: RemoveMemberRequest; response: RemoveMemberResponse }
+  transferLeadership: { request: TransferLeadershipRequest; response: TransferLeadershipResponse }
+  listMembers: { request: ListMembersRequest; response: ListMembersResponse }
+}

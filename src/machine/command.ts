@@ -31,7 +31,16 @@ export interface RequestId {
   readonly seq: number
 }
 
-export type Command = OpenSession | KeepAlive | CloseSession | Acquire | Release | Cancel | Unknown
+export type Command =
+  | OpenSession
+  | KeepAlive
+  | CloseSession
+  | Acquire
+  | Release
+  | Cancel
+  | Describe
+  | Forget
+  | Unknown
 
 /**
  * Opens a session. Repeated with the same `key` while that session lives, it finds the session it opened,
@@ -92,6 +101,22 @@ export interface Cancel extends RequestId {
   readonly op: 'cancel'
 }
 
+/** Where a node of the cluster is reached. Of no session: the cluster says it of itself. */
+export interface Describe {
+  readonly op: 'describe'
+  readonly node: number
+  /** 'host:port' for the other nodes. */
+  readonly peer: string
+  /** 'host:port' for clients. */
+  readonly client: string
+}
+
+/** The node is no member any more. */
+export interface Forget {
+  readonly op: 'forget'
+  readonly node: number
+}
+
 /** A command of a newer version, or bytes that are none: refused the same way on every node. */
 export interface Unknown {
   readonly op: 'unknown'
@@ -137,6 +162,8 @@ export type Verdict =
   | { readonly kind: 'queued'; readonly claim: ClaimId }
   | { readonly kind: 'released' }
   | { readonly kind: 'cancelled' }
+  | { readonly kind: 'described' }
+  | { readonly kind: 'forgotten' }
   | Refused
 
 export type MachineEvent =

@@ -21,6 +21,12 @@ export const LIMITS = {
   /** Held and waiting together, of all sessions. */
   claimsMax: 2_000_000,
   sessionsMax: 1_000_000,
+  /** Nodes whose addresses are known. */
+  membersMax: 64,
+  /** Ids of nodes are from 1. */
+  nodeIdMax: 65_535,
+  /** Bytes of 'host:port'. */
+  addressBytesMax: 300,
   /** One request, encoded: room for the names and the label of the largest claim, and what surrounds them. */
   requestBytesMax: 64 * 1024,
   /** The commands of one log entry, encoded. */

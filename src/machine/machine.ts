@@ -26,6 +26,7 @@ import { Digest } from './digest.js'
 import { isGrantable } from './grant-rule.js'
 import { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
+import { Members } from './members.js'
 import type { Claim } from './queues.js'
 import { type Fields, RECORD_FORMAT, type RecordChange, RecordReader, SUMMARY_KEY } from './records.js'
 import * as refusals from './refusals.js'
@@ -56,6 +57,7 @@ export class Machine {
   readonly ledger = new Ledger()
   readonly sessions = new Sessions(this.agenda, this.ledger)
   readonly claims = new Claims(this.agenda, this.ledger)
+  readonly members = new Members(this.ledger)
 
   #at = 0
   #digest = new Digest(0)
@@ -150,7 +152,7 @@ export class Machine {
     return session && viewSession(session)
   }
 
-  #restore({ summary, sessions, slots, claims }: RecordReader): void {
+  #restore({ summary, sessions, slots, claims, members }: RecordReader): void {
     const [format, at, nextSession, nextClaim, nextToken, digest] = summary as readonly number[]
     if (format !== RECORD_FORMAT) throw new RangeError(`records of format ${format}; upgrade this node`)
     this.#at = at!
@@ -160,6 +162,7 @@ export class Machine {
     this.claims.nextToken = nextToken!
     for (const session of sessions) this.sessions.restore(session)
     for (const slot of slots) this.sessions.restoreSlot(slot)
+    if (members !== undefined) this.members.restore(members)
     this.claims.restoreAll(claims, (claim) => this.sessions.get(claim.session)!.claims.add(claim))
   }
 
@@ -190,6 +193,8 @@ export class Machine {
   #dispatch(command: Command): Verdict {
     if (command.op === 'unknown') return refusals.UNSUPPORTED
     if (command.op === 'open') return this.sessions.open(command, this.#at)
+    if (command.op === 'describe') return this.members.describe(command)
+    if (command.op === 'forget') return this.members.forget(command)
     const refusal = this.sessions.checkSpeaker(command.session, command.key)
     if (refusal !== undefined) return refusal
     const session = this.sessions.get(command.session)!

@@ -4,10 +4,11 @@
  * them as it likes.
  */
 import type { ClaimId, Refused, SessionId, Verdict } from './command.js'
+import type { Member, Members } from './members.js'
 import type { Claim } from './queues.js'
 import type { Session, Slot } from './sessions.js'
 
-export type Recorded = Session | Slot | Claim
+export type Recorded = Session | Slot | Claim | Members
 
 /** What the ledger notes on each thing. */
 export interface Bookkeeping {
@@ -30,7 +31,7 @@ export interface RecordChange {
 export const RECORD_FORMAT = 1
 export const SUMMARY_KEY = 'm'
 
-const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c' } as const
+const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c', members: 'n' } as const
 const ANSWER = { granted: 1, queued: 2, released: 3, cancelled: 4, refused: 5 } as const
 
 export function changeOf(thing: Recorded): RecordChange {
@@ -39,6 +40,7 @@ export function changeOf(thing: Recorded): RecordChange {
 
 function keyOf(thing: Recorded): string {
   const prefix = KEY_PREFIX[thing.kind]
+  if (thing.kind === 'members') return prefix
   if (thing.kind === 'slot') return `${prefix}${thing.session}.${thing.number}`
   return `${prefix}${thing.id}`
 }
@@ -53,6 +55,8 @@ function fieldsOf(thing: Recorded): Fields {
       const { id, session, slot, seq, names, mode, label, token, since, waitLimit } = thing
       return [id, session, slot, seq, names, mode.kind, label, token ?? 0, since, waitLimit?.at ?? null]
     }
+    case 'members':
+      return [...thing.values()].map(({ id, peer, client }) => [id, peer, client])
   }
 }
 
@@ -90,6 +94,8 @@ export class RecordReader {
   readonly sessions: SessionRecord[] = []
   readonly slots: SlotRecord[] = []
   readonly claims: ClaimRecord[] = []
+  /** Undefined if none was ever described. */
+  members: readonly Member[] | undefined
   summary: Fields = []
   readonly #refusals = new Map<string, Refused>()
 
@@ -103,6 +109,9 @@ export class RecordReader {
         break
       case KEY_PREFIX.claim:
         this.claims.push(toClaim(fields))
+        break
+      case KEY_PREFIX.members:
+        this.members = fields.map((member) => toMember(member as Fields))
         break
       case SUMMARY_KEY:
         this.summary = fields
@@ -175,6 +184,10 @@ function toSession([id, key, ttlMs, label, openedAt, expiresAt]: Fields): Sessio
     openedAt: openedAt as number,
     expiresAt: expiresAt as number,
   }
+}
+
+function toMember([id, peer, client]: Fields): Member {
+  return { id: id as number, peer: peer as string, client: client as string }
 }
 
 function toClaim([id, session, slot, seq, names, mode, label, token, since, waitUntil]: Fields): ClaimRecord {

@@ -28,6 +28,14 @@ export function checkCommand(command: Command): Refused | undefined {
       return checkRequest(command) ?? checkId('token', command.token)
     case 'cancel':
       return checkRequest(command)
+    case 'describe':
+      return (
+        checkNode(command.node) ??
+        checkAddress('peer', command.peer) ??
+        checkAddress('client', command.client)
+      )
+    case 'forget':
+      return checkNode(command.node)
     default:
       return UNSUPPORTED
   }
@@ -78,6 +86,16 @@ function checkRequest(request: RequestId): Refused | undefined {
 /** Sessions, tokens and seqs are counted from 1. */
 function checkId(what: string, id: unknown): Refused | undefined {
   return checkInteger(what, id, 1, Number.MAX_SAFE_INTEGER)
+}
+
+function checkNode(node: unknown): Refused | undefined {
+  return checkInteger('node', node, 1, LIMITS.nodeIdMax)
+}
+
+/** Whether it can be dialled is for those to say who dial it. */
+function checkAddress(what: string, address: unknown): Refused | undefined {
+  const problem = checkText(`the ${what} address`, address, LIMITS.addressBytesMax)
+  return problem ?? (address === '' ? refuse('INVALID', `the ${what} address must not be empty`) : undefined)
 }
 
 function checkMode(mode: { readonly kind: unknown } | undefined): Refused | undefined {

@@ -7,7 +7,7 @@ const REMEDY =
 /** A checkpoint is of a point within its log, or the two are not of one moment. Throws a damage error. */
 export function checkBelonging({ start, entries, checkpoint }: Omit<RecoveredDisk, 'hardState'>): void {
   if (checkpoint === undefined) {
-    if (start === undefined) return
+    if (start === undefined || start.index === 0) return
     throw new DamagedRecordsError(
       `the log begins behind entry ${start.index}, and there is no checkpoint of what came before; ${REMEDY}`,
     )

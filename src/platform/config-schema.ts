@@ -92,12 +92,14 @@ const file = section(
 
 type Report = (path: PropertyKey[], text: string) => void
 
-export const clusterSchema = file.superRefine((config, context) => {
-  const report: Report = (path, message) => context.addIssue({ code: 'custom', path, message })
-  checkSize(config, report)
-  checkDistinct(config, report)
-  checkTiming(config, report)
-})
+/** A node that joins a cluster need not know of how many: its file may list any number of nodes, itself among them. */
+export const clusterSchema = (joins: boolean) =>
+  file.superRefine((config, context) => {
+    const report: Report = (path, message) => context.addIssue({ code: 'custom', path, message })
+    if (!joins) checkSize(config, report)
+    checkDistinct(config, report)
+    checkTiming(config, report)
+  })
 
 export type Member = Readonly<z.infer<typeof node>>
 export type Timing = Readonly<z.infer<typeof timing>>

@@ -16,6 +16,8 @@ export interface ClusterConfig {
   readonly nodes: readonly Member[]
   readonly timing: Timing
   readonly storage: Storage
+  /** Its node is to be taken in by a cluster that runs: it waits until it is told who the members are. */
+  readonly joins: boolean
 }
 
 /** What one node needs to start. */
@@ -28,8 +30,10 @@ export interface NodeConfig {
   readonly peer: string
   /** Absolute path of its data directory. */
   readonly data: string
-  /** All voters, this node among them. */
+  /** Those of the file, this node among them: the voters of a new cluster. */
   readonly nodes: readonly Member[]
+  /** As in `ClusterConfig`. Only the first start counts. */
+  readonly joins: boolean
   readonly timing: Timing
   readonly storage: Storage
 }
@@ -38,20 +42,20 @@ export interface NodeConfig {
  * Reads and checks a cluster file. Throws a `ConfigError` with one line for each thing that is wrong: file and line,
  * key, what is the matter, what to do.
  */
-export function loadClusterConfig(file: string): ClusterConfig {
+export function loadClusterConfig(file: string, joins = false): ClusterConfig {
   const yaml = parseYaml(file, readText(file))
-  const checked = clusterSchema.safeParse(yaml.value)
-  if (checked.success) return { file, ...checked.data }
+  const checked = clusterSchema(joins).safeParse(yaml.value)
+  if (checked.success) return { file, joins, ...checked.data }
   const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, yaml))
   throw new ConfigError(file, problems)
 }
 
 /** This node's part of the file; a relative `data` is taken from the current directory. Throws a `ConfigError`. */
 export function nodeConfig(config: ClusterConfig, id: number): NodeConfig {
-  const { file, cluster, nodes, timing, storage } = config
+  const { file, cluster, nodes, joins, timing, storage } = config
   const own = nodes.find((node) => node.id === id)
   if (own !== undefined)
-    return { ...own, data: resolve(own.data), clusterId: cluster.id, nodes, timing, storage }
+    return { ...own, data: resolve(own.data), clusterId: cluster.id, nodes, joins, timing, storage }
   const ids = nodes.map((node) => node.id).join(', ')
   const text = `has no node ${id}, only ${ids}; pass one of these as --node, or add the node to the file of every node`
   throw new ConfigError(file, [{ line: undefined, key: 'nodes', text }])

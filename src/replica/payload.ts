@@ -17,7 +17,16 @@ const CHUNK_FIELDS = 4
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
 
-const OPCODE = { open: 1, keepAlive: 2, close: 3, acquire: 4, release: 5, cancel: 6 } as const
+const OPCODE = {
+  open: 1,
+  keepAlive: 2,
+  close: 3,
+  acquire: 4,
+  release: 5,
+  cancel: 6,
+  describe: 7,
+  forget: 8,
+} as const
 const MODE: Record<Mode['kind'], number> = { exclusive: 1 }
 const UNKNOWN: Command = { op: 'unknown' }
 
@@ -104,6 +113,10 @@ function toFields(c: Command): unknown[] {
       return [OPCODE.release, c.session, c.key, c.slot, c.seq, c.token]
     case 'cancel':
       return [OPCODE.cancel, c.session, c.key, c.slot, c.seq]
+    case 'describe':
+      return [OPCODE.describe, c.node, c.peer, c.client]
+    case 'forget':
+      return [OPCODE.forget, c.node]
     case 'unknown':
       return [0]
   }
@@ -124,6 +137,10 @@ function fromFields(f: unknown): Command {
       return { op: 'release', ...requestId(f), token: number(f[5]) }
     case OPCODE.cancel:
       return { op: 'cancel', ...requestId(f) }
+    case OPCODE.describe:
+      return { op: 'describe', node: number(f[1]), peer: text(f[2]), client: text(f[3]) }
+    case OPCODE.forget:
+      return { op: 'forget', node: number(f[1]) }
     default:
       return UNKNOWN
   }

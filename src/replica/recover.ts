@@ -5,7 +5,8 @@ import { MachineRestorer } from './record-codec.js'
 
 /**
  * What a node was when it stopped: the machine of its newest checkpoint, and the log that leads on from there.
- * `firstMembers` are those of a cluster that has never changed them. Rejects as `NodeDisk.load` does.
+ * `firstMembers` are those that a node without any past begins with; from then on they are what its disk says, whatever
+ * it is started with. Rejects as `NodeDisk.load` does.
  */
 export async function recover(
   disk: NodeDisk,
@@ -16,6 +17,7 @@ export async function recover(
   const restorer = new MachineRestorer()
   const { hardState, start, entries, checkpoint } = await disk.load(restorer.take)
   const beginning = start ?? { index: 0, term: 0, config: firstMembers }
+  if (start === undefined && entries.length === 0) await disk.log.compact(beginning)
   const appliedIndex = (checkpoint ?? beginning).index
   const raft = new RaftNode(config, { hardState, start: beginning, entries, appliedIndex }, random)
   return { raft, machine: restorer.finish() }

@@ -1,7 +1,9 @@
 import {
   type Entry,
+  type FollowerProgress,
   type Input,
   isVoter,
+  type Members,
   type NodeId,
   type Outgoing,
   type Output,
@@ -35,7 +37,7 @@ export interface ReplicaParts {
 export interface ReplicaHandlers {
   /** An entry has been applied to the machine. Called in log order, synchronously. */
   readonly onApplied: (applied: Applied) => void
-  /** Leader, term or readiness to serve has changed. */
+  /** Leader, term, readiness to serve, the members or a transfer of leadership has changed. */
   readonly onStatus: (status: Status) => void
   /** The machine has leapt over entries, by a peer's snapshot: what was waited for may have happened unseen. */
   readonly onRestored: () => void
@@ -58,6 +60,9 @@ const HAND_OVER_MS = 1_000
 const ENTRY_OVERHEAD_BYTES = 64
 /** Bytes of chunks in one entry; one chunk always fits. */
 export const ENTRY_BYTES_MAX = 1024 * 1024
+const NO_COMMANDS = new Uint8Array(0)
+/** Of a status: what `onStatus` tells the changes of. */
+const TOLD = ['leader', 'term', 'serving', 'configIndex', 'configCommitted', 'transferring'] as const
 /**
  * Cluster time that a change of leader may lose, in ms, beside 1 % of what is left until the next deadline: the rest of
  * P7's 250 ms is for the tick and the commit.
@@ -162,6 +167,21 @@ export class Replica {
       }
       this.#input({ kind: 'transfer', to: heir.id })
     })
+  }
+
+  /** Begins to change the members, if this node may (see Raft's input of that name); `status` shows what becomes of it. */
+  reconfigure(target: Members): void {
+    this.#input({ kind: 'reconfigure', target, payload: NO_COMMANDS })
+  }
+
+  /** Begins to hand leadership to this voter, if this node leads; `status` shows what becomes of it. */
+  transfer(to: NodeId): void {
+    this.#input({ kind: 'transfer', to })
+  }
+
+  /** The followers, if this node leads. */
+  progress(): readonly FollowerProgress[] {
+    return this.#parts.raft.progress()
   }
 
   /** Resolves when nothing is being written any more. */
@@ -273,9 +293,7 @@ export class Replica {
     this.#status = status
     if (status.role !== 'leader') this.#loseLeadership()
     if (before.role === 'leader' && status.role !== 'leader') this.#onHandedOver()
-    if (before.leader !== status.leader || before.term !== status.term || before.serving !== status.serving) {
-      this.#handlers?.onStatus(status)
-    }
+    if (TOLD.some((figure) => before[figure] !== status[figure])) this.#handlers?.onStatus(status)
   }
 
   #loseLeadership(): void {

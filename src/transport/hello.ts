@@ -1,4 +1,5 @@
-import type { NodeId } from '../../raft/index.js'
+import type { LogIndex, NodeId } from '../../raft/index.js'
+import { parseAddress } from '../platform/address.js'
 import { FrameError, pack, unpack } from './fields.js'
 import { HELLO_BYTES_MAX } from './limits.js'
 
@@ -11,10 +12,14 @@ export interface Hello {
   readonly clusterId: string
   readonly from: NodeId
   readonly to: NodeId
+  /** 'host:port' where the sender is reached, for a node that has yet to learn it; '' if it does not say. */
+  readonly address: string
+  /** How new the members are that the sender knows: see `PeerBook`. */
+  readonly configIndex: LogIndex
 }
 
-export function encodeHello(clusterId: string, from: NodeId, to: NodeId): Buffer {
-  return pack([PROTOCOL_VERSION, clusterId, from, to])
+export function encodeHello({ clusterId, from, to, address, configIndex }: Omit<Hello, 'version'>): Buffer {
+  return pack([PROTOCOL_VERSION, clusterId, from, to, address, configIndex])
 }
 
 /** The one frame of the answer: from now on items are read. */
@@ -26,18 +31,37 @@ export function encodeWelcome(): Buffer {
 export function decodeHello(frame: Uint8Array): Hello {
   if (frame.length > HELLO_BYTES_MAX) throw new FrameError(`a hello of ${frame.length} bytes`)
   const fields = unpack(frame)
-  return { version: fields.number(), clusterId: fields.text(), from: fields.number(), to: fields.number() }
+  const who = {
+    version: fields.number(),
+    clusterId: fields.text(),
+    from: fields.number(),
+    to: fields.number(),
+  }
+  const address = fields.done ? '' : fields.text()
+  if (address !== '' && parseAddress(address) === undefined)
+    throw new FrameError('the address is no host:port')
+  return { ...who, address, configIndex: fields.done ? 0 : fields.number() }
+}
+
+/** The members of the cluster, as one node knows them. */
+export interface PeerBook {
+  /** 'host:port' of each member, '' if it is not known. */
+  readonly addresses: ReadonlyMap<NodeId, string>
+  /** Where in the log they were named: the greater is the newer. */
+  readonly configIndex: LogIndex
 }
 
 export interface Receiver {
   readonly clusterId: string
   readonly self: NodeId
-  /** Without `self`. */
-  readonly peers: ReadonlySet<NodeId>
+  readonly book: PeerBook
 }
 
-/** Why the sender of this hello is a stranger, and what to do about it; undefined if it is a peer. */
-export function refusal(hello: Hello, { clusterId, self, peers }: Receiver): string | undefined {
+/**
+ * Why the sender of this hello is a stranger, and what to do about it; undefined if it is a peer. It need not be a member
+ * as far as this node knows: this node may be joining, or may have been away while the members changed.
+ */
+export function refusal(hello: Hello, { clusterId, self, book }: Receiver): string | undefined {
   if (hello.version !== PROTOCOL_VERSION) {
     return `you speak peer protocol ${hello.version} and node ${self} speaks ${PROTOCOL_VERSION}: run versions that are compatible`
   }
@@ -47,8 +71,7 @@ export function refusal(hello: Hello, { clusterId, self, peers }: Receiver): str
   if (hello.to !== self)
     return `you look for node ${hello.to} and this is node ${self}: check the peer addresses`
   if (hello.from === self) return `this is node ${self}, and so are you: give each node an id of its own`
-  if (!peers.has(hello.from)) {
-    return `node ${hello.from} is no member as far as node ${self} knows: use the same list of nodes everywhere`
-  }
-  return undefined
+  const { addresses, configIndex } = book
+  if (addresses.has(hello.from) || !addresses.has(self) || hello.configIndex > configIndex) return undefined
+  return `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`
 }

@@ -1,1 +1,2 @@
-export { createTransport, type TransportOptions } from './transport.js'
+export type { PeerBook } from './hello.js'
+export { PeerTransport, type TransportOptions } from './transport.js'

@@ -15,5 +15,10 @@ export const DIAL_MS = 2_000
 /** From accepting a stream to its hello. */
 export const HELLO_MS = 5_000
 
+/** Who is no member any more is still reached for so long: to hear that it is none. */
+export const FAREWELL_MS = 1_000
+/** Peers whose hello is kept in mind. */
+export const GUESTS_MAX = 64
+
 export const BACKOFF_FIRST_MS = 50
 export const BACKOFF_MAX_MS = 1_000

@@ -7,7 +7,8 @@ import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS } from './limits.js'
 export interface LinkOptions {
   readonly peer: NodeId
   readonly address: string
-  readonly hello: Buffer
+  /** Made anew for each attempt. */
+  readonly hello: () => Buffer
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
@@ -30,13 +31,17 @@ export class Link {
     this.#options = options
   }
 
+  get address(): string {
+    return this.#options.address
+  }
+
   get connected(): boolean {
     return this.#connection?.welcomed ?? false
   }
 
   dial(): void {
     const { address, hello, clock } = this.#options
-    this.#connection = new Connection(address, hello, clock, {
+    this.#connection = new Connection(address, hello(), clock, {
       onWelcome: () => this.#welcomed(),
       onEnd: (reason) => this.#ended(reason),
     })

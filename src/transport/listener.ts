@@ -5,15 +5,19 @@ import { listen } from '../platform/listen.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
-import { decodeHello, encodeWelcome, type Receiver, refusal } from './hello.js'
+import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal } from './hello.js'
 import { HELLO_MS } from './limits.js'
 import { SERVER_OPTIONS, STREAM } from './service.js'
 
 export interface ListenerOptions {
-  readonly receiver: Receiver
+  /** As of now. */
+  readonly receiver: () => Receiver
   readonly clock: Clock
   readonly logger: Logger
   readonly onItem: (from: NodeId, item: PeerItem) => void
+  /** A peer has been let in; when it leaves, `onGone` follows, unless it has come back before. */
+  readonly onGreeted: (hello: Hello) => void
+  readonly onGone: (peer: NodeId) => void
 }
 
 type PeerStream = ServerDuplexStream<Buffer, Buffer>
@@ -39,6 +43,14 @@ export class Listener {
     this.#server.forceShutdown()
   }
 
+  /** A peer that was let in is one no more. */
+  turnOut(peer: NodeId, reason: string): void {
+    const stream = this.#streams.get(peer)
+    if (stream === undefined) return
+    this.#lose(peer)
+    this.#refuse(stream, status.FAILED_PRECONDITION, reason)
+  }
+
   #accept(stream: PeerStream): void {
     const hello = this.#options.clock.after(HELLO_MS, () => {
       this.#refuse(stream, status.DEADLINE_EXCEEDED, `no hello within ${HELLO_MS} ms`)
@@ -53,7 +65,7 @@ export class Listener {
     stream.on('end', () => stream.end())
     stream.on('close', () => {
       hello.cancel()
-      if (from !== undefined && this.#streams.get(from) === stream) this.#streams.delete(from)
+      if (from !== undefined && this.#streams.get(from) === stream) this.#lose(from)
     })
   }
 
@@ -64,7 +76,7 @@ export class Listener {
       this.#refuse(stream, status.INVALID_ARGUMENT, `this is no hello: ${hello.message}`)
       return undefined
     }
-    const reason = refusal(hello, this.#options.receiver)
+    const reason = refusal(hello, this.#options.receiver())
     if (reason !== undefined) {
       this.#refuse(stream, status.FAILED_PRECONDITION, reason)
       return undefined
@@ -74,6 +86,7 @@ export class Listener {
     if (older !== undefined)
       this.#refuse(older, status.ABORTED, `node ${hello.from} has opened a newer stream`)
     stream.write(encodeWelcome())
+    this.#options.onGreeted(hello)
     return hello.from
   }
 
@@ -81,11 +94,16 @@ export class Listener {
     if (from === undefined || this.#streams.get(from) !== stream) return
     const items = attempt(() => decodeItems(frame))
     if (items instanceof FrameError) {
-      this.#streams.delete(from)
+      this.#lose(from)
       this.#refuse(stream, status.INVALID_ARGUMENT, `malformed frame from node ${from}: ${items.message}`)
       return
     }
     for (const item of items) this.#options.onItem(from, item)
+  }
+
+  #lose(peer: NodeId): void {
+    this.#streams.delete(peer)
+    this.#options.onGone(peer)
   }
 
   #refuse(stream: PeerStream, code: status, details: string): void {

@@ -1,16 +1,17 @@
 import type { Logger } from 'pino'
 import { assert, type NodeId } from '../../raft/index.js'
-import type { Clock, PeerItem, Transport, TransportHandlers } from '../replica/ports.js'
-import { encodeHello } from './hello.js'
+import type { Clock, PeerItem, Timer, Transport, TransportHandlers } from '../replica/ports.js'
+import { encodeHello, type Hello, type PeerBook, type Receiver, refusal } from './hello.js'
+import { FAREWELL_MS, GUESTS_MAX } from './limits.js'
 import { Link } from './link.js'
 import { Listener } from './listener.js'
 
 export interface TransportOptions {
   readonly self: NodeId
   readonly clusterId: string
-  /** 'host:port' for the peers to dial. */
+  /** 'host:port' for the peers to dial; those that do not know this node yet are told. */
   readonly listen: string
-  /** 'host:port' of each member; `self` may be among them. */
+  /** 'host:port' of each member to begin with, `self` among them if it is one. */
   readonly peers: ReadonlyMap<NodeId, string>
   readonly clock: Clock
   /** Uniform in [0, 1). */
@@ -18,30 +19,48 @@ export interface TransportOptions {
   readonly logger: Logger
 }
 
-/** Peers over gRPC. Every node dials every other; items travel on the stream that their sender opened. */
-export function createTransport(options: TransportOptions): Transport {
-  return new PeerTransport(options)
-}
-
-class PeerTransport implements Transport {
+/**
+ * Peers over gRPC. Every node dials every other; items travel on the stream that their sender opened. Who are members
+ * may change at any time. A peer that is let in and is no member as far as we know is answered, at the address that it
+ * gives, as long as its stream lives.
+ */
+export class PeerTransport implements Transport {
   readonly #options: TransportOptions
   readonly #links = new Map<NodeId, Link>()
+  /** Whose streams are open, by what they said at the door. */
+  readonly #guests = new Map<NodeId, Hello>()
+  #book: PeerBook
   #listener: Listener | undefined
+  #handlers: TransportHandlers | undefined
+  #retirement: Timer | undefined
 
   constructor(options: TransportOptions) {
     this.#options = options
+    this.#book = { addresses: options.peers, configIndex: 0 }
   }
 
   /** Rejects with a `ListenError`; then nothing was started. */
   async start(handlers: TransportHandlers): Promise<void> {
     assert(this.#listener === undefined, 'a transport is started once')
-    const { self, clusterId, listen, clock, logger } = this.#options
-    const peers = [...this.#options.peers].filter(([peer]) => peer !== self)
-    const receiver = { clusterId, self, peers: new Set(peers.map(([peer]) => peer)) }
-    this.#listener = new Listener({ receiver, clock, logger, onItem: handlers.onItem })
-    for (const [peer, address] of peers) this.#links.set(peer, this.#link(peer, address, handlers))
+    const { listen, clock, logger } = this.#options
+    this.#listener = new Listener({
+      receiver: () => this.#receiver,
+      clock,
+      logger,
+      onItem: handlers.onItem,
+      onGreeted: (hello) => this.#greeted(hello),
+      onGone: (peer) => this.#gone(peer),
+    })
     await this.#listener.listen(listen)
-    for (const link of this.#links.values()) link.dial()
+    this.#handlers = handlers
+    this.#dialNew()
+  }
+
+  /** The members are others now, or elsewhere. Who is none any more is let go after a moment. */
+  update(book: PeerBook): void {
+    this.#book = book
+    this.#dialNew()
+    this.#retireLater()
   }
 
   send(to: NodeId, item: PeerItem): void {
@@ -55,14 +74,76 @@ class PeerTransport implements Transport {
   }
 
   async stop(): Promise<void> {
+    this.#handlers = undefined
+    this.#retirement?.cancel()
     for (const link of this.#links.values()) link.stop()
     this.#links.clear()
     this.#listener?.stop()
   }
 
+  get #receiver(): Receiver {
+    const { self, clusterId } = this.#options
+    return { clusterId, self, book: this.#book }
+  }
+
+  #greeted(hello: Hello): void {
+    if (this.#guests.size >= GUESTS_MAX) return
+    this.#guests.set(hello.from, hello)
+    this.#dialNew()
+  }
+
+  #gone(peer: NodeId): void {
+    this.#guests.delete(peer)
+    this.#retireLater()
+  }
+
+  /** What the cluster says of a member counts more than what it says of itself. */
+  #addressOf(peer: NodeId): string {
+    return this.#book.addresses.get(peer) || this.#guests.get(peer)?.address || ''
+  }
+
+  #dialNew(): void {
+    const handlers = this.#handlers
+    if (handlers === undefined) return
+    for (const peer of new Set([...this.#book.addresses.keys(), ...this.#guests.keys()])) {
+      const address = this.#addressOf(peer)
+      const known = this.#links.get(peer)
+      if (peer === this.#options.self || address === '' || known?.address === address) continue
+      known?.stop()
+      const link = this.#link(peer, address, handlers)
+      this.#links.set(peer, link)
+      link.dial()
+    }
+  }
+
+  #retireLater(): void {
+    if (this.#handlers === undefined) return
+    this.#retirement?.cancel()
+    this.#retirement = this.#options.clock.after(FAREWELL_MS, () => this.#retire())
+  }
+
+  #retire(): void {
+    for (const hello of [...this.#guests.values()]) {
+      const reason = refusal(hello, this.#receiver)
+      if (reason !== undefined) this.#listener?.turnOut(hello.from, reason)
+    }
+    for (const [peer, link] of this.#links) {
+      if (this.#addressOf(peer) !== '') continue
+      link.stop()
+      this.#links.delete(peer)
+    }
+  }
+
   #link(peer: NodeId, address: string, { onConnected, onDisconnected }: TransportHandlers): Link {
-    const { self, clusterId, clock, random, logger } = this.#options
-    const hello = encodeHello(clusterId, self, peer)
+    const { self, clusterId, listen, clock, random, logger } = this.#options
+    const hello = () =>
+      encodeHello({
+        clusterId,
+        from: self,
+        to: peer,
+        address: listen,
+        configIndex: this.#book.configIndex,
+      })
     return new Link({ peer, address, hello, clock, random, logger, onConnected, onDisconnected })
   }
 }

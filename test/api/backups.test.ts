@@ -6,6 +6,8 @@ import { Door } from '../../src/api/door.js'
 import { Inspection } from '../../src/api/inspection.js'
 import { Refusal } from '../../src/api/refusal.js'
 import { LIMITS } from '../../src/machine/limits.js'
+import { Directory } from '../../src/membership/directory.js'
+import { Membership } from '../../src/membership/membership.js'
 import { createLogger } from '../../src/platform/logger.js'
 import type { BackupPart } from '../../src/protocol/lockkeeper.js'
 import { HandDrivenNode } from '../replica/hand-driven.js'
@@ -88,7 +90,9 @@ describe('a reader who stops in the middle of a backup', () => {
     const { id, replica, proposals, attachments, clock } = await HandDrivenNode.leading()
     const logger = createLogger('silent', {})
     const connected = () => new Set<number>()
-    const parts = { clusterId: 'test', nodeId: id, version: '0', members: [], replica, proposals }
+    const directory = new Directory(id, [], replica)
+    const membership = new Membership({ self: id, replica, proposals, directory, connected })
+    const parts = { clusterId: 'test', nodeId: id, version: '0', directory, membership, replica, proposals }
     const door = new Door({ ...parts, attachments, clock, connected, logger })
     const inspection = new Inspection(door)
     const backups = new Backups(door, inspection.confirm.bind(inspection))

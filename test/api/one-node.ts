@@ -87,7 +87,14 @@ export class OneNode {
       data: join(directory, `${k + 1}`),
     }))
     const running = await startNode(
-      { ...nodes[0]!, clusterId: 'test', nodes, timing: DEFAULT_TIMING, storage: DEFAULT_STORAGE },
+      {
+        ...nodes[0]!,
+        clusterId: 'test',
+        nodes,
+        joins: false,
+        timing: DEFAULT_TIMING,
+        storage: DEFAULT_STORAGE,
+      },
       {
         logger: createLogger('silent', {}),
         onFatal: (error) => {

@@ -51,7 +51,7 @@ describe('lockkeeper lock', { timeout: 90_000 }, () => {
   it('does not start the command if the lock is not granted in time', async () => {
     const held = await keeper.lock('busy')
     const { code, stdout, stderr } = await runCli(lockArgs('busy', 'echo started', '--wait', '300ms'))
-    assert.deepEqual([code, stdout], [EXIT.notAcquired, ''])
+    assert.deepEqual([code, stdout], [EXIT.notNow, ''])
     assert.match(stderr, /"busy" was not granted within 300 ms/)
     await held.release()
     assert.deepEqual((await keeper.get('busy')).waiters, [])

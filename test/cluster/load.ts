@@ -39,12 +39,13 @@ export class Load implements AsyncDisposable {
     this.#work = Promise.all([...workers.map((keeper, worker) => this.#toil(keeper, worker)), this.#watch()])
   }
 
-  static async start(cluster: LocalCluster): Promise<Load> {
+  /** `stayAt`: the nodes that have a session of their own, which never goes elsewhere. */
+  static async start(cluster: LocalCluster, stayAt = cluster.nodes): Promise<Load> {
     const [watcher, ...keepers] = await Promise.all([
       connect(cluster.addresses, { label: 'watcher', ttlMs: TTL_MS, connectTimeoutMs: TTL_MS }),
       connect(cluster.addresses, { label: 'free 1', ttlMs: TTL_MS }),
       connect(cluster.addresses, { label: 'free 2', ttlMs: TTL_MS }),
-      ...cluster.nodes.map(({ id }) => connectOnlyTo(cluster, id, { label: `only ${id}`, ttlMs: TTL_MS })),
+      ...stayAt.map(({ id }) => connectOnlyTo(cluster, id, { label: `only ${id}`, ttlMs: TTL_MS })),
     ])
     return new Load(new History(), keepers, watcher!)
   }

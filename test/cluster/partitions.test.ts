@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import type { NodeProcess } from '../../scripts/cluster/node-process.js'
 import { connect } from '../../src/client/index.js'
-import { openLevelLogStore } from '../../src/log-store/index.js'
+import { openLevelLog } from '../../src/log-store/index.js'
 import { BreakableCluster } from './breakable-cluster.js'
 import { connectOnlyTo } from './client-network.js'
 import { eventually, within } from './eventually.js'
@@ -185,7 +185,8 @@ async function assertSameLogs(cluster: LocalCluster): Promise<void> {
   await Promise.all(cluster.nodes.map((node) => node.stop()))
   const logs = await Promise.all(
     cluster.nodes.map(async ({ id }) => {
-      const store = await openLevelLogStore(cluster.dataDirectory(id), { clusterId: 'local', nodeId: id })
+      const identity = { clusterId: 'local', nodeId: id }
+      const { log: store } = await openLevelLog(cluster.dataDirectory(id), identity)
       const { entries } = await store.load()
       await store.close()
       return entries

@@ -38,7 +38,16 @@ const releases = fc
   .map((it): Command => ({ op: 'release', ...it.request, token: it.token }))
 const cancels = request.map((it): Command => ({ op: 'cancel', ...it }))
 
+const member = fc.integer({ min: 1, max: 3 })
+const address = fc.constantFrom('a:1', 'a:2')
+const describes = fc
+  .record({ node: member, peer: address, client: address })
+  .map((it): Command => ({ op: 'describe', ...it }))
+const forgets = member.map((node): Command => ({ op: 'forget', node }))
+
 const command = fc.oneof(
+  { weight: 1, arbitrary: describes },
+  { weight: 1, arbitrary: forgets },
   { weight: 2, arbitrary: opens },
   { weight: 2, arbitrary: speaks },
   { weight: 6, arbitrary: acquires },
@@ -64,6 +73,12 @@ export const batches = fc.array(step, { maxLength: 40, size: 'max' }).map((steps
   return story
 })
 
+/** In the order of their ids. */
+export function membersOf(machine: Machine): { id: number; peer: string; client: string }[] {
+  const members = [...machine.members.values()].map(({ id, peer, client }) => ({ id, peer, client }))
+  return members.sort((a, b) => a.id - b.id)
+}
+
 /** All there is to see of a machine from outside. */
 export function portrait(machine: Machine): object {
   const { nextId, nextToken } = machine.claims
@@ -73,5 +88,6 @@ export function portrait(machine: Machine): object {
     [...slots].map(([number, { seq, answer }]) => [number, seq, answer]).sort(),
   ])
   const names = machine.names('', '', 100)
-  return { nextId, nextToken, sessions, names, due: machine.nextDeadline(), digest: machine.digest }
+  const members = membersOf(machine)
+  return { nextId, nextToken, sessions, names, members, due: machine.nextDeadline(), digest: machine.digest }
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Verdict } from '../../src/machine/command.js'
 import { CheckedMachine } from './commands.js'
-import { batches, portrait } from './stories.js'
+import { batches, membersOf, portrait } from './stories.js'
 import { inTwinWords, Twin } from './twin.js'
 
 function inWords(verdict: Verdict): string {
@@ -33,6 +33,10 @@ describe('the machine', () => {
         const expected = twin.apply(batch)
         assert.deepEqual(verdicts.map(inWords), expected.verdicts)
         assert.deepEqual(events.map(inTwinWords), expected.events)
+        assert.deepEqual(
+          membersOf(machine),
+          twin.members.sort((a, b) => a.id - b.id),
+        )
       }
     })
     fc.assert(property, { numRuns: 1_500 })

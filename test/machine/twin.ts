@@ -27,6 +27,12 @@ interface TwinClaim {
   deadline: number
 }
 
+interface TwinMember {
+  id: number
+  peer: string
+  client: string
+}
+
 interface TwinAnswer {
   session: number
   slot: number
@@ -40,6 +46,7 @@ export class Twin {
   sessions: TwinSession[] = []
   claims: TwinClaim[] = []
   answers: TwinAnswer[] = []
+  members: TwinMember[] = []
   sessionIds = 0
   claimIds = 0
   tokens = 0
@@ -99,6 +106,12 @@ export class Twin {
       }
       session.deadline = this.at + session.ttlMs
       return `opened ${session.id} ${session.ttlMs}`
+    }
+    if (command.op === 'describe' || command.op === 'forget') {
+      this.members = this.members.filter(({ id }) => id !== command.node)
+      if (command.op === 'forget') return 'forgotten'
+      this.members.push({ id: command.node, peer: command.peer, client: command.client })
+      return 'described'
     }
     const session = this.sessions.find((each) => each.id === command.session)
     if (session === undefined)

@@ -29,6 +29,7 @@ async function contentOf({ source }: Backup): Promise<Machine> {
 function alone(clock: Clock): { disk: MemoryDisk; checkpoints: Checkpointer } {
   const disk = new MemoryDisk({ sync: (done) => done(), random: () => 0 })
   const checkpoints = new Checkpointer(disk.open(), Number.POSITIVE_INFINITY, clock, {
+    neededFrom: () => Number.POSITIVE_INFINITY,
     onForgotten: () => assert.fail('nothing is forgotten'),
     onFailed: (error) => assert.fail(String(error)),
   })

@@ -23,6 +23,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ op: fc.constant('close' as const), session: id, key: id }, plain),
   fc.record({ op: fc.constant('release' as const), ...request, token: id }, plain),
   fc.record({ op: fc.constant('cancel' as const), ...request }, plain),
+  fc.record({ op: fc.constant('describe' as const), node: id, peer: text, client: text }, plain),
+  fc.record({ op: fc.constant('forget' as const), node: id }, plain),
   fc.record(
     {
       op: fc.constant('acquire' as const),

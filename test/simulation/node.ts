@@ -4,6 +4,8 @@ import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import type { Batch, Command } from '../../src/machine/command.js'
 import type { Machine, Applied as MachineApplied } from '../../src/machine/machine.js'
+import { Directory } from '../../src/membership/directory.js'
+import { Membership } from '../../src/membership/membership.js'
 import { Proposals } from '../../src/proposals/proposals.js'
 import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk, Transport } from '../../src/replica/ports.js'
@@ -72,16 +74,22 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const attachments = new Attachments()
   const firstNumber = Math.floor(random.next() * 2 ** 52)
   const proposals = new Proposals({ self: id, replica, transport, clock, firstNumber })
+  const members = voters.map((voter) => ({ id: voter, client: addressOf(voter), peer: '' }))
+  const directory = new Directory(id, members, replica)
+  directory.refresh()
+  const connected = () => transport.connected()
+  const membership = new Membership({ self: id, replica, proposals, directory, connected })
   const door = new Door({
     clusterId: 'simulated',
     nodeId: id,
     version: '0',
-    members: voters.map((voter) => ({ id: voter, client: addressOf(voter), peer: '' })),
+    directory,
+    membership,
     replica,
     proposals,
     attachments,
     clock,
-    connected: () => transport.connected(),
+    connected,
     logger: silent,
   })
   replica.start({
@@ -99,6 +107,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     onStatus: (status) => {
       witness.leads(id, status.term, status.serving ? id : 0)
       proposals.onStatus(status)
+      membership.onStatus()
       door.onStatus()
     },
     onRestored: () => {
