@@ -66,6 +66,11 @@ export class ClientNetwork {
     }
   }
 
+  /** Clients that the node at this host has not sent away. */
+  attachedTo(host: string): number {
+    return [...this.#connections].filter(({ node, attached }) => node === host && attached).length
+  }
+
   /** Resets some connections. */
   reset(which: (client: string, node: string) => boolean): void {
     for (const connection of [...this.#connections])
@@ -134,6 +139,7 @@ class Connection implements Link {
   #stream: AttachedStream | undefined
   #server: Serving | undefined
   #open = true
+  #ended = false
   #pings: Timer | undefined
 
   constructor(
@@ -149,6 +155,11 @@ class Connection implements Link {
     this.#down = new Channel(world, random, paths, weather, node, client.name)
     this.#stopListening = paths.onCut(() => this.#watch())
     network.opened(this)
+  }
+
+  /** As the node sees it. */
+  get attached(): boolean {
+    return this.#stream !== undefined && !this.#ended
   }
 
   dial(): void {
@@ -208,6 +219,7 @@ class Connection implements Link {
   }
 
   #end(problem: Problem): void {
+    this.#ended = true
     this.#down.send(() => this.#closed(problem))
   }
 
