@@ -14,8 +14,7 @@ import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
 import { createTransport } from './transport/index.js'
 
-/** At 20,000 cycles a second about one checkpoint in four seconds; a restart replays at most two of these. */
-const CHECKPOINT_BYTES = 8 * 1024 * 1024
+const BYTES_PER_MIB = 1024 * 1024
 
 export interface NodeSurroundings {
   readonly logger: Logger
@@ -54,7 +53,7 @@ async function startOn(
   const { raft, machine } = await recover(disk, raftConfig, firstMembers, random)
   const transport = createPeers(config, logger)
   const clock = systemClock
-  const checkpointBytes = CHECKPOINT_BYTES
+  const checkpointBytes = config.storage.checkpointMiB * BYTES_PER_MIB
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   const attachments = new Attachments()
   const proposals = new Proposals({ self: config.id, replica, transport, clock, firstNumber: firstNumber() })

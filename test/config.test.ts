@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { RAFT_DEFAULTS } from '../raft/index.js'
-import { ConfigError, loadClusterConfig, nodeConfig } from '../src/platform/config.js'
+import { ConfigError, DEFAULT_STORAGE, loadClusterConfig, nodeConfig } from '../src/platform/config.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'lockkeeper-config-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -73,6 +73,12 @@ describe('a good cluster file', () => {
     assert.deepEqual(load(GOOD).timing, { tickMs: 10, heartbeatTicks, electionTicks })
   })
 
+  it('need not speak of storage, and may say how often there is a checkpoint', () => {
+    assert.deepEqual(load(GOOD).storage, DEFAULT_STORAGE)
+    assert.equal(load(`${GOOD}storage:\n  checkpointMiB: 1\n`).storage.checkpointMiB, 1)
+    assert.equal(nodeConfig(load(`${GOOD}storage:\n  checkpointMiB: 64\n`), 1).storage.checkpointMiB, 64)
+  })
+
   it('may change one figure of the timing and keep the others', () => {
     assert.equal(load(`${GOOD}timing:\n  tickMs: 50\n`).timing.tickMs, 50)
     assert.equal(load(`${GOOD}timing:\n  tickMs: 50\n`).timing.electionTicks, RAFT_DEFAULTS.electionTicks)
@@ -123,7 +129,11 @@ describe('a cluster file with a mistake', () => {
   })
 
   it('unknown section', () => {
-    refused((good) => `${good}timings:\n  tickMs: 5\n`, `${file}:17: timings`, 'cluster, nodes, timing')
+    refused(
+      (good) => `${good}timings:\n  tickMs: 5\n`,
+      `${file}:17: timings`,
+      'cluster, nodes, timing, storage',
+    )
   })
 
   it('address without a port', () => {
@@ -235,6 +245,16 @@ describe('a cluster file that contradicts itself', () => {
       'heartbeatTicks (30)',
       'raise it',
     )
+  })
+
+  it('a checkpoint that would never come, or all the time', () => {
+    for (const figure of ['0', '0.5', '100000', 'often']) {
+      refused(
+        (good) => `${good}storage:\n  checkpointMiB: ${figure}\n`,
+        `${file}:17: storage.checkpointMiB is `,
+        'write a whole number of MiB from 1 to 1024',
+      )
+    }
   })
 
   it('a node that the file does not list', () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { GrpcConnector } from '../../src/client/grpc-connector.js'
+import { DEFAULT_STORAGE } from '../../src/platform/config.js'
 import type { GetStatusResponse } from '../../src/protocol/lockkeeper.js'
 import { freeAddresses } from './free-ports.js'
 import { NodeProcess } from './node-process.js'
@@ -12,6 +13,8 @@ export interface LocalClusterOptions {
   readonly nodes?: number
   /** 'local' by default. */
   readonly clusterId?: string
+  /** Of the log between two checkpoints of a node; 8 by default. */
+  readonly checkpointMiB?: number
   /** Where each node dials the others, if not at their own address: for a network that a test can cut. */
   readonly peerAddressSeenBy?: (from: number, to: number, address: string) => string
 }
@@ -53,6 +56,7 @@ export class LocalCluster {
   /** Everything is in place, and nothing has been started. */
   static async create(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const { nodes: count = 3, clusterId = 'local', peerAddressSeenBy = (_, __, address) => address } = options
+    const { checkpointMiB = DEFAULT_STORAGE.checkpointMiB } = options
     const directory = await mkdtemp(join(tmpdir(), 'lockkeeper-'))
     const addresses = await freeAddresses(2 * count)
     const members = Array.from({ length: count }, (_, k) => ({
@@ -68,7 +72,10 @@ export class LocalCluster {
         return { ...member, peer }
       })
       const configFile = join(directory, `node-${id}.yaml`)
-      await writeFile(configFile, stringify({ cluster: { id: clusterId }, nodes: seen }))
+      await writeFile(
+        configFile,
+        stringify({ cluster: { id: clusterId }, nodes: seen, storage: { checkpointMiB } }),
+      )
       nodes.push(new NodeProcess({ id, configFile, logFile: join(directory, `node-${id}.log`) }))
     }
     return new LocalCluster(

@@ -26,13 +26,13 @@ export class Inspection {
   async getName({ name }: wire.GetNameRequest, caller: Caller): Promise<wire.GetNameResponse> {
     const problem = checkName(name)
     if (problem !== undefined) throw new Refusal(problem.code, problem.message)
-    await this.#confirm(caller)
+    await this.confirm(caller)
     const view = this.#door.parts.replica.machine.name(name)
     return { name: view === undefined ? emptyName(name) : this.#nameState(view) }
   }
 
   async listNames(request: wire.ListNamesRequest, caller: Caller): Promise<wire.ListNamesResponse> {
-    await this.#confirm(caller)
+    await this.confirm(caller)
     const limit = request.limit === 0 ? PAGE_DEFAULT : request.limit
     const page = this.#door.parts.replica.machine.names(request.prefix, request.after, limit)
     const names: wire.NameState[] = []
@@ -63,8 +63,8 @@ export class Inspection {
     }
   }
 
-  /** Resolves when this node's state is at least as new as the question. */
-  #confirm(caller: Caller): Promise<void> {
+  /** Resolves when this node's state is at least as new as the question. Rejects with a `Refusal`. */
+  confirm(caller: Caller): Promise<void> {
     const { replica, clock } = this.#door.parts
     const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
     return new Promise((resolve, reject) => {

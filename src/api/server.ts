@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import {
   Server,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
@@ -10,7 +11,8 @@ import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import { LIMITS } from '../machine/limits.js'
 import { listen } from '../platform/listen.js'
-import { LockkeeperService } from '../protocol/lockkeeper.js'
+import { type BackupPart, LockkeeperService } from '../protocol/lockkeeper.js'
+import { Backups } from './backups.js'
 import { type Caller, Calls } from './calls.js'
 import type { Door } from './door.js'
 import { type AttachCall, GrpcWire, grpcError } from './grpc-wire.js'
@@ -32,6 +34,7 @@ const OPTIONS = {
 }
 
 type UnaryCall<Request> = ServerUnaryCall<Request | Malformed, unknown>
+type BackupCall = ServerWritableStream<unknown, BackupPart>
 type Handle<Request> = (request: Request, caller: Caller) => unknown
 
 /** The gRPC server for clients: the contract, the standard health service, and reflection for tools. */
@@ -80,6 +83,7 @@ export class ApiServer {
   #implementation(randomKey: () => number): UntypedServiceImplementation {
     const calls = new Calls(this.#door, randomKey)
     const inspection = new Inspection(this.#door)
+    const backups = new Backups(this.#door, inspection.confirm.bind(inspection))
     return {
       attach: (call: AttachCall) => this.#attach(call),
       openSession: this.#unary(calls.openSession.bind(calls)),
@@ -91,6 +95,24 @@ export class ApiServer {
       getName: this.#unary(inspection.getName.bind(inspection)),
       listNames: this.#unary(inspection.listNames.bind(inspection)),
       getStatus: this.#unary(() => inspection.getStatus()),
+      backup: (call: BackupCall) => void this.#backup(backups, call),
+    }
+  }
+
+  /** Rejects never. */
+  async #backup(backups: Backups, call: BackupCall): Promise<void> {
+    const put = (part: BackupPart): Promise<void> =>
+      new Promise((resolve, reject) => {
+        call.write(part, (error: unknown) => {
+          if (error) reject(new Refusal('CANCELLED', 'the caller has left'))
+          else resolve()
+        })
+      })
+    try {
+      await backups.send(callerOf(call), put)
+      call.end()
+    } catch (error) {
+      call.emit('error', grpcError(this.#refusalOf(error)))
     }
   }
 
@@ -119,17 +141,18 @@ export class ApiServer {
     return (call, callback) => {
       this.#answer(handle, call).then(
         (response) => callback(null, response),
-        (error: unknown) => callback(grpcError(error instanceof Refusal ? error : this.#internal(error))),
+        (error: unknown) => callback(grpcError(this.#refusalOf(error))),
       )
     }
   }
 
   async #answer<Request>(handle: Handle<Request>, call: UnaryCall<Request>): Promise<unknown> {
     if (call.request === MALFORMED) throw malformedRefusal()
-    return await handle(call.request, {
-      remainingMs: Number(call.getDeadline()) - Date.now(),
-      onGone: (action) => call.once('cancelled', action),
-    })
+    return await handle(call.request, callerOf(call))
+  }
+
+  #refusalOf(error: unknown): Refusal {
+    return error instanceof Refusal ? error : this.#internal(error)
   }
 
   #internal(error: unknown): Refusal {
@@ -138,5 +161,12 @@ export class ApiServer {
       'INTERNAL',
       'this node made a mistake; its log tells which. Report it, and try another node',
     )
+  }
+}
+
+function callerOf(call: Pick<UnaryCall<unknown>, 'getDeadline' | 'once'>): Caller {
+  return {
+    remainingMs: Number(call.getDeadline()) - Date.now(),
+    onGone: (action) => call.once('cancelled', action),
   }
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { DEFAULT_TIMING, type NodeConfig } from '../platform/config.js'
+import { DEFAULT_STORAGE, DEFAULT_TIMING, type NodeConfig } from '../platform/config.js'
 
 /** Peers have no business with a cluster of one; its port is found beside the clients' port. */
 const PEER_PORT_OFFSET = 100
@@ -12,5 +12,5 @@ export function devConfig(clientPort: number, data: string): NodeConfig {
     client: `127.0.0.1:${clientPort}`,
     data: resolve(data),
   }
-  return { ...own, clusterId: 'dev', nodes: [own], timing: DEFAULT_TIMING }
+  return { ...own, clusterId: 'dev', nodes: [own], timing: DEFAULT_TIMING, storage: DEFAULT_STORAGE }
 }

@@ -4,6 +4,8 @@ import { constants } from 'node:os'
 export const EXIT = {
   /** The command line makes no sense. */
   usage: 64,
+  /** `restore`: the file is damaged, or no backup. */
+  badFile: 65,
   /** No node answered, or there is no leader. */
   unavailable: 69,
   /** The node stopped itself. */

@@ -1,3 +1,5 @@
+import { DamagedBackupError } from '../backup/format.js'
+import { SameClusterError } from '../backup/restore.js'
 import { LockkeeperError } from '../client/index.js'
 import { ConfigError } from '../platform/config.js'
 import { CliError, EXIT } from './exit-codes.js'
@@ -14,7 +16,8 @@ export function messageOf(error: unknown): string {
 /** The code to exit with after `error`. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode
-  if (error instanceof ConfigError) return EXIT.config
+  if (error instanceof ConfigError || error instanceof SameClusterError) return EXIT.config
+  if (error instanceof DamagedBackupError) return EXIT.badFile
   if (error instanceof LockkeeperError) return EXIT_OF_CLIENT[error.code] ?? EXIT.fatal
   return EXIT.fatal
 }

@@ -78,4 +78,35 @@ Examples:
 Exit codes:
    0  listed, even if there are none
 ${CODES_OF_ALL}`,
+
+  backup: `
+Examples:
+  lockkeeper backup /var/backups/lockkeeper
+  lockkeeper backup nightly --json | jq -r .checksum
+
+Asks the nodes given, one after the other, until one of them answers. Any node will do; the backup is never older than
+the question. It goes to FILE.partial, is read again and checked, and only then takes the place of FILE.
+
+Exit codes:
+   0  written, and checked
+  65  what arrived is damaged
+${CODES_OF_ALL}
+  70  the file can't be written`,
+
+  restore: `
+Examples:
+  lockkeeper restore nightly --config new.yaml --node 1       on each machine, with its own number
+  lockkeeper serve --config new.yaml --node 1                 when all nodes are restored
+
+Every node of the new cluster must be restored from the same file, before any of them is started. The new cluster has
+no sessions and no locks held. Its tokens begin 2^42 ahead, so that none is given out again, whatever the old cluster
+granted since. If another cluster was restored from this file before, or from an older one, pass the greatest token that
+it gave out with --tokens-after. The cluster of the backup must be gone, or cut off from what the locks protect.
+
+Exit codes:
+   0  restored
+  64  the command line makes no sense
+  65  the file is damaged, or no backup; nothing was written
+  70  the data directory is not empty, or can't be written
+  78  the configuration can't be used: mind that it needs a new cluster.id`,
 } as const

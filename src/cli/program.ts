@@ -3,10 +3,12 @@ import { loadClusterConfig, nodeConfig } from '../platform/config.js'
 import { LOG_LEVELS, type LogLevel } from '../platform/logger.js'
 import { version } from '../platform/version.js'
 import { addresses, DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
+import { takeBackup } from './backup.js'
 import { devConfig } from './dev.js'
 import { HELP } from './help.js'
 import { runUnderLock } from './lock.js'
 import { showLocks } from './locks.js'
+import { restoreNode } from './restore.js'
 import { runNode } from './run-node.js'
 import { showStatus } from './status.js'
 
@@ -37,6 +39,9 @@ export function createProgram(finish: Finish): Command {
   program.commandsGroup('Look inside:')
   addStatus(program, finish)
   addLocks(program, finish)
+  program.commandsGroup('Be prepared:')
+  addBackup(program, finish)
+  addRestore(program, finish)
   return program
 }
 
@@ -121,6 +126,50 @@ function addLocks(program: Command, finish: Finish): void {
     .addHelpText('after', HELP.locks)
     .action(async (prefix: string, { json = false }: { json?: boolean }, self: Command) => {
       await showLocks(addressesOf(self), prefix, json)
+      finish(0)
+    })
+}
+
+function addBackup(program: Command, finish: Finish): void {
+  program
+    .command('backup')
+    .summary('write the state of the cluster to a file')
+    .description('Writes a backup of the whole cluster, as of now, while it serves.')
+    .argument('<file>', 'where to; replaced only when the new one is whole')
+    .option('--json', 'one JSON object instead of a sentence')
+    .addOption(connectOption())
+    .addHelpText('after', HELP.backup)
+    .action(async (file: string, { json = false }: { json?: boolean }, self: Command) => {
+      await takeBackup(addressesOf(self), file, json)
+      finish(0)
+    })
+}
+
+interface RestoreCommandOptions {
+  readonly config: string
+  readonly node: number
+  readonly tokensAfter: number
+}
+
+function addRestore(program: Command, finish: Finish): void {
+  program
+    .command('restore')
+    .summary('make a node of a new cluster from a backup')
+    .description(
+      'Makes the data directory of one node of a new cluster from a backup. Run it once for each node.',
+    )
+    .argument('<file>', 'the backup, the same for every node')
+    .requiredOption('--config <file>', 'the cluster file of the new cluster, with a new cluster.id')
+    .requiredOption('--node <id>', 'which node of that file this is', wholeNumber(1, 65_535))
+    .option(
+      '--tokens-after <token>',
+      'the greatest token you know of, if more than the backup knows; the same for every node',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+      0,
+    )
+    .addHelpText('after', HELP.restore)
+    .action(async (file: string, { config, node, tokensAfter }: RestoreCommandOptions) => {
+      await restoreNode(file, nodeConfig(loadClusterConfig(config), node), tokensAfter)
       finish(0)
     })
 }

@@ -1,5 +1,17 @@
-import { type ClientDuplexStream, credentials, type Metadata, type StatusObject, status } from '@grpc/grpc-js'
-import { type ClientFrame, LockkeeperClient, type ServerFrame } from '../protocol/lockkeeper.js'
+import {
+  type ClientDuplexStream,
+  credentials,
+  type Metadata,
+  type ServiceError,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js'
+import {
+  type BackupPart,
+  type ClientFrame,
+  LockkeeperClient,
+  type ServerFrame,
+} from '../protocol/lockkeeper.js'
 import { RefusedError, UnreachableError } from './errors.js'
 import type { Connector, Link, LinkHandlers, Problem, ReadMethod, Reads } from './ports.js'
 import { toRefusalName } from './refusals.js'
@@ -74,6 +86,19 @@ export class GrpcConnector implements Connector {
         },
       )
     })
+  }
+
+  /** The parts of a backup of one node, as fast as they are asked for. Rejects with a `Problem`. */
+  async *backup(address: string): AsyncGenerator<BackupPart, void, undefined> {
+    const call = this.#use(address).backup({})
+    try {
+      yield* call
+    } catch (error) {
+      throw toProblem(error as ServiceError)
+    } finally {
+      call.cancel()
+      this.#unuse(address)
+    }
   }
 
   close(): void {

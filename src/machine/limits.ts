@@ -34,6 +34,10 @@ export const LIMITS = {
   /** Streams, and unary calls under way, of one node. */
   streamsMax: 16_384,
   callsMax: 65_536,
+  /** Backups under way of one node: each keeps what is replaced meanwhile on disk. */
+  backupsMax: 4,
+  /** How long a client may take over one part of a backup. */
+  backupPartMsMax: 30_000,
   /** One page of a listing, encoded. */
   pageBytesMax: 4 * 1024 * 1024,
   /** Names in one page of a listing. */

@@ -1,1 +1,2 @@
 export { openNodeDisk } from './level-node-disk.js'
+export { seedNodeDisk } from './seed.js'

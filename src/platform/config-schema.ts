@@ -38,6 +38,7 @@ const NODE_ID = expect('a whole number from 1 to 65535 that no other node has')
 const DATA = expect('a directory of this node alone, for example /var/lib/lockkeeper/1')
 const TICK_MS = expect('milliseconds from 1 to 100 (10 is the default)')
 const TICKS = expect('a whole number of ticks, 1 or more')
+const CHECKPOINT_MIB = expect('a whole number of MiB from 1 to 1024 (8 is the default)')
 
 const node = section(
   {
@@ -61,6 +62,20 @@ const timing = section(
   'any of tickMs, heartbeatTicks, electionTicks, or leave it out',
 )
 
+/** At 20,000 cycles a second about one checkpoint in four seconds. */
+export const DEFAULT_STORAGE = { checkpointMiB: 8 } as const
+
+const storage = section(
+  {
+    checkpointMiB: z
+      .int(CHECKPOINT_MIB)
+      .min(1, CHECKPOINT_MIB)
+      .max(1024, CHECKPOINT_MIB)
+      .default(DEFAULT_STORAGE.checkpointMiB),
+  },
+  'checkpointMiB, or leave it out',
+)
+
 type File = z.infer<typeof file>
 const file = section(
   {
@@ -70,6 +85,7 @@ const file = section(
     ),
     nodes: z.array(node, expect('a list with an entry for each node')),
     timing: timing.prefault({}),
+    storage: storage.prefault({}),
   },
   'the sections cluster and nodes, as in cluster-configs/three.yaml',
 )
@@ -85,6 +101,7 @@ export const clusterSchema = file.superRefine((config, context) => {
 
 export type Member = Readonly<z.infer<typeof node>>
 export type Timing = Readonly<z.infer<typeof timing>>
+export type Storage = Readonly<z.infer<typeof storage>>
 
 const SIZES = [1, 3, 5, 7]
 

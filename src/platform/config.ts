@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { ConfigError, type Problem } from './config-error.js'
-import { clusterSchema, type Member, type Timing } from './config-schema.js'
+import { clusterSchema, type Member, type Storage, type Timing } from './config-schema.js'
 import { keyText, type LocatedYaml, parseYaml } from './located-yaml.js'
 
 export { ConfigError } from './config-error.js'
-export { DEFAULT_TIMING, type Member, type Timing } from './config-schema.js'
+export { DEFAULT_STORAGE, DEFAULT_TIMING, type Member, type Storage, type Timing } from './config-schema.js'
 
 /** A cluster file, checked. cluster-configs/three.yaml explains every key. */
 export interface ClusterConfig {
@@ -15,6 +15,7 @@ export interface ClusterConfig {
   readonly cluster: { readonly id: string }
   readonly nodes: readonly Member[]
   readonly timing: Timing
+  readonly storage: Storage
 }
 
 /** What one node needs to start. */
@@ -30,6 +31,7 @@ export interface NodeConfig {
   /** All voters, this node among them. */
   readonly nodes: readonly Member[]
   readonly timing: Timing
+  readonly storage: Storage
 }
 
 /**
@@ -46,9 +48,10 @@ export function loadClusterConfig(file: string): ClusterConfig {
 
 /** This node's part of the file; a relative `data` is taken from the current directory. Throws a `ConfigError`. */
 export function nodeConfig(config: ClusterConfig, id: number): NodeConfig {
-  const { file, cluster, nodes, timing } = config
+  const { file, cluster, nodes, timing, storage } = config
   const own = nodes.find((node) => node.id === id)
-  if (own !== undefined) return { ...own, data: resolve(own.data), clusterId: cluster.id, nodes, timing }
+  if (own !== undefined)
+    return { ...own, data: resolve(own.data), clusterId: cluster.id, nodes, timing, storage }
   const ids = nodes.map((node) => node.id).join(', ')
   const text = `has no node ${id}, only ${ids}; pass one of these as --node, or add the node to the file of every node`
   throw new ConfigError(file, [{ line: undefined, key: 'nodes', text }])

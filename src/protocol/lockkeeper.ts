@@ -12,8 +12,10 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
   type handleBidiStreamingCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -306,6 +308,16 @@ export interface GetStatusResponse {
   sessions: number;
   names: number;
   version: string;
+}
+
+export interface BackupRequest {
+}
+
+export interface BackupPart {
+  /** Where in the file this goes: how much came before it. */
+  offset: number;
+  /** At most 256 KiB, or one record. */
+  data: Uint8Array;
 }
 
 function createBaseSession(): Session {
@@ -2858,6 +2870,98 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
   },
 };
 
+function createBaseBackupRequest(): BackupRequest {
+  return {};
+}
+
+export const BackupRequest: MessageFns<BackupRequest> = {
+  encode(_: BackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBackupPart(): BackupPart {
+  return { offset: 0, data: new Uint8Array(0) };
+}
+
+export const BackupPart: MessageFns<BackupPart> = {
+  encode(message: BackupPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.offset !== 0) {
+      writer.uint32(8).uint64(message.offset);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(18).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 export type LockkeeperService = typeof LockkeeperService;
 export const LockkeeperService = {
   /**
@@ -2967,6 +3071,20 @@ export const LockkeeperService = {
     responseSerialize: (value: GetStatusResponse): Buffer => Buffer.from(GetStatusResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetStatusResponse => GetStatusResponse.decode(value),
   },
+  /**
+   * A backup of the whole state, at least as new as the call. What the parts carry, one after the other, is the file that
+   * `lockkeeper restore` reads; it ends in a SHA-256 of all before it, and only a file that ends so is whole.
+   * Refused with BUSY if the node can't go on with it: begin anew, at another node.
+   */
+  backup: {
+    path: "/lockkeeper.v1.Lockkeeper/Backup" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: BackupRequest): Buffer => Buffer.from(BackupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BackupRequest => BackupRequest.decode(value),
+    responseSerialize: (value: BackupPart): Buffer => Buffer.from(BackupPart.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BackupPart => BackupPart.decode(value),
+  },
 } as const;
 
 export interface LockkeeperServer extends UntypedServiceImplementation {
@@ -2996,6 +3114,12 @@ export interface LockkeeperServer extends UntypedServiceImplementation {
   listNames: handleUnaryCall<ListNamesRequest, ListNamesResponse>;
   /** What the asked node knows of the cluster; answered even without a majority. */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
+  /**
+   * A backup of the whole state, at least as new as the call. What the parts carry, one after the other, is the file that
+   * `lockkeeper restore` reads; it ends in a SHA-256 of all before it, and only a file that ends so is whole.
+   * Refused with BUSY if the node can't go on with it: begin anew, at another node.
+   */
+  backup: handleServerStreamingCall<BackupRequest, BackupPart>;
 }
 
 export interface LockkeeperClient extends Client {
@@ -3153,6 +3277,13 @@ export interface LockkeeperClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetStatusResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * A backup of the whole state, at least as new as the call. What the parts carry, one after the other, is the file that
+   * `lockkeeper restore` reads; it ends in a SHA-256 of all before it, and only a file that ends so is whole.
+   * Refused with BUSY if the node can't go on with it: begin anew, at another node.
+   */
+  backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupPart>;
+  backup(request: BackupRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<BackupPart>;
 }
 
 export const LockkeeperClient = makeGenericClientConstructor(

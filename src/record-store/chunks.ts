@@ -15,6 +15,9 @@ const HEADER_BYTES = SEAL_BYTES + NUMBER_BYTES + 1
 const ROW_HEADER_BYTES = 8
 const LAST_BYTES = HEADER_BYTES + 2 * NUMBER_BYTES
 
+/** What each chunk is sealed by. */
+export type SnapshotName = Pick<LogStart, 'index' | 'term'>
+
 /** A record's key, and its value as sealed on the sender's disk. */
 export type Row = readonly [key: string, sealed: Buffer]
 
@@ -58,12 +61,12 @@ export function lastChunk(start: LogStart, sequence: number, { count, sum }: Tot
 
 /** Takes the chunks of one snapshot in order, and adds up what came. */
 export class ChunkReader {
-  readonly #start: LogStart
+  readonly #start: SnapshotName
   #next: number | undefined = 0
   #received = NO_RECORDS
   #promised: Totals | undefined
 
-  constructor(start: LogStart) {
+  constructor(start: SnapshotName) {
     this.#start = start
   }
 
@@ -127,11 +130,11 @@ function chunkOf(sequence: number, isLast: boolean, bytes: number): Buffer {
   return data
 }
 
-function nameOf({ index, term }: LogStart): string {
+function nameOf({ index, term }: SnapshotName): string {
   return `snapshot ${index}/${term}`
 }
 
-function damaged({ index, term }: LogStart, what: string): DamagedSnapshotError {
+function damaged({ index, term }: SnapshotName, what: string): DamagedSnapshotError {
   return new DamagedSnapshotError(
     `the snapshot of entry ${index} of term ${term} is not as it was sent: ${what}`,
   )

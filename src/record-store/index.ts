@@ -1,2 +1,3 @@
 export { LevelRecordStore } from './level-record-store.js'
 export { LevelStaging } from './staging.js'
+export { SnapshotUnpacker } from './unpack.js'

@@ -1,6 +1,6 @@
 import type { LogIndex, LogStart } from '../../raft/index.js'
 import type { Machine } from '../machine/machine.js'
-import type { Clock, NodeDisk, RecordChange } from './ports.js'
+import type { Backup, Clock, NodeDisk, RecordChange } from './ports.js'
 import { encodeChange } from './record-codec.js'
 
 /** Records encoded at a time: a millisecond or two, and then the others' turn. */
@@ -9,11 +9,25 @@ const SLICE_PAUSE_MS = 1
 /** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
 const KEPT_MAX = 16
 
-interface UnderWay {
+/** A machine, and the entry it has applied last. */
+export interface Place {
   readonly machine: Machine
   readonly start: LogStart
+}
+
+interface UnderWay extends Place {
   readonly changes: RecordChange[]
+  /** What is asked of this very checkpoint. */
+  readonly backups: readonly AskedBackup[]
+  readonly at: number
+  readonly nextToken: number
   isWhole: boolean
+}
+
+interface AskedBackup {
+  readonly place: () => Place
+  readonly resolve: (backup: Backup) => void
+  readonly reject: (reason: Error) => void
 }
 
 export interface CheckpointerHandlers {
@@ -37,9 +51,11 @@ export class Checkpointer {
   readonly #handlers: CheckpointerHandlers
   #bytes = 0
   #underWay: UnderWay | undefined
+  /** To be served by the next checkpoint: the one under way is of a moment before they were asked for. */
+  #backups: AskedBackup[] = []
   #writing = false
   #paused = false
-  /** The checkpoints behind which the log is still there; the newest is the last. */
+  /** The checkpoints behind which the log is still there, the newest last; those for a backup leave the log as it is. */
   #kept: readonly LogStart[]
   #settled: Promise<void> = Promise.resolve()
   #persistedIndex: LogIndex = 0
@@ -60,13 +76,19 @@ export class Checkpointer {
     this.#bytes += bytes
     if (this.#underWay !== undefined || this.#bytes < this.#intervalBytes || this.#stopped) return
     this.#bytes = 0
-    this.#underWay = {
-      machine,
-      start: start(),
-      changes: [encodeChange(machine.beginCheckpoint())],
-      isWhole: false,
-    }
-    this.#sliceLater(machine)
+    this.#begin({ machine, start: start() }, [])
+  }
+
+  /**
+   * A checkpoint of `place()` at this moment or later, as a snapshot to be read and closed. Rejects if a peer's snapshot
+   * comes in between, or the node stops.
+   */
+  backup(place: () => Place): Promise<Backup> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopped) return reject(brokenOff('this node is stopping'))
+      this.#backups.push({ place, resolve, reject })
+      this.#beginForBackups()
+    })
   }
 
   /** This node's own log is durable up to here: a checkpoint never runs ahead of it. */
@@ -85,17 +107,40 @@ export class Checkpointer {
   resume(restored: LogStart | undefined): void {
     this.#paused = false
     if (restored !== undefined) {
+      this.#rejectBackups('this node was given the snapshot of a peer')
       this.#underWay = undefined
       this.#kept = [restored]
       this.#bytes = 0
     }
     this.#writeIfReady()
+    this.#beginForBackups()
   }
 
   /** Nothing new is begun; resolves when what was being written is. */
   stop(): Promise<void> {
     this.#stopped = true
+    this.#rejectBackups('this node is stopping')
     return this.#settled
+  }
+
+  #beginForBackups(): void {
+    const [first] = this.#backups
+    if (first === undefined || this.#underWay !== undefined || this.#paused || this.#stopped) return
+    const backups = this.#backups
+    this.#backups = []
+    this.#begin(first.place(), backups)
+  }
+
+  #begin({ machine, start }: Place, backups: readonly AskedBackup[]): void {
+    const { at, claims } = machine
+    const changes = [encodeChange(machine.beginCheckpoint())]
+    this.#underWay = { machine, start, changes, backups, at, nextToken: claims.nextToken, isWhole: false }
+    this.#sliceLater(machine)
+  }
+
+  #rejectBackups(reason: string): void {
+    for (const { reject } of [...this.#backups, ...(this.#underWay?.backups ?? [])]) reject(brokenOff(reason))
+    this.#backups = []
   }
 
   #sliceLater(machine: Machine): void {
@@ -124,14 +169,23 @@ export class Checkpointer {
     })
   }
 
-  async #write({ start, changes }: UnderWay): Promise<void> {
+  async #write({ start, changes, backups, at, nextToken }: UnderWay): Promise<void> {
     await this.#disk.records.write(start, changes)
-    this.#kept = [...this.#kept, start]
-    if (!this.#stopped) await this.#forget()
+    // Before any other checkpoint is written.
+    const opened = backups.map(({ resolve, reject }) =>
+      this.#disk.records.openSnapshot().then((source) => resolve({ source, at, nextToken }), reject),
+    )
+    await Promise.all(opened)
+    if (backups.length === 0) await this.#forget(start)
     this.#writing = false
     this.#underWay = undefined
+    this.#beginForBackups()
   }
-  async #forget(): Promise<void> {
+
+  /** Of the log, what the checkpoints before `start` have, and nobody needs. */
+  async #forget(start: LogStart): Promise<void> {
+    this.#kept = [...this.#kept, start]
+    if (this.#stopped) return
     const neededFrom = this.#kept.length > KEPT_MAX ? Infinity : this.#handlers.neededFrom()
     const place = this.#kept.filter(({ index }, k) => k < this.#kept.length - 1 && index <= neededFrom).at(-1)
     if (place === undefined) return
@@ -139,4 +193,8 @@ export class Checkpointer {
     await this.#disk.log.compact(place)
     this.#handlers.onForgotten(place.index)
   }
+}
+
+function brokenOff(reason: string): Error {
+  return new Error(`the backup broke off: ${reason}`)
 }

@@ -100,6 +100,15 @@ export interface SnapshotChunk {
   readonly data: Uint8Array
 }
 
+/** A snapshot of the moment it was asked for, or a later one, and what its machine then said of itself. */
+export interface Backup {
+  readonly source: SnapshotSource
+  /** The cluster's clock in ms. */
+  readonly at: number
+  /** The token of the next grant. */
+  readonly nextToken: number
+}
+
 /** A snapshot on its way in. */
 export interface Staging {
   readonly start: LogStart

@@ -15,7 +15,7 @@ import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
 import { decodeCommands, decodePayload, encodePayload } from './payload.js'
-import type { Chunk, Clock, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
+import type { Backup, Chunk, Clock, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
 import { MachineRestorer } from './record-codec.js'
 import { SnapshotReceiver } from './snapshot-receiver.js'
 import { SnapshotSender } from './snapshot-sender.js'
@@ -207,6 +207,17 @@ export class Replica {
   confirmRead(answer: (confirmed: boolean) => void): void {
     if (this.#stopped) answer(false)
     else this.#input({ kind: 'read', id: this.#reads.add(answer) })
+  }
+
+  /**
+   * The state as of now or later, on disk; its source is to be closed. Rejects if this node stops, or is given a peer's
+   * snapshot meanwhile; its `chunk` rejects then, too.
+   */
+  async openBackup(): Promise<Backup> {
+    return await this.#checkpoints.backup(() => ({
+      machine: this.#machine,
+      start: this.#parts.raft.startAt(this.#appliedIndex),
+    }))
   }
 
   #input(input: Input): void {

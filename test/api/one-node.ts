@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { credentials, type Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { freeAddresses } from '../../scripts/cluster/free-ports.js'
 import { type RunningNode, startNode } from '../../src/main.js'
-import { DEFAULT_TIMING } from '../../src/platform/config.js'
+import { DEFAULT_STORAGE, DEFAULT_TIMING } from '../../src/platform/config.js'
 import { createLogger } from '../../src/platform/logger.js'
 import * as wire from '../../src/protocol/lockkeeper.js'
 
@@ -87,7 +87,7 @@ export class OneNode {
       data: join(directory, `${k + 1}`),
     }))
     const running = await startNode(
-      { ...nodes[0]!, clusterId: 'test', nodes, timing: DEFAULT_TIMING },
+      { ...nodes[0]!, clusterId: 'test', nodes, timing: DEFAULT_TIMING, storage: DEFAULT_STORAGE },
       {
         logger: createLogger('silent', {}),
         onFatal: (error) => {

@@ -21,7 +21,7 @@ async function misused(args: string[], expected: RegExp): Promise<void> {
   assert.match(text, expected)
 }
 
-const COMMANDS = ['serve', 'dev', 'lock', 'status', 'locks'] as const
+const COMMANDS = ['serve', 'dev', 'lock', 'status', 'locks', 'backup', 'restore'] as const
 
 describe('help', () => {
   for (const command of COMMANDS) {

@@ -108,6 +108,25 @@ describe('the queue before the disk (faults 1, 7, 8, 27)', () => {
     assert.deepEqual(take(), ['no space left'])
     assert.equal(disk.begun.length, 1)
   })
+
+  it('is idle when all is on disk, or never will be', async () => {
+    for (const failure of [undefined, new Error('no space left')]) {
+      const { disk, queue, take } = prepare()
+      await queue.idle()
+      queue.push(write(1), [])
+      queue.push(write(2), [])
+      let isIdle = false
+      void queue.idle().then(() => {
+        isIdle = true
+      })
+      await disk.end()
+      assert.equal(isIdle, false, 'the second is under way')
+      await disk.end(failure)
+      assert.equal(isIdle, true)
+      assert.equal(take().length, 2)
+      await queue.idle()
+    }
+  })
 })
 
 /** What is on disk: the entries, each as `index/term`, and the hard state. */

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type Message, type NodeId, RAFT_DEFAULTS, type Status } from '../../raft/index.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import type { Command, Verdict } from '../../src/machine/command.js'
@@ -41,6 +42,8 @@ export class HandDrivenNode {
   readonly fatal: unknown[] = []
   /** Called before the parts of the node hear of an entry or a status. */
   onApplied: (applied: Applied) => void = () => undefined
+  /** Awaited before a checkpoint is written. */
+  onCheckpoint: () => Promise<void> = async () => undefined
   /** How often a peer's snapshot was put in place. */
   restored = 0
   diskStalled = false
@@ -202,6 +205,7 @@ export class HandDrivenNode {
     failure.catch(() => undefined)
     const orFails = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure])
     const { log, records } = disk
+    let isCheckpointing = false
     return {
       log: {
         load: () => log.load(),
@@ -212,12 +216,20 @@ export class HandDrivenNode {
       records: {
         start: () => records.start(),
         load: (take) => records.load(take),
-        write: (start, changes) => orFails(records.write(start, changes)),
+        write: async (start, changes) => {
+          isCheckpointing = true
+          await this.onCheckpoint()
+          await orFails(records.write(start, changes))
+          isCheckpointing = false
+        },
         openSnapshot: () => records.openSnapshot(),
         openStaging: (start) => records.openStaging(start),
       },
       load: (take) => disk.load(take),
-      install: (staging) => orFails(disk.install(staging)),
+      install: (staging) => {
+        assert.equal(isCheckpointing, false, 'nothing else is under way while a snapshot is installed')
+        return orFails(disk.install(staging))
+      },
       close: () => disk.close(),
     }
   }

@@ -226,7 +226,7 @@ describe('a follower that fell behind the window', () => {
     assert.equal(verdicts.length, 0)
     cluster.copies = () => 1
     await cluster.until('it has caught up', () => lost.restored === 2)
-    await cluster.until('it has its answers', () => verdicts.length === 3)
+    await cluster.until('it has its answers', () => verdicts.length === 3, 300)
     assert(verdicts[0]?.kind === 'granted')
     assert.equal(verdicts[0].token, token)
     assert.deepEqual(
@@ -261,6 +261,37 @@ describe('a follower that fell behind the window', () => {
     assertEqual(cluster)
   })
 
+  it('puts it in place once a checkpoint of its own is written that was under way', async () => {
+    const { cluster, leader, lost } = await withOneLeftBehind(100)
+    let begun = 0
+    let goOn = () => {}
+    lost.onCheckpoint = () => {
+      begun++
+      return new Promise((resolve) => {
+        goOn = resolve
+      })
+    }
+    cluster.heal()
+    await cluster.agree()
+    lost.restored = 0
+    while (begun === 0) await cycle(cluster, leader)
+    cluster.isolate(lost.id)
+    await loseSight(cluster, leader, lost)
+    cluster.heal()
+    await cluster.clock.pass(2_000)
+    assert.equal(lost.restored, 0, 'not while it is written')
+    assert.equal(lost.replica.status.leader, leader.id, 'meanwhile it follows')
+    goOn()
+    await cluster.agree()
+    assert.equal(lost.restored, 1)
+    assert.equal(begun, 1)
+    lost.onCheckpoint = async () => undefined
+    for (let k = 0; k < 20; k++) await cycle(cluster, leader)
+    await lost.restart()
+    await cluster.agree()
+    assertEqual(cluster)
+  })
+
   it('is not kept from it by another who offers an older one, and leads no more', async () => {
     const { cluster, leader, lost } = await withOneLeftBehind()
     const sent: { kind: string; from: number }[] = []
@@ -282,9 +313,153 @@ describe('a follower that fell behind the window', () => {
     )
     sent.length = 0
     await cluster.until('it has caught up', () => lost.restored > 0, 60_000)
-    const former = sent.filter(({ kind, from }) => kind === 'snapshot_offer' && from === leader.id)
-    assert.deepEqual(former, [], 'who leads no more offers nothing')
+    const former = sent.filter(({ kind, from }) => kind.startsWith('snapshot') && from === leader.id)
+    assert.deepEqual(former, [], 'who leads no more gives none')
     await cluster.agree()
     assertEqual(cluster)
+  })
+
+  it('catches up although many checkpoints are written while its own is on the way', async () => {
+    const { cluster, leader, lost } = await withOneLeftBehind()
+    const starts = new Set<number>()
+    cluster.copies = (item, from, to) => {
+      if (item.kind === 'snapshot_offer') starts.add(item.start.index)
+      if (item.kind !== 'snapshot_chunk') return 1
+      cluster.clock.after(400, () => cluster.node(to).receives(from, item))
+      return 0
+    }
+    cluster.heal()
+    const before = leader.disk.checkpoint!.start.index
+    while (lost.restored === 0) await cycle(cluster, leader)
+    assert(leader.disk.checkpoint!.start.index > before + 60, 'checkpoints were written meanwhile')
+    assert.equal(starts.size, 1, 'the log behind the first snapshot was kept for it')
+    cluster.copies = () => 1
+    await cluster.agree()
+    assert.equal(lost.restored, 1)
+    await loseSight(cluster, leader, lost)
+    assertEqual(cluster)
+  })
+
+  it('does not keep the log for ever if it is very slow, and catches up when there is less to do', async () => {
+    const { cluster, leader, lost } = await withOneLeftBehind()
+    cluster.copies = (item, from, to) => {
+      if (item.kind !== 'snapshot_chunk') return 1
+      cluster.clock.after(4_000, () => cluster.node(to).receives(from, item))
+      return 0
+    }
+    cluster.heal()
+    for (let cycles = 0; cycles < 300; cycles++) {
+      await cycle(cluster, leader)
+      const bytes = leader.disk.entries.reduce((sum, { payload }) => sum + payload.length + 64, 0)
+      assert(bytes < 20 * CHECKPOINT_BYTES, `${bytes} bytes of log`)
+    }
+    const hasCaughtUp = () => lost.replica.appliedIndex === leader.replica.appliedIndex
+    await cluster.until('it has caught up', hasCaughtUp, 60_000)
+    await cluster.agree()
+    assertEqual(cluster)
+  })
+
+  it('that is stopped in the middle leaves nothing under way', async () => {
+    for (let moment = 0; moment < 12; moment++) {
+      const { cluster, lost } = await withOneLeftBehind(700)
+      let hears = false
+      cluster.copies = ({ kind }) => {
+        hears ||= kind === 'snapshot_chunk'
+        return 1
+      }
+      cluster.heal()
+      while (!hears) await cluster.clock.pass(1)
+      lost.diskStalled = true
+      await cluster.clock.pass(moment)
+      let stopped = false
+      void lost.replica.stop().then(() => {
+        stopped = true
+      })
+      await lost.sync()
+      await cluster.clock.turn()
+      assert.equal(stopped, true)
+      lost.proposals.stop()
+      const { start, checkpoint } = lost.disk
+      lost.diskStalled = false
+      await lost.sync()
+      await cluster.clock.pass(100)
+      assert.equal(lost.disk.start, start)
+      assert.equal(lost.disk.checkpoint, checkpoint)
+      assert.equal(lost.restored, 0)
+      assert.deepEqual(lost.fatal, [])
+    }
+  })
+
+  it('that is stopped while its disk puts the snapshot in place has stopped when that is done', async () => {
+    const { cluster, lost } = await withOneLeftBehind(100)
+    cluster.copies = ({ kind }) => {
+      if (kind === 'snapshot_chunk') lost.diskStalled = true
+      return 1
+    }
+    cluster.heal()
+    await cluster.until('the last chunk is on its way', () => lost.diskStalled)
+    await cluster.clock.pass(20)
+    let stopped = false
+    const stopping = lost.replica.stop().then(() => {
+      stopped = true
+    })
+    await cluster.clock.pass(1_000)
+    assert.equal(stopped, false)
+    const { checkpoint } = lost.disk
+    await lost.sync()
+    await stopping
+    assert.notEqual(lost.disk.checkpoint, checkpoint)
+    assert.equal(lost.restored, 0, 'nobody is told any more')
+  })
+
+  it('stops when its disk fails while a snapshot is put in place, and has one or the other afterwards', async () => {
+    for (const survives of [0, 0.9]) {
+      const { cluster, lost } = await withOneLeftBehind(100)
+      lost.survives = survives
+      cluster.copies = ({ kind }) => {
+        if (kind === 'snapshot_chunk') lost.diskStalled = true
+        return 1
+      }
+      cluster.heal()
+      await cluster.until('the last chunk is on its way', () => lost.diskStalled)
+      await cluster.clock.pass(20)
+      await lost.failWrite(new Error('input/output error'))
+      assert.deepEqual(
+        lost.fatal.map((error) => (error as Error).message),
+        ['input/output error'],
+      )
+      assert.equal(lost.restored, 0)
+      lost.fatal.length = 0
+      lost.diskStalled = false
+      cluster.copies = () => 1
+      await lost.restart()
+      await cluster.agree()
+      assertEqual(cluster)
+    }
+  })
+
+  it('takes no snapshot of what it has already, and says so', async () => {
+    const { cluster, leader, lost } = await withOneLeftBehind(100)
+    const offers: PeerItem[] = []
+    cluster.copies = (item) => {
+      if (item.kind === 'snapshot_offer') offers.push(item)
+      return 1
+    }
+    cluster.heal()
+    await cluster.agree()
+    const before = portrait(lost.machine)
+    const answers: PeerItem[] = []
+    cluster.copies = (item, from) => {
+      if (from === lost.id && item.kind === 'snapshot_want') answers.push(item)
+      return 1
+    }
+    for (const offer of offers) lost.receives(leader.id, offer)
+    await cluster.clock.pass(100)
+    assert.equal(lost.restored, 1)
+    assert.deepEqual(portrait(lost.machine), before)
+    assert(
+      answers.length > 0 &&
+        answers.every((item) => item.kind === 'snapshot_want' && item.sequence === undefined),
+    )
   })
 })

@@ -35,6 +35,10 @@ export class MemoryRecordStore implements RecordStore {
     this.#disk = disk
   }
 
+  get isWriting(): boolean {
+    return this.#writing
+  }
+
   start(): LogStart | undefined {
     return this.#disk.checkpoint?.start
   }

@@ -24,7 +24,14 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/leveldb/', mayImport: [] },
   { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
   { place: 'src/record-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
-  { place: 'src/node-disk/', mayImport: [RAFT_DOOR, PORTS, 'src/log-store/', 'src/record-store/'] },
+  {
+    place: 'src/node-disk/',
+    mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/', 'src/log-store/', 'src/record-store/'],
+  },
+  {
+    place: 'src/backup/',
+    mayImport: ['src/machine/', PORTS, 'src/replica/record-codec.ts', 'src/record-store/', 'src/node-disk/'],
+  },
   { place: 'src/transport/', mayImport: [RAFT_DOOR, PORTS, 'src/platform/'] },
   {
     place: 'src/proposals/',
@@ -34,7 +41,7 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/attachments/', mayImport: [], mayImportTypes: ['src/machine/command.ts'] },
   {
     place: 'src/api/',
-    mayImport: ['src/machine/', 'src/protocol/', 'src/platform/'],
+    mayImport: ['src/machine/', 'src/protocol/', 'src/platform/', 'src/backup/'],
     mayImportTypes: ['src/proposals/', 'src/attachments/', 'src/replica/replica.ts', PORTS],
   },
   { place: 'src/client/', mayImport: ['src/protocol/'] },
@@ -52,7 +59,7 @@ export const STATIONS: readonly Station[] = [
       'src/api/',
     ],
   },
-  { place: 'src/cli/', mayImport: ['src/client/', 'src/platform/', 'src/main.ts'] },
+  { place: 'src/cli/', mayImport: ['src/client/', 'src/platform/', 'src/backup/', 'src/main.ts'] },
   { place: 'scripts/', mayImport: [RAFT_DOOR, 'src/'] },
   { place: 'test/raft/', mayImport: ['raft/'] },
   { place: 'test/', mayImport: [RAFT_DOOR, 'src/', 'scripts/'] },
