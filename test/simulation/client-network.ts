@@ -34,7 +34,7 @@ interface Serving {
   readonly calls: Calls
 }
 
-export type UnaryMethod = Exclude<keyof typeof LockkeeperService, 'attach'>
+export type UnaryMethod = Exclude<keyof typeof LockkeeperService, 'attach' | 'backup'>
 
 /** When a client's pings on a connection that is cut off are given up. */
 const PING_MS_MIN = 5_000
