@@ -60,6 +60,7 @@ export interface Fuse {
   readonly then: () => void
 }
 
+const ROWS_PER_CHUNK = 8
 /** The log between two checkpoints, and what comes until the next is there. */
 const KEPT_INTERVALS_MAX = 3
 /** What a log grows by while a slow disk takes in a checkpoint. */
@@ -319,7 +320,7 @@ export class Cluster implements NodeWitness {
     }
     return {
       id,
-      disk: this.#parts.createDisk({ sync, random: random.next }),
+      disk: this.#parts.createDisk({ sync, random: random.next, rowsPerChunk: ROWS_PER_CHUNK }),
       clockRate: 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
       syncMs: this.#parts.syncMs,
       fuse: undefined,
