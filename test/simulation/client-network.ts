@@ -34,15 +34,7 @@ interface Serving {
   readonly calls: Calls
 }
 
-/** What clients ask; operators are not in this world yet. */
-export type UnaryMethod =
-  | 'openSession'
-  | 'keepAlive'
-  | 'closeSession'
-  | 'acquire'
-  | 'release'
-  | 'cancel'
-  | ReadMethod
+export type UnaryMethod = Exclude<keyof typeof LockkeeperService, 'attach' | 'backup'>
 
 /** When a client's pings on a connection that is cut off are given up. */
 const PING_MS_MIN = 5_000
@@ -72,6 +64,11 @@ export class ClientNetwork {
       if (connection.node === host) connection.reset()
       else if (connection.client.name === host) connection.close()
     }
+  }
+
+  /** Clients that the node at this host has not sent away. */
+  attachedTo(host: string): number {
+    return [...this.#connections].filter(({ node, attached }) => node === host && attached).length
   }
 
   /** Resets some connections. */
@@ -142,6 +139,7 @@ class Connection implements Link {
   #stream: AttachedStream | undefined
   #server: Serving | undefined
   #open = true
+  #ended = false
   #pings: Timer | undefined
 
   constructor(
@@ -157,6 +155,11 @@ class Connection implements Link {
     this.#down = new Channel(world, random, paths, weather, node, client.name)
     this.#stopListening = paths.onCut(() => this.#watch())
     network.opened(this)
+  }
+
+  /** As the node sees it. */
+  get attached(): boolean {
+    return this.#stream !== undefined && !this.#ended
   }
 
   dial(): void {
@@ -216,6 +219,7 @@ class Connection implements Link {
   }
 
   #end(problem: Problem): void {
+    this.#ended = true
     this.#down.send(() => this.#closed(problem))
   }
 

@@ -60,6 +60,7 @@ export interface Fuse {
   readonly then: () => void
 }
 
+const ROWS_PER_CHUNK = 8
 /** The log between two checkpoints, and what comes until the next is there. */
 const KEPT_INTERVALS_MAX = 3
 /** What a log grows by while a slow disk takes in a checkpoint. */
@@ -213,9 +214,28 @@ export class Cluster implements NodeWitness {
   }
 
   restored(node: NodeId, index: LogIndex, machine: Machine): void {
-    if (this.node(node) !== undefined) this.leaps++
+    const leaping = this.node(node)
+    if (leaping !== undefined) this.#leaps(leaping, index)
     this.#parts.history.note(hostOf(node), `made of a checkpoint of ${index}`)
     this.#parts.machines.restored(node, index, machine)
+  }
+
+  /** Raft has yet to hear of it: its log is still the one that goes. */
+  #leaps({ id, view }: Node, index: LogIndex): void {
+    this.leaps++
+    const attached = this.#parts.clients.attachedTo(hostOf(id))
+    if (attached > 0)
+      this.#parts.history.broken('P4 no lost wakeup: clients wait for what their node leapt over', {
+        node: id,
+        attached,
+      })
+    const own = view().entryAt(index)
+    if (own !== undefined && own.term === this.raft.committed[index - 1]?.term)
+      this.#parts.history.broken('P8 durability: a snapshot takes what this node has acknowledged', {
+        node: id,
+        index,
+        view: view(),
+      })
   }
 
   leads(node: NodeId, term: number, leader: NodeId): void {
@@ -300,7 +320,7 @@ export class Cluster implements NodeWitness {
     }
     return {
       id,
-      disk: this.#parts.createDisk({ sync, random: random.next }),
+      disk: this.#parts.createDisk({ sync, random: random.next, rowsPerChunk: ROWS_PER_CHUNK }),
       clockRate: 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
       syncMs: this.#parts.syncMs,
       fuse: undefined,

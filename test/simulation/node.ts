@@ -31,7 +31,7 @@ export interface NodeTuning {
 export interface NodeWitness {
   stepped(view: NodeView, output: Output): void
   applied(node: number, index: LogIndex, batch: Batch, applied: MachineApplied, machine: Machine): void
-  /** This machine is made of a checkpoint of `index`: of the node's own, or of a peer's that was sent to it. */
+  /** This machine is made of a checkpoint of `index`: of the node's own, or of a peer's, of which all have been told. */
   restored(node: number, index: LogIndex, machine: Machine): void
   leads(node: number, term: number, leader: number): void
   fatal(node: number, error: unknown): void
@@ -111,9 +111,9 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       door.onStatus()
     },
     onRestored: () => {
-      witness.restored(id, replica.appliedIndex, replica.machine)
       proposals.onRestored()
       door.onRestored()
+      witness.restored(id, replica.appliedIndex, replica.machine)
     },
     onFatal: (error) => witness.fatal(id, error),
   })

@@ -19,6 +19,8 @@ export interface MemoryDiskOptions {
   readonly sync: (done: () => void, what: DiskChange) => void
   /** Uniform in [0, 1), from the seed. */
   readonly random: () => number
+  /** In each chunk of a snapshot, so that a small one is several chunks, too; otherwise as many as fit. */
+  readonly rowsPerChunk?: number
 }
 
 /**
@@ -37,6 +39,10 @@ export class MemoryDisk {
 
   constructor(options: MemoryDiskOptions) {
     this.#options = options
+  }
+
+  get rowsPerChunk(): number {
+    return this.#options.rowsPerChunk ?? Number.POSITIVE_INFINITY
   }
 
   open(): MemoryNodeDisk {

@@ -13,9 +13,6 @@ import type {
 } from '../../src/replica/ports.js'
 import type { MemoryDisk } from './memory-disk.js'
 
-/** Few, so that a small snapshot is several chunks, too. */
-const ROWS_PER_CHUNK = 8
-
 export interface MemoryCheckpoint {
   readonly start: LogStart
   /** Sealed values by key. */
@@ -70,7 +67,7 @@ export class MemoryRecordStore implements RecordStore {
   async openSnapshot(): Promise<MemorySnapshotSource> {
     const { checkpoint } = this.#disk
     assert(checkpoint !== undefined, 'there is a checkpoint')
-    return new MemorySnapshotSource(checkpoint)
+    return new MemorySnapshotSource(checkpoint, this.#disk.rowsPerChunk)
   }
 
   async openStaging(start: LogStart): Promise<MemoryStaging> {
@@ -84,17 +81,17 @@ class MemorySnapshotSource implements SnapshotSource {
   /** How many were given, as in LevelDB, where a chunk begins where the one before it ended. */
   #given = 0
 
-  constructor({ start, rows }: MemoryCheckpoint) {
+  constructor({ start, rows }: MemoryCheckpoint, rowsPerChunk: number) {
     this.start = start
     let builder = new ChunkBuilder()
-    let room = ROWS_PER_CHUNK
+    let room = rowsPerChunk
     let totals = NO_RECORDS
     for (const row of rows) {
       if (room === 0 || !builder.add(row)) {
         this.#chunks.push(builder.finish(start, this.#chunks.length))
         builder = new ChunkBuilder()
         builder.add(row)
-        room = ROWS_PER_CHUNK
+        room = rowsPerChunk
       }
       room--
       totals = plus(totals, checksumOf(row[1]))
