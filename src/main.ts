@@ -19,7 +19,7 @@ const CHECKPOINT_BYTES = 8 * 1024 * 1024
 
 export interface NodeSurroundings {
   readonly logger: Logger
-  /** A broken invariant or a failed disk: the node has stopped serving, and its process should end. */
+  /** A broken invariant, a failed disk, a machine that has diverged: the node has stopped serving, and its process should end. */
   readonly onFatal: (error: Error) => void
 }
 
@@ -97,6 +97,12 @@ async function startOn(
       proposals.onRestored()
       door.onRestored()
     },
+    onDifference: (difference) => {
+      logger.error(
+        difference,
+        'the machines of two nodes differ, and no majority says which is wrong: keep both data directories, and run `lockkeeper verify` on each node that is stopped',
+      )
+    },
     onFatal: (error) => {
       logger.fatal({ err: error }, 'stopped')
       onFatal(error instanceof Error ? error : new Error(String(error)))
@@ -107,6 +113,7 @@ async function startOn(
       onItem: (from, item) => {
         if (item.kind === 'raft') replica.receive(from, item.message)
         else if (item.kind === 'forward') proposals.forwarded(item.chunk)
+        else if (item.kind === 'digest') replica.digest(from, item)
         else replica.snapshot(from, item)
       },
       onConnected: (peer) => proposals.onConnected(peer),

@@ -14,8 +14,9 @@ import { Checkpointer } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
+import { type Difference, DivergenceDetector } from './divergence.js'
 import { decodeCommands, decodePayload, encodePayload } from './payload.js'
-import type { Chunk, Clock, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
+import type { Chunk, Clock, DigestItem, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
 import { MachineRestorer } from './record-codec.js'
 import { SnapshotReceiver } from './snapshot-receiver.js'
 import { SnapshotSender } from './snapshot-sender.js'
@@ -39,7 +40,9 @@ export interface ReplicaHandlers {
   readonly onStatus: (status: Status) => void
   /** The machine has leapt over entries, by a peer's snapshot: what was waited for may have happened unseen. */
   readonly onRestored: () => void
-  /** A broken invariant or a failed disk. Nothing more will come of this replica. */
+  /** A peer's machine has said something else, and it is not known which of the two is wrong. To be told to people. */
+  readonly onDifference: (difference: Difference) => void
+  /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
   readonly onFatal: (error: unknown) => void
 }
 
@@ -75,6 +78,7 @@ export class Replica {
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
   readonly #reads = new ConfirmedReads()
+  readonly #divergence: DivergenceDetector
   #machine: Machine
   #handlers: ReplicaHandlers | undefined
   #status: Status
@@ -114,6 +118,12 @@ export class Replica {
       appliedIndex: () => this.#appliedIndex,
       install: (staging) => this.#install(staging),
       onFailed,
+    })
+    this.#divergence = new DivergenceDetector({
+      self: raft.view().id,
+      members: () => this.#status.config,
+      send: (to, item) => transport.send(to, item),
+      onDifference: (difference) => this.#handlers?.onDifference(difference),
     })
   }
 
@@ -180,6 +190,16 @@ export class Replica {
     if (item.kind === 'snapshot_want') this.#sender.wanted(from, item.index, item.sequence)
     else if (item.kind === 'snapshot_offer') this.#receiver.offered(from, item.start)
     else this.#receiver.received(from, item.index, item.data)
+  }
+
+  /** What a peer's machine has said. */
+  digest(from: NodeId, item: DigestItem): void {
+    if (this.#stopped) return
+    try {
+      this.#divergence.told(from, item)
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   disconnected(peer: number): void {
@@ -327,7 +347,9 @@ export class Replica {
     const { at, chunks } = decodePayload(entry.payload)
     const commands: Command[] = []
     for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
+    const before = this.#machine.at
     const { verdicts, events } = this.#machine.apply({ at, commands })
+    this.#divergence.applied(entry.index, before, at, this.#machine.digest)
     this.#appliedAtMs = this.#parts.clock.nowMs()
     let start = 0
     const settled = chunks.map((chunk) => {
@@ -361,6 +383,7 @@ export class Replica {
     this.#machine = restorer.finish()
     this.#appliedIndex = staging.start.index
     this.#appliedAtMs = clock.nowMs()
+    this.#divergence.restored()
     this.#inputs.unshift({ kind: 'restored', start: staging.start })
     this.#handlers?.onRestored()
   }
