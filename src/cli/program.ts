@@ -9,6 +9,7 @@ import { runUnderLock } from './lock.js'
 import { showLocks } from './locks.js'
 import { runNode } from './run-node.js'
 import { showStatus } from './status.js'
+import { verify } from './verify.js'
 
 /** Told the exit code of the command that ran. */
 type Finish = (exitCode: number) => void
@@ -37,6 +38,7 @@ export function createProgram(finish: Finish): Command {
   program.commandsGroup('Look inside:')
   addStatus(program, finish)
   addLocks(program, finish)
+  addVerify(program, finish)
   return program
 }
 
@@ -122,6 +124,21 @@ function addLocks(program: Command, finish: Finish): void {
     .action(async (prefix: string, { json = false }: { json?: boolean }, self: Command) => {
       await showLocks(addressesOf(self), prefix, json)
       finish(0)
+    })
+}
+
+function addVerify(program: Command, finish: Finish): void {
+  program
+    .command('verify')
+    .summary("check a stopped node's disk")
+    .description(
+      'Checks everything in the data directory of a node that is stopped, and changes nothing there.',
+    )
+    .requiredOption('--data <directory>', "the node's data directory")
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText('after', HELP.verify)
+    .action(async ({ data, json = false }: { data: string; json?: boolean }) => {
+      finish(await verify(data, json))
     })
 }
 

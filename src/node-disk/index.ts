@@ -1,1 +1,3 @@
+export { ownerOf } from '../log-store/index.js'
 export { openNodeDisk } from './level-node-disk.js'
+export { openView } from './view.js'

@@ -1,2 +1,3 @@
+export { isRecordsName } from './directories.js'
 export { LevelRecordStore } from './level-record-store.js'
 export { LevelStaging } from './staging.js'

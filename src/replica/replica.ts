@@ -8,14 +8,14 @@ import {
   type RaftNode,
   type Status,
 } from '../../raft/index.js'
-import type { Command, MachineEvent, Verdict } from '../machine/command.js'
+import type { MachineEvent, Verdict } from '../machine/command.js'
 import type { Machine } from '../machine/machine.js'
 import { Checkpointer } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
 import { type Difference, DivergenceDetector } from './divergence.js'
-import { decodeCommands, decodePayload, encodePayload } from './payload.js'
+import { commandsOf, decodePayload, encodePayload } from './payload.js'
 import type { Chunk, Clock, DigestItem, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
 import { MachineRestorer } from './record-codec.js'
 import { SnapshotReceiver } from './snapshot-receiver.js'
@@ -345,10 +345,8 @@ export class Replica {
 
   #perform(entry: Entry): void {
     const { at, chunks } = decodePayload(entry.payload)
-    const commands: Command[] = []
-    for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
     const before = this.#machine.at
-    const { verdicts, events } = this.#machine.apply({ at, commands })
+    const { verdicts, events } = this.#machine.apply({ at, commands: commandsOf(chunks) })
     this.#divergence.applied(entry.index, before, at, this.#machine.digest)
     this.#appliedAtMs = this.#parts.clock.nowMs()
     let start = 0

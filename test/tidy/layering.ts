@@ -24,7 +24,14 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/leveldb/', mayImport: [] },
   { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
   { place: 'src/record-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
-  { place: 'src/node-disk/', mayImport: [RAFT_DOOR, PORTS, 'src/log-store/', 'src/record-store/'] },
+  {
+    place: 'src/node-disk/',
+    mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/', 'src/log-store/', 'src/record-store/'],
+  },
+  {
+    place: 'src/verification/',
+    mayImport: [RAFT_DOOR, 'src/machine/', 'src/replica/', 'src/leveldb/', 'src/node-disk/'],
+  },
   { place: 'src/transport/', mayImport: [RAFT_DOOR, PORTS, 'src/platform/'] },
   {
     place: 'src/proposals/',
@@ -52,7 +59,7 @@ export const STATIONS: readonly Station[] = [
       'src/api/',
     ],
   },
-  { place: 'src/cli/', mayImport: ['src/client/', 'src/platform/', 'src/main.ts'] },
+  { place: 'src/cli/', mayImport: ['src/client/', 'src/platform/', 'src/verification/', 'src/main.ts'] },
   { place: 'scripts/', mayImport: [RAFT_DOOR, 'src/'] },
   { place: 'test/raft/', mayImport: ['raft/'] },
   { place: 'test/', mayImport: [RAFT_DOOR, 'src/', 'scripts/'] },
