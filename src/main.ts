@@ -100,7 +100,7 @@ async function startOn(
     onDifference: (difference) => {
       logger.error(
         difference,
-        'the machines of two nodes differ, and no majority says which is wrong: keep both data directories, and run `lockkeeper verify` on each node that is stopped',
+        'the machines of two nodes differ, and one of them is wrong: the one that a majority contradicts stops by itself; if none does, keep the data directories of both, and report it',
       )
     },
     onFatal: (error) => {

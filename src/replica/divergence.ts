@@ -9,7 +9,7 @@ const INTERVAL_MS = 1_000
 /** Notes kept of each node: a minute of activity that one may lag behind another. */
 const NOTES_MAX = 64
 
-/** Two nodes that applied the same log differ, and no majority says which of them is right. */
+/** A peer that applied the same log differs, and no majority is with it; whether one is with this node is left open. */
 export interface Difference {
   readonly index: LogIndex
   readonly digest: number

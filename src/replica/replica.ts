@@ -40,7 +40,7 @@ export interface ReplicaHandlers {
   readonly onStatus: (status: Status) => void
   /** The machine has leapt over entries, by a peer's snapshot: what was waited for may have happened unseen. */
   readonly onRestored: () => void
-  /** A peer's machine has said something else, and it is not known which of the two is wrong. To be told to people. */
+  /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
   readonly onDifference: (difference: Difference) => void
   /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
   readonly onFatal: (error: unknown) => void
