@@ -3,7 +3,7 @@ export { checkConfig, RAFT_DEFAULTS, type RaftConfig } from './config.js'
 export { checkLog, checkState, checkTransition, type NodeView } from './invariants.js'
 export type { FollowerProgress, Input, Outgoing, Output, ReadVerdict, Status, Write } from './io.js'
 export type { Recovered } from './log.js'
-export { isJoint, isSane, isVoter, membersOf, NO_MEMBERS } from './membership.js'
+export { isJoint, isSane, isVoter, membersOf, NO_MEMBERS, reached } from './membership.js'
 export type {
   Append,
   AppendResult,

@@ -20,7 +20,7 @@ const BYTES_PER_MIB = 1024 * 1024
 
 export interface NodeSurroundings {
   readonly logger: Logger
-  /** A broken invariant or a failed disk: the node has stopped serving, and its process should end. */
+  /** A broken invariant, a failed disk, a machine that has diverged: the node has stopped serving, and its process should end. */
   readonly onFatal: (error: Error) => void
 }
 
@@ -115,6 +115,12 @@ async function startOn(
       door.onRestored()
       lookForMembers()
     },
+    onDifference: (difference) => {
+      logger.error(
+        difference,
+        'the machines of two nodes differ, and one of them is wrong: the one that a majority contradicts stops by itself; if none does, keep the data directories of both, and report it',
+      )
+    },
     onFatal: (error) => {
       logger.fatal({ err: error }, 'stopped')
       onFatal(error instanceof Error ? error : new Error(String(error)))
@@ -126,6 +132,7 @@ async function startOn(
       onItem: (from, item) => {
         if (item.kind === 'raft') replica.receive(from, item.message)
         else if (item.kind === 'forward') proposals.forwarded(item.chunk)
+        else if (item.kind === 'digest') replica.digest(from, item)
         else replica.snapshot(from, item)
       },
       onConnected: (peer) => proposals.onConnected(peer),

@@ -66,6 +66,7 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
       .record({ origin: number, first: number, count: number, commands: bytes })
       .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, chunk.commands.length) })),
   }),
+  fc.record({ kind: fc.constant('digest' as const), index: number, digest: number }),
   fc.record({
     kind: fc.constant('snapshot_offer' as const),
     start: fc.record({ index: number, term: number, config: configArbitrary }),
@@ -148,6 +149,7 @@ describe('a frame', () => {
     ['has a bare term for an entry', [1, [3, 1, 0, 0, 0, 0, 1]]],
     ['has members that are not lists', [1, [3, 1, 0, 0, 0, 0, [1, new Uint8Array(), [1, 2, 3]]]]],
     ['offers a snapshot without members', [1, [10, 5, 1]]],
+    ['has a digest that is not exact', [1, [13, 5, 2 ** 53]]],
     ['has text for a chunk of a snapshot', [1, [12, 5, 'x']]],
   ]
   for (const [what, frame] of malformed) {

@@ -47,14 +47,20 @@ export class NodeProcess {
     return this.#child !== undefined
   }
 
-  /** Resolves when the node listens; it may not know a leader yet. Rejects with its output if it ends instead. */
-  async start(): Promise<void> {
+  /**
+   * Resolves when the node listens; it may not know a leader yet. Rejects with its output if it ends instead. `env` is
+   * added to that of this process.
+   */
+  async start(env: NodeJS.ProcessEnv = {}): Promise<void> {
     const { id, configFile, logFile, joins = false } = this.#options
     const log = openSync(logFile, 'a')
     const from = readFileSync(logFile).length
     const args = ['--enable-source-maps', MAIN, 'serve', '--config', configFile, '--node', String(id)]
     if (joins) args.push('--join')
-    const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] })
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...env },
+    })
     closeSync(log)
     reaper.watch(child)
     this.#child = child

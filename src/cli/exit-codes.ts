@@ -4,8 +4,10 @@ import { constants } from 'node:os'
 export const EXIT = {
   /** The command line makes no sense. */
   usage: 64,
-  /** `restore`: the file is damaged, or no backup. */
-  badFile: 65,
+  /** `verify`, `restore`, `backup`: something on the disk or in the file is lost or altered. */
+  damaged: 65,
+  /** `verify`: the directory is in use, can't be read or is no node's. */
+  notChecked: 66,
   /** No node answered, or there is no leader. */
   unavailable: 69,
   /** The node stopped itself. */

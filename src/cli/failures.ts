@@ -17,7 +17,7 @@ export function messageOf(error: unknown): string {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode
   if (error instanceof ConfigError || error instanceof SameClusterError) return EXIT.config
-  if (error instanceof DamagedBackupError) return EXIT.badFile
+  if (error instanceof DamagedBackupError) return EXIT.damaged
   if (error instanceof LockkeeperError) return EXIT_OF_CLIENT[error.code] ?? EXIT.fatal
   return EXIT.fatal
 }

@@ -137,4 +137,19 @@ Exit codes:
    0  another node leads
 ${CODES_OF_ALL}
   75  the node did not take over, and the old leader goes on`,
+
+  verify: `
+Examples:
+  lockkeeper verify --data ./data/three-1
+  lockkeeper verify --data ./data/three-1 --json | jq .digest
+
+Reads the checkpoint and the log with all their checksums, replays the log, and checks the locks that it leads to. It
+works on a view among the temporary files (TMPDIR), which takes as much room as what LevelDB has not put into tables.
+Nodes that have applied the same entries have the same digest.
+
+Exit codes:
+   0  sound
+  64  the command line makes no sense
+  65  damaged; what is lost or altered, and what to do, is on stderr
+  66  not checked: a process uses the directory, it can't be read, or it is no node's`,
 } as const

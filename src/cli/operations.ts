@@ -7,6 +7,7 @@ import { HELP } from './help.js'
 import { addMember, promoteMember, removeMember, showMembers, transferLeadership } from './members.js'
 import type { Finish } from './program.js'
 import { restoreNode } from './restore.js'
+import { verify } from './verify.js'
 
 const nodeId = wholeNumber(1, 65_535)
 
@@ -17,6 +18,7 @@ export function addOperations(program: Command, finish: Finish): void {
   addTransfer(program, finish)
   addBackup(program, finish)
   addRestore(program, finish)
+  addVerify(program, finish)
 }
 
 function addMembers(program: Command, finish: Finish): void {
@@ -134,3 +136,18 @@ function addRestore(program: Command, finish: Finish): void {
 }
 
 /** It may stand before the command, where it has its default, or after it. */
+
+function addVerify(program: Command, finish: Finish): void {
+  program
+    .command('verify')
+    .summary("check a stopped node's disk")
+    .description(
+      'Checks everything in the data directory of a node that is stopped, and changes nothing there.',
+    )
+    .requiredOption('--data <directory>', "the node's data directory")
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText('after', HELP.verify)
+    .action(async ({ data, json = false }: { data: string; json?: boolean }) => {
+      finish(await verify(data, json))
+    })
+}

@@ -56,7 +56,7 @@ async function create({ directory, name, first }: DatabaseSpec): Promise<void> {
   await syncDirectory(directory)
 }
 
-async function openLevel(location: string, options: { createIfMissing: boolean }): Promise<Database> {
+export async function openLevel(location: string, options: { createIfMissing: boolean }): Promise<Database> {
   const database = new Level<string, Buffer>(location, {
     ...options,
     keyEncoding: 'utf8',
@@ -78,6 +78,11 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
+/** Whether LevelDB has begun a database there. */
+export function isDatabase(location: string): Promise<boolean> {
+  return exists(join(location, 'CURRENT'))
+}
+
 /** What was created, renamed or removed in it survives a power cut. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory)
@@ -97,24 +102,33 @@ export function isUnreadable(error: unknown): boolean {
 /** The database is there, and a file that it needs is not. */
 const MISSING_FILE = /does not exist|No such file/
 
-/** LevelDB wraps the reason: LEVEL_LOCKED, LEVEL_CORRUPTION and the like are found in the cause. */
 function explain({ directory, damaged }: DatabaseSpec, error: unknown): Error {
-  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  const text = reason instanceof Error ? reason.message : String(reason)
-  const code = codeOf(reason)
+  const { code, text } = reasonOf(error)
+  if (code === 'LEVEL_CORRUPTION' || code === 'LEVEL_INVALID_ARGUMENT' || MISSING_FILE.test(text)) {
+    return damaged('CURRENT', text, { cause: error })
+  }
+  return unusable(directory, error)
+}
+
+/** Why a directory that may be whole can't be used. */
+export function unusable(directory: string, error: unknown): LockedDirectoryError | UnusableDirectoryError {
+  const { code, text } = reasonOf(error)
   if (code === 'LEVEL_LOCKED') {
     return new LockedDirectoryError(
       `data directory ${directory} is in use by another process: stop that process, or give this node a directory of its own`,
       { cause: error },
     )
   }
-  if (code === 'LEVEL_CORRUPTION' || code === 'LEVEL_INVALID_ARGUMENT' || MISSING_FILE.test(text)) {
-    return damaged('CURRENT', text, { cause: error })
-  }
   return new UnusableDirectoryError(
     `data directory ${directory} can't be used (${text}): check its path and permissions`,
     { cause: error },
   )
+}
+
+/** LevelDB wraps the reason: LEVEL_LOCKED, LEVEL_CORRUPTION and the like are found in the cause. */
+function reasonOf(error: unknown): { code: unknown; text: string } {
+  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return { code: codeOf(reason), text: reason instanceof Error ? reason.message : String(reason) }
 }
 
 function codeOf(error: unknown): unknown {

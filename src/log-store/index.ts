@@ -1,3 +1,4 @@
 export type { Identity } from './format.js'
 export type { LevelLogStore } from './level-log-store.js'
-export { openLevelLog } from './open.js'
+export { LOG_DATABASE, openLevelLog, ownerOf } from './open.js'
+export { FILE as WITNESS } from './witness.js'

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NOBODY } from '../../raft/index.js'
-import { type Database, exists, isUnreadable, openDatabase } from '../leveldb/database.js'
+import { type Database, exists, isDatabase, isUnreadable, openDatabase } from '../leveldb/database.js'
 import { ForeignDataError, UnusableDirectoryError } from '../leveldb/errors.js'
 import {
   damaged,
@@ -18,7 +18,8 @@ import {
 import { LevelLogStore } from './level-log-store.js'
 import { Witness } from './witness.js'
 
-const DATABASE = 'db'
+/** In the data directory; its lock is the lock of the directory. */
+export const LOG_DATABASE = 'db'
 const FIRST_HARD_STATE = { term: 0, vote: NOBODY }
 const FIRST_HEAD = { lastIndex: 0, lastTerm: 0, writes: 0 }
 
@@ -39,14 +40,14 @@ export async function openLevelLog(directory: string, identity: Identity): Promi
   try {
     database = await openDatabase({
       directory,
-      name: DATABASE,
+      name: LOG_DATABASE,
       first: [
         [IDENTITY_KEY, encodeIdentity(identity)],
         [HARD_STATE_KEY, encodeHardState(FIRST_HARD_STATE, FIRST_HEAD)],
       ],
       damaged,
     })
-    checkIdentity(await get(database, IDENTITY_KEY), directory, identity)
+    checkIdentity(await identityIn(database), directory, identity)
     const base = await get(database, LOG_START_KEY)
     const { generation } = base === undefined ? FIRST_BASE : decodeBase(base)
     return { log: new LevelLogStore(directory, database, witness), generation }
@@ -57,11 +58,30 @@ export async function openLevelLog(directory: string, identity: Identity): Promi
   }
 }
 
+/**
+ * Whose `directory` is; undefined if no node has acknowledged anything in it. Rejects with an `UnusableDirectoryError` or a
+ * `DamagedLogError`.
+ */
+export async function ownerOf(directory: string): Promise<Identity | undefined> {
+  const witness = await Witness.open(directory)
+  await witness?.close()
+  const location = join(directory, LOG_DATABASE)
+  const mayBeNew = witness === undefined || witness.acknowledged === 0
+  if (mayBeNew && !(await isDatabase(location))) return undefined
+  if (!(await exists(location))) throw vanished()
+  const database = await openDatabase({ directory, name: LOG_DATABASE, first: [], damaged })
+  try {
+    return await identityIn(database)
+  } finally {
+    await database.close()
+  }
+}
+
 /** There before the database is, so that a database that vanished is not taken for one that never was. */
 async function openWitness(directory: string): Promise<Witness | undefined> {
   try {
     const witness = await Witness.open(directory)
-    if (await exists(join(directory, DATABASE))) return witness
+    if (await exists(join(directory, LOG_DATABASE))) return witness
     if (witness === undefined) {
       await mkdir(directory, { recursive: true })
       return await Witness.create(directory)
@@ -78,7 +98,7 @@ async function openWitness(directory: string): Promise<Witness | undefined> {
       },
     )
   }
-  throw damaged(IDENTITY_KEY, `this node has acknowledged writes, and the database '${DATABASE}' is gone`)
+  throw vanished()
 }
 
 async function get(database: Database, key: string): Promise<Buffer | undefined> {
@@ -89,9 +109,20 @@ async function get(database: Database, key: string): Promise<Buffer | undefined>
   }
 }
 
-function checkIdentity(value: Buffer | undefined, directory: string, expected: Identity): void {
+function vanished(): Error {
+  return damaged(
+    IDENTITY_KEY,
+    `this node has acknowledged writes, and the database '${LOG_DATABASE}' is gone`,
+  )
+}
+
+async function identityIn(database: Database): Promise<Identity> {
+  const value = await get(database, IDENTITY_KEY)
   if (value === undefined) throw damaged(IDENTITY_KEY, 'it is missing')
-  const found = decodeIdentity(value)
+  return decodeIdentity(value)
+}
+
+function checkIdentity(found: Identity, directory: string, expected: Identity): void {
   if (found.clusterId !== expected.clusterId) {
     throw foreign(directory, `cluster '${found.clusterId}'`, `cluster '${expected.clusterId}'`)
   }

@@ -4,7 +4,8 @@ import { syncDirectory } from '../leveldb/database.js'
 import { faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
 import { damaged } from './format.js'
 
-const FILE = 'witness'
+/** In the data directory. */
+export const FILE = 'witness'
 const UNFINISHED = 'witness.unfinished'
 const NUMBER_BYTES = 6
 /** Each slot in a page of its own, so that a torn write of one leaves the other alone. */

@@ -10,6 +10,10 @@ export function recordsName(generation: number): string {
   return PREFIX + generation
 }
 
+export function isRecordsName(name: string): boolean {
+  return name.startsWith(PREFIX)
+}
+
 /** Creates them, empty, if they are not there. Errors as of `openDatabase`, and `DamagedRecordsError`. */
 export function openRecords(directory: string, generation: number): Promise<Database> {
   return openDatabase({ directory, name: recordsName(generation), first: [], damaged })
@@ -18,7 +22,7 @@ export function openRecords(directory: string, generation: number): Promise<Data
 /** A staging that was never put in force, a generation that was replaced: whatever a crash left over goes. */
 export async function removeOthers(directory: string, generation: number): Promise<void> {
   const others = (await readdir(directory)).filter(
-    (name) => name.startsWith(PREFIX) && name !== recordsName(generation),
+    (name) => isRecordsName(name) && name !== recordsName(generation),
   )
   for (const name of others) await rm(join(directory, name), { recursive: true, force: true })
   if (others.length > 0) await syncDirectory(directory)

@@ -80,6 +80,13 @@ export function decodeCommands(bytes: Uint8Array, count: number, into: Command[]
   for (let k = 0; k < count; k++) into.push(fromFields(tuples[k]))
 }
 
+/** The commands of all chunks, in their order. */
+export function commandsOf(chunks: readonly Chunk[]): Command[] {
+  const commands: Command[] = []
+  for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
+  return commands
+}
+
 function unpackArray(bytes: Uint8Array): unknown[] {
   try {
     const value: unknown = packr.unpack(bytes)

@@ -178,7 +178,16 @@ export type PeerItem =
   | { readonly kind: 'raft'; readonly message: Message }
   /** Commands for the leader's log. May be lost or doubled: the origin repeats, the machine knows repeats. */
   | { readonly kind: 'forward'; readonly chunk: Chunk }
+  | DigestItem
   | SnapshotItem
+
+/** What the machine of a node has said, all in all, up to this entry: see `divergence.ts`. May be lost. */
+export interface DigestItem {
+  readonly kind: 'digest'
+  readonly index: LogIndex
+  /** A whole number. */
+  readonly digest: number
+}
 
 /** A checkpoint on its way to a peer. Each of these may be lost: the sender repeats its offer. */
 export type SnapshotItem =

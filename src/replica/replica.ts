@@ -10,14 +10,15 @@ import {
   type RaftNode,
   type Status,
 } from '../../raft/index.js'
-import type { Command, MachineEvent, Verdict } from '../machine/command.js'
+import type { MachineEvent, Verdict } from '../machine/command.js'
 import type { Machine } from '../machine/machine.js'
 import { Checkpointer } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
-import { decodeCommands, decodePayload, encodePayload } from './payload.js'
-import type { Backup, Chunk, Clock, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
+import { type Difference, DivergenceDetector } from './divergence.js'
+import { commandsOf, decodePayload, encodePayload } from './payload.js'
+import type { Backup, Chunk, Clock, DigestItem, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
 import { MachineRestorer } from './record-codec.js'
 import { SnapshotReceiver } from './snapshot-receiver.js'
 import { SnapshotSender } from './snapshot-sender.js'
@@ -41,7 +42,9 @@ export interface ReplicaHandlers {
   readonly onStatus: (status: Status) => void
   /** The machine has leapt over entries, by a peer's snapshot: what was waited for may have happened unseen. */
   readonly onRestored: () => void
-  /** A broken invariant or a failed disk. Nothing more will come of this replica. */
+  /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
+  readonly onDifference: (difference: Difference) => void
+  /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
   readonly onFatal: (error: unknown) => void
 }
 
@@ -62,7 +65,7 @@ const ENTRY_OVERHEAD_BYTES = 64
 export const ENTRY_BYTES_MAX = 1024 * 1024
 const NO_COMMANDS = new Uint8Array(0)
 /** Of a status: what `onStatus` tells the changes of. */
-const TOLD = ['leader', 'term', 'serving', 'configIndex', 'configCommitted', 'transferring'] as const
+const TOLD = ['leader', 'term', 'serving', 'config', 'configCommitted', 'transferring'] as const
 /**
  * Cluster time that a change of leader may lose, in ms, beside 1 % of what is left until the next deadline: the rest of
  * P7's 250 ms is for the tick and the commit.
@@ -80,6 +83,7 @@ export class Replica {
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
   readonly #reads = new ConfirmedReads()
+  readonly #divergence: DivergenceDetector
   #machine: Machine
   #handlers: ReplicaHandlers | undefined
   #status: Status
@@ -120,6 +124,12 @@ export class Replica {
       appliedIndex: () => this.#appliedIndex,
       install: (staging) => this.#install(staging),
       onFailed,
+    })
+    this.#divergence = new DivergenceDetector({
+      self: raft.view().id,
+      members: () => this.#status.config,
+      send: (to, item) => transport.send(to, item),
+      onDifference: (difference) => this.#handlers?.onDifference(difference),
     })
   }
 
@@ -203,6 +213,16 @@ export class Replica {
     if (item.kind === 'snapshot_want') this.#sender.wanted(from, item.index, item.sequence)
     else if (item.kind === 'snapshot_offer') this.#receiver.offered(from, item.start)
     else this.#receiver.received(from, item.index, item.data)
+  }
+
+  /** What a peer's machine has said. */
+  digest(from: NodeId, item: DigestItem): void {
+    if (this.#stopped) return
+    try {
+      this.#divergence.told(from, item)
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   disconnected(peer: number): void {
@@ -359,9 +379,9 @@ export class Replica {
 
   #perform(entry: Entry): void {
     const { at, chunks } = decodePayload(entry.payload)
-    const commands: Command[] = []
-    for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
-    const { verdicts, events } = this.#machine.apply({ at, commands })
+    const before = this.#machine.at
+    const { verdicts, events } = this.#machine.apply({ at, commands: commandsOf(chunks) })
+    this.#divergence.applied(entry.index, before, at, this.#machine.digest)
     this.#appliedAtMs = this.#parts.clock.nowMs()
     let start = 0
     const settled = chunks.map((chunk) => {
@@ -407,6 +427,7 @@ export class Replica {
     this.#machine = restorer.finish()
     this.#appliedIndex = staging.start.index
     this.#appliedAtMs = clock.nowMs()
+    this.#divergence.restored()
     this.#inputs.unshift({ kind: 'restored', start: staging.start })
     if (!this.#stopped) this.#handlers?.onRestored()
   }

@@ -29,6 +29,7 @@ const TAG = {
   snapshot_offer: 10,
   snapshot_want: 11,
   snapshot_chunk: 12,
+  digest: 13,
 } as const
 
 const ITEM_BYTES = 96
@@ -86,6 +87,8 @@ function itemFields(item: PeerItem): unknown[] {
       return messageFields(item.message)
     case 'forward':
       return chunkFields(item.chunk)
+    case 'digest':
+      return [TAG.digest, item.index, item.digest]
     case 'snapshot_offer':
       return [TAG.snapshot_offer, item.start.index, item.start.term, configFields(item.start.config)]
     case 'snapshot_want':
@@ -153,6 +156,8 @@ function itemOf(tag: number, f: Fields): PeerItem {
   switch (tag) {
     case TAG.forward:
       return { kind: 'forward', chunk: chunk(f) }
+    case TAG.digest:
+      return { kind: 'digest', index: f.number(), digest: f.number() }
     case TAG.snapshot_offer:
       return { kind: 'snapshot_offer', start: logStart(f) }
     case TAG.snapshot_want:

@@ -21,7 +21,7 @@ async function misused(args: string[], expected: RegExp): Promise<void> {
   assert.match(text, expected)
 }
 
-const COMMANDS = ['serve', 'dev', 'lock', 'status', 'locks', 'backup', 'restore'] as const
+const COMMANDS = ['serve', 'dev', 'lock', 'status', 'locks', 'backup', 'restore', 'verify'] as const
 
 describe('help', () => {
   for (const command of COMMANDS) {
@@ -55,6 +55,7 @@ describe('a mistake on the command line', () => {
   it('in an address', () => misused(['locks', '--connect', 'a:1,b'], /"b" is no host:port/))
   it('in a port', () => misused(['dev', '--port', '70000'], /from 1 to 65435/))
   it('no command to run', () => misused(['lock', 'a'], /missing required argument 'command'/))
+  it('no disk to verify', () => misused(['verify'], /--data <directory>' not specified/))
   it('no node to be', () => misused(['serve', '--config', 'a.yaml'], /--node <id>' not specified/))
 })
 

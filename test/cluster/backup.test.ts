@@ -99,7 +99,7 @@ test('a backup that would do harm is not restored, and the reason is told', { ti
   bytes[bytes.length >> 1]! ^= 1
   await writeFile(`${file}.flipped`, bytes)
   const flipped = await restore(`${file}.flipped`)
-  assert.equal(flipped.code, EXIT.badFile)
+  assert.equal(flipped.code, EXIT.damaged)
   assert.match(flipped.stderr, /its checksum does not match/)
 
   assert.equal((await restore(file)).code, 0)

@@ -4,6 +4,7 @@ import { Attachments } from '../../src/attachments/attachments.js'
 import type { Command, Verdict } from '../../src/machine/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { Proposals } from '../../src/proposals/proposals.js'
+import type { Difference } from '../../src/replica/divergence.js'
 import { decodePayload } from '../../src/replica/payload.js'
 import type { NodeDisk, PeerItem, Transport } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
@@ -40,6 +41,7 @@ export class HandDrivenNode {
   readonly sent: { readonly to: NodeId; readonly item: PeerItem }[] = []
   readonly statuses: Status[] = []
   readonly fatal: unknown[] = []
+  readonly differences: Difference[] = []
   /** Called before the parts of the node hear of an entry or a status. */
   onApplied: (applied: Applied) => void = () => undefined
   /** Awaited before a checkpoint is written. */
@@ -112,6 +114,7 @@ export class HandDrivenNode {
         this.restored++
         this.proposals.onRestored()
       },
+      onDifference: (difference) => this.differences.push(difference),
       onFatal: (error) => this.fatal.push(error),
     })
   }
@@ -134,6 +137,7 @@ export class HandDrivenNode {
   receives(from: NodeId, item: PeerItem): void {
     if (item.kind === 'raft') this.replica.receive(from, item.message)
     else if (item.kind === 'forward') this.proposals.forwarded(item.chunk)
+    else if (item.kind === 'digest') this.replica.digest(from, item)
     else this.replica.snapshot(from, item)
   }
 

@@ -34,7 +34,15 @@ interface Serving {
   readonly calls: Calls
 }
 
-export type UnaryMethod = Exclude<keyof typeof LockkeeperService, 'attach' | 'backup'>
+/** What clients ask; operators are not in this world yet. */
+export type UnaryMethod =
+  | 'openSession'
+  | 'keepAlive'
+  | 'closeSession'
+  | 'acquire'
+  | 'release'
+  | 'cancel'
+  | ReadMethod
 
 /** When a client's pings on a connection that is cut off are given up. */
 const PING_MS_MIN = 5_000

@@ -115,12 +115,15 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       door.onRestored()
       witness.restored(id, replica.appliedIndex, replica.machine)
     },
+    onDifference: (difference) =>
+      witness.fatal(id, new Error(`P1: nodes differ: ${JSON.stringify(difference)}`)),
     onFatal: (error) => witness.fatal(id, error),
   })
   await transport.start({
     onItem: (from, item) => {
       if (item.kind === 'raft') replica.receive(from, item.message)
       else if (item.kind === 'forward') proposals.forwarded(item.chunk)
+      else if (item.kind === 'digest') replica.digest(from, item)
       else replica.snapshot(from, item)
     },
     onConnected: (peer) => proposals.onConnected(peer),

@@ -32,6 +32,10 @@ export const STATIONS: readonly Station[] = [
     place: 'src/backup/',
     mayImport: ['src/machine/', PORTS, 'src/replica/record-codec.ts', 'src/record-store/', 'src/node-disk/'],
   },
+  {
+    place: 'src/verification/',
+    mayImport: [RAFT_DOOR, 'src/machine/', 'src/replica/', 'src/leveldb/', 'src/node-disk/'],
+  },
   { place: 'src/transport/', mayImport: [RAFT_DOOR, PORTS, 'src/platform/'] },
   {
     place: 'src/proposals/',
@@ -65,7 +69,10 @@ export const STATIONS: readonly Station[] = [
       'src/api/',
     ],
   },
-  { place: 'src/cli/', mayImport: ['src/client/', 'src/platform/', 'src/backup/', 'src/main.ts'] },
+  {
+    place: 'src/cli/',
+    mayImport: ['src/client/', 'src/platform/', 'src/backup/', 'src/verification/', 'src/main.ts'],
+  },
   { place: 'scripts/', mayImport: [RAFT_DOOR, 'src/'] },
   { place: 'test/raft/', mayImport: ['raft/'] },
   { place: 'test/', mayImport: [RAFT_DOOR, 'src/', 'scripts/'] },
