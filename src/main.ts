@@ -111,8 +111,8 @@ async function startOn(
     },
     onRestored: () => {
       logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')
-      proposals.onRestored()
       door.onRestored()
+      proposals.onRestored()
       lookForMembers()
     },
     onDifference: (difference) => {

@@ -111,8 +111,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       door.onStatus()
     },
     onRestored: () => {
-      proposals.onRestored()
       door.onRestored()
+      proposals.onRestored()
       witness.restored(id, replica.appliedIndex, replica.machine)
     },
     onDifference: (difference) =>
