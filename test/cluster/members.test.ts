@@ -149,16 +149,17 @@ test('what makes no sense is refused, and says what would', TIMEOUT, async (t) =
     message: new RegExp(`ask node ${leader.id} at ${cluster.original.clientAddress(leader.id)}`),
   })
 
-  // Without the first, the leader and a frozen node have to agree.
-  second!.freeze()
   const address = cluster.original.clientAddress(leader.id)
-  await assert.rejects(connector.call(address, 'removeMember', { id: first!.id }, 2_000), {
-    code: 'TIMEOUT',
-    message: /still under way/,
-  })
-  await refused(EXIT.unavailable, /another change is under way/, 'members', 'remove', String(second!.id))
-  second!.thaw()
-  await cluster.voters(...[leader.id, second!.id].sort())
+  const add = (id: number) => ({ id, peerAddress: `127.0.0.1:${id}`, clientAddress: `127.0.0.1:1${id}` })
+  const both = await Promise.allSettled(
+    [5, 6].map((id) => connector.call(address, 'addMember', add(id), 10_000)),
+  )
+  const busy = both.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []))
+  assert.deepEqual(busy, ['BUSY'], 'one change at a time')
+
+  for (const node of [first!, second!]) node.freeze()
+  await assert.rejects(connector.call(address, 'addMember', add(7), 5_000), { code: /NO_LEADER|TIMEOUT/ })
+  for (const node of [first!, second!]) node.thaw()
 })
 
 test('the last voter stays', TIMEOUT, async () => {
