@@ -160,6 +160,19 @@ test('what makes no sense is refused, and says what would', TIMEOUT, async (t) =
   for (const node of [first!, second!]) node.freeze()
   await assert.rejects(connector.call(address, 'addMember', add(7), 5_000), { code: /NO_LEADER|TIMEOUT/ })
   for (const node of [first!, second!]) node.thaw()
+  await cluster.original.leader()
+
+  // What is left would have no majority.
+  const { leader: now } = await cluster.members()
+  const [dead, alive] = cluster.original.others(now)
+  await dead!.kill()
+  await refused(
+    EXIT.notNow,
+    /only 1 of the 2 voters that there would be/,
+    'members',
+    'remove',
+    String(alive!.id),
+  )
 })
 
 test('only the first start says whether a node joins: later ones go by its disk', TIMEOUT, async () => {
