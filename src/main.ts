@@ -85,6 +85,7 @@ async function startOn(
     const { configIndex } = replica.status
     transport.update({ addresses: directory.peers(), configIndex })
     door.onMembers()
+    membership.tidy()
   }
 
   const stop = async (): Promise<void> => {
