@@ -53,14 +53,15 @@ async function startOn(
   const raftConfig = { ...RAFT_DEFAULTS, id: config.id, heartbeatTicks, electionTicks }
   const voters = config.nodes.map(({ id }) => id)
   const firstMembers = config.joins ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
-  const { raft, machine } = await recover(disk, raftConfig, firstMembers, random)
+  const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random)
   const transport = createPeers(config, logger)
   const clock = systemClock
   const checkpointBytes = config.storage.checkpointMiB * BYTES_PER_MIB
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   const attachments = new Attachments()
   const proposals = new Proposals({ self: config.id, replica, transport, clock, firstNumber: firstNumber() })
-  const directory = new Directory(config.id, config.nodes, replica)
+  const told = addresses.map(({ node, peer, client }) => ({ id: node, peer, client }))
+  const directory = new Directory(config.id, [...config.nodes, ...told], replica)
   const connected = () => transport.connected()
   const membership = new Membership({ self: config.id, replica, proposals, directory, connected })
   const door = new Door({
@@ -83,6 +84,7 @@ async function startOn(
     const { configIndex } = replica.status
     transport.update({ addresses: directory.peers(), configIndex })
     door.onMembers()
+    membership.tidy()
   }
 
   const stop = async (): Promise<void> => {

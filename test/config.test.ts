@@ -68,6 +68,13 @@ describe('a good cluster file', () => {
     )
   })
 
+  it('of a node that joins may list any number of nodes, for it founds no cluster', () => {
+    const fourth = '  - id: 4\n    peer: 127.0.0.1:7204\n    client: 127.0.0.1:7104\n    data: ./data/4\n'
+    writeFileSync(file, GOOD + fourth)
+    refusal(() => loadClusterConfig(file), file, 'has 4 entries')
+    assert.equal(nodeConfig(loadClusterConfig(file, true), 4).joins, true)
+  })
+
   it('need not speak of timing: the defaults are those of Raft', () => {
     const { heartbeatTicks, electionTicks } = RAFT_DEFAULTS
     assert.deepEqual(load(GOOD).timing, { tickMs: 10, heartbeatTicks, electionTicks })

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { EventEmitter, once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
 import { Client, Metadata, Server, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
-import { type Logger, pino } from 'pino'
 import type { Message, NodeId } from '../raft/index.js'
 import { systemClock } from '../src/platform/clock.js'
 import { ListenError, listen } from '../src/platform/listen.js'
@@ -12,81 +11,19 @@ import type { Clock, PeerItem } from '../src/replica/ports.js'
 import { encodeItems } from '../src/transport/codec.js'
 import { pack } from '../src/transport/fields.js'
 import { encodeHello, encodeWelcome } from '../src/transport/hello.js'
-import { PeerTransport } from '../src/transport/index.js'
 import { BUFFER_BYTES_MAX, DRAIN_MS, FRAME_BYTES, HELLO_MS } from '../src/transport/limits.js'
 import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, STREAM } from '../src/transport/service.js'
+import { addressesFor, commit, Station, stopStations } from './transport-station.js'
 
 /** Everything here goes over real loopback sockets; a test waits for events, and for nothing else. */
 const TIMEOUT = { timeout: 20_000 }
 
-/** One node's end of the transport, and what it has seen so far. */
-class Station {
-  readonly items: { from: NodeId; item: PeerItem }[] = []
-  readonly events: string[] = []
-  readonly logged: string[] = []
-  readonly transport: PeerTransport
-  readonly #changes = new EventEmitter()
-
-  constructor(
-    self: NodeId,
-    addresses: ReadonlyMap<NodeId, string>,
-    clusterId = 'blue',
-    clock: Clock = systemClock,
-  ) {
-    const listen = addresses.get(self)!
-    this.transport = new PeerTransport({
-      self,
-      clusterId,
-      listen,
-      peers: addresses,
-      clock,
-      random: () => 0.5,
-      logger: this.#logger(),
-    })
-  }
-
-  async start(): Promise<void> {
-    started.push(this)
-    await this.transport.start({
-      onItem: (from, item) => this.#note(() => this.items.push({ from, item })),
-      onConnected: (peer) => this.#note(() => this.events.push(`connected ${peer}`)),
-      onDisconnected: (peer) => this.#note(() => this.events.push(`disconnected ${peer}`)),
-    })
-  }
-
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await once(this.#changes, 'change')
-  }
-
-  connectedTo(peer: NodeId): Promise<void> {
-    return this.until(() => this.transport.connected().has(peer))
-  }
-
-  #note(change: () => void): void {
-    change()
-    this.#changes.emit('change')
-  }
-
-  #logger(): Logger {
-    return pino({ level: 'info' }, { write: (line) => this.#note(() => this.logged.push(line)) })
-  }
-}
-
-const started: Station[] = []
 const closing: (() => void)[] = []
 
 afterEach(async () => {
-  for (const station of started.splice(0)) await station.transport.stop()
+  await stopStations()
   for (const close of closing.splice(0)) close()
 })
-
-async function addressesFor(count: number): Promise<Map<NodeId, string>> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return new Map(ports.map((port, k) => [k + 1, `127.0.0.1:${port}`]))
-}
 
 async function stations(count: number): Promise<Station[]> {
   const addresses = await addressesFor(count)
@@ -95,10 +32,6 @@ async function stations(count: number): Promise<Station[]> {
   const others = (k: number) => [...addresses.keys()].filter((id) => id !== k + 1)
   await Promise.all(all.flatMap((station, k) => others(k).map((id) => station.connectedTo(id))))
   return all
-}
-
-function commit(n: number): PeerItem {
-  return { kind: 'raft', message: { kind: 'commit', term: 1, commit: n } }
 }
 
 function forward(bytes: number, first = 1): PeerItem {
@@ -256,31 +189,6 @@ describe('a stranger', TIMEOUT, () => {
       assert.ok(station.logged.some((line) => details.test(line)))
     })
   }
-
-  it('who knows newer members is let in, and answered where it says that it is', async () => {
-    const addresses = await addressesFor(3)
-    const three = addresses.get(3)!
-    addresses.delete(3)
-    const [one, newcomer] = [new Station(1, addresses), new Station(3, new Map([[3, three]]))]
-    await Promise.all([one.start(), newcomer.start()])
-    const known = new Map([...addresses, [3, three]])
-    newcomer.transport.update({ addresses: known, configIndex: 8 })
-    await Promise.all([one.connectedTo(3), newcomer.connectedTo(1)])
-    one.transport.send(3, commit(1))
-    await newcomer.until(() => newcomer.items.length === 1)
-    assert.deepEqual(newcomer.items, [{ from: 1, item: commit(1) }])
-  })
-
-  it('who is no member any more is let go, and not let in again', async () => {
-    const addresses = await addressesFor(2)
-    const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
-    await Promise.all([one.start(), two.start()])
-    await Promise.all([one.connectedTo(2), two.connectedTo(1)])
-    one.transport.update({ addresses: new Map([...addresses].slice(0, 1)), configIndex: 9 })
-    await two.until(() => two.logged.some((line) => /node 2 is no member as far as node 1 knows/.test(line)))
-    assert.deepEqual(two.events.at(-1), 'disconnected 1')
-    await one.until(() => one.transport.connected().size === 0)
-  })
 
   it('who connects and says nothing is shown the door', async () => {
     const { clock, fire } = clockByHand()

@@ -24,8 +24,8 @@ export interface DirectorySources {
 const NOWHERE: Addresses = { peer: '', client: '' }
 
 /**
- * Who the members are and where: Raft knows who, the machine where; where the first ones are, the configuration file
- * knows until the machine is told.
+ * Who the members are and where: Raft knows who, the machine where. Until it does, what was known at the
+ * start has to do: the configuration file, and what the log says that may not be committed.
  */
 export class Directory {
   readonly #self: NodeId
@@ -34,7 +34,7 @@ export class Directory {
   #seen: readonly unknown[] = []
   #peers: ReadonlySet<NodeId> = new Set()
 
-  /** `first`: of the configuration file. */
+  /** `first`: what was known at the start; the last word on a member counts. */
   constructor(
     self: NodeId,
     first: readonly (Addresses & { readonly id: NodeId })[],

@@ -53,7 +53,20 @@ export class Membership {
   /** Leader, members, or what is under way has changed. */
   onStatus(): void {
     for (const look of [...this.#looks]) look()
-    this.#tidy()
+    this.tidy()
+  }
+
+  /**
+   * A leader forgets the addresses of those that are no members: they were removed, or never came to be. So it does not
+   * matter who dies in the middle of what. To be called when the machine was told of addresses.
+   */
+  tidy(): void {
+    const { replica, proposals } = this.#parts
+    const { serving, config } = this.#status
+    if (!serving || this.#isChanging()) return
+    const members = new Set(membersOf(config))
+    for (const { id } of replica.machine.members.values())
+      if (!members.has(id)) proposals.submit({ op: 'forget', node: id }, FORGETTING)
   }
 
   /** As of a moment between the question and the answer. */
@@ -153,7 +166,7 @@ export class Membership {
       return await operation()
     } finally {
       this.#changing = false
-      this.#tidy()
+      this.tidy()
     }
   }
 
@@ -226,19 +239,6 @@ export class Membership {
   #nothingYet(): undefined {
     if (this.#status.role === 'leader') return undefined
     throw this.#notLeader('; the change may still come to pass: see the list of members')
-  }
-
-  /**
-   * A leader forgets the addresses of those that are no members: they were removed, or never came to be. So it does not
-   * matter who dies in the middle of what.
-   */
-  #tidy(): void {
-    const { replica, proposals } = this.#parts
-    const { serving, config } = this.#status
-    if (!serving || this.#isChanging()) return
-    const members = new Set(membersOf(config))
-    for (const { id } of replica.machine.members.values())
-      if (!members.has(id)) proposals.submit({ op: 'forget', node: id }, FORGETTING)
   }
 
   #checkNew(id: NodeId, addresses: Addresses): void {

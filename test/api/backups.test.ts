@@ -91,6 +91,7 @@ describe('a reader who stops in the middle of a backup', () => {
     const logger = createLogger('silent', {})
     const connected = () => new Set<number>()
     const directory = new Directory(id, [], replica)
+    directory.refresh()
     const membership = new Membership({ self: id, replica, proposals, directory, connected })
     const parts = { clusterId: 'test', nodeId: id, version: '0', directory, membership, replica, proposals }
     const door = new Door({ ...parts, attachments, clock, connected, logger })

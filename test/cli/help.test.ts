@@ -10,7 +10,8 @@ async function run(...args: string[]): Promise<{ text: string; error: unknown }>
   let text = ''
   const program = createProgram(() => {})
   const capture = { writeOut: (part: string) => (text += part), writeErr: (part: string) => (text += part) }
-  for (const command of [program, ...program.commands] as Command[]) command.configureOutput(capture)
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)]
+  for (const command of all(program)) command.configureOutput(capture)
   const error = await program.parseAsync(args, { from: 'user' }).catch((error: unknown) => error)
   return { text, error }
 }
@@ -21,7 +22,8 @@ async function misused(args: string[], expected: RegExp): Promise<void> {
   assert.match(text, expected)
 }
 
-const COMMANDS = ['serve', 'dev', 'lock', 'status', 'locks', 'backup', 'restore', 'verify'] as const
+const LOOKING = ['status', 'locks', 'members', 'verify'] as const
+const COMMANDS = ['serve', 'dev', 'lock', 'transfer', 'backup', 'restore', ...LOOKING] as const
 
 describe('help', () => {
   for (const command of COMMANDS) {
@@ -36,7 +38,7 @@ describe('help', () => {
   it('of the program names every command, in groups', async () => {
     const { text } = await run('--help')
     for (const command of COMMANDS) assert.match(text, new RegExp(`^  ${command} `, 'm'))
-    assert.match(text, /Run nodes:.*Use the cluster:.*Look inside:/s)
+    assert.match(text, /Run nodes:.*Use the cluster:.*Look inside:.*Operate the cluster:/s)
   })
 
   it('fits into 120 columns', () => {
@@ -54,6 +56,8 @@ describe('a mistake on the command line', () => {
     misused(['lock', 'a', '--ttl', '10ms', '--', 'b'], /1s or more/))
   it('in an address', () => misused(['locks', '--connect', 'a:1,b'], /"b" is no host:port/))
   it('in a port', () => misused(['dev', '--port', '70000'], /from 1 to 65435/))
+  it('in the address of a member', () =>
+    misused(['members', 'add', '4', 'a', 'b:1'], /"a" is no host:port; write for example 10.0.0.4:7204/))
   it('no command to run', () => misused(['lock', 'a'], /missing required argument 'command'/))
   it('no disk to verify', () => misused(['verify'], /--data <directory>' not specified/))
   it('no node to be', () => misused(['serve', '--config', 'a.yaml'], /--node <id>' not specified/))

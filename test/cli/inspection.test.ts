@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { locksTable } from '../../src/cli/locks.js'
+import { membersText } from '../../src/cli/members.js'
 import { askAll, leaderOf, type Report, statusJson, statusText } from '../../src/cli/status.js'
 import type { Connector } from '../../src/client/index.js'
 import type { Claim, GetStatusResponse, NameState } from '../../src/protocol/lockkeeper.js'
@@ -21,6 +22,39 @@ const nameOf = (name: string, holders: Claim[] = [], waiting = 0): NameState => 
   holders,
   waiters: [],
   waiting,
+})
+
+describe('lockkeeper members', () => {
+  const member = (id: number, matchIndex: number, voter = true, connected = true) => {
+    return {
+      id,
+      peerAddress: `10.0.0.${id}:7201`,
+      clientAddress: `10.0.0.${id}:7101`,
+      voter,
+      matchIndex,
+      connected,
+    }
+  }
+  const members = [member(1, 90), member(2, 88), member(4, 0, false, false)]
+
+  it('shows who leads, who votes, how far each is, and who is out of reach', () => {
+    assert.equal(
+      membersText({ leader: 1, lastIndex: 90, members, changing: false }),
+      [
+        'NODE  ROLE     PEERS AT       CLIENTS AT     BEHIND  CONNECTED',
+        '   1  leader   10.0.0.1:7201  10.0.0.1:7101       0  yes',
+        '   2  voter    10.0.0.2:7201  10.0.0.2:7101       2  yes',
+        '   4  learner  10.0.0.4:7201  10.0.0.4:7101      90  no',
+      ].join('\n'),
+    )
+  })
+
+  it('says when a change is under way', () => {
+    assert.match(
+      membersText({ leader: 1, lastIndex: 90, members, changing: true }),
+      /A change of the members is under way\.$/,
+    )
+  })
 })
 
 describe('lockkeeper locks', () => {

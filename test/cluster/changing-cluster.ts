@@ -31,6 +31,7 @@ const AGREED_MS = 20_000
 export class ChangingCluster implements AsyncDisposable {
   readonly original: LocalCluster
   readonly #newcomers = new Map<number, Newcomer>()
+  readonly #restarted: NodeProcess[] = []
   /** Where the command line turns to. */
   addresses: string
 
@@ -45,6 +46,18 @@ export class ChangingCluster implements AsyncDisposable {
 
   node(id: number): NodeProcess {
     return this.#newcomers.get(id)?.node ?? this.original.node(id)
+  }
+
+  /** The same node as a process that is started without --join, or with it. */
+  again(id: number, joins: boolean): NodeProcess {
+    const { directory } = this.original
+    const files = {
+      configFile: join(directory, `node-${id}.yaml`),
+      logFile: join(directory, `node-${id}.log`),
+    }
+    const node = new NodeProcess({ id, ...files, joins })
+    this.#restarted.push(node)
+    return node
   }
 
   /** Starts a node whose file has nothing but its own entry. */
@@ -93,7 +106,8 @@ export class ChangingCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#newcomers.values()].map(({ node }) => node.stop()))
+    const newcomers = [...this.#newcomers.values()].map(({ node }) => node)
+    await Promise.all([...newcomers, ...this.#restarted].map((node) => node.stop()))
     await this.original.stop()
   }
 }

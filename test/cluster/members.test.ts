@@ -149,26 +149,59 @@ test('what makes no sense is refused, and says what would', TIMEOUT, async (t) =
     message: new RegExp(`ask node ${leader.id} at ${cluster.original.clientAddress(leader.id)}`),
   })
 
-  // Without the first, the leader and a frozen node have to agree.
-  second!.freeze()
   const address = cluster.original.clientAddress(leader.id)
-  await assert.rejects(connector.call(address, 'removeMember', { id: first!.id }, 2_000), {
-    code: 'TIMEOUT',
-    message: /still under way/,
-  })
-  await refused(EXIT.unavailable, /another change is under way/, 'members', 'remove', String(second!.id))
-  second!.thaw()
-  await cluster.voters(...[leader.id, second!.id].sort())
+  const add = (id: number) => ({ id, peerAddress: `127.0.0.1:${id}`, clientAddress: `127.0.0.1:1${id}` })
+  const both = await Promise.allSettled(
+    [5, 6].map((id) => connector.call(address, 'addMember', add(id), 10_000)),
+  )
+  const busy = both.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []))
+  assert.deepEqual(busy, ['BUSY'], 'one change at a time')
+
+  for (const node of [first!, second!]) node.freeze()
+  await assert.rejects(connector.call(address, 'addMember', add(7), 5_000), { code: /NO_LEADER|TIMEOUT/ })
+  for (const node of [first!, second!]) node.thaw()
+  await cluster.original.leader()
+
+  // What is left would have no majority.
+  const { leader: now } = await cluster.members()
+  const [dead, alive] = cluster.original.others(now)
+  await dead!.kill()
+  await refused(
+    EXIT.notNow,
+    /only 1 of the 2 voters that there would be/,
+    'members',
+    'remove',
+    String(alive!.id),
+  )
 })
 
-test('the last voter stays', TIMEOUT, async () => {
+test('only the first start says whether a node joins: later ones go by its disk', TIMEOUT, async () => {
+  await using cluster = await ChangingCluster.start()
+  const { node, peer, client } = await cluster.newcomer(4)
+  await node.kill()
+  await cluster.again(4, false).start()
+  await cluster.operate('members', 'add', '4', peer, client)
+  await cluster.original.node(1).kill()
+  await cluster.again(1, true).start()
+  await cluster.operate('transfer', '4')
+  await cluster.operate('transfer', '1')
+  await cluster.voters(1, 2, 3, 4)
+})
+
+test('the last voter stays; who was removed serves nobody', TIMEOUT, async (t) => {
   await using cluster = await ChangingCluster.start()
   await cluster.operate('transfer', '1')
   await cluster.operate('members', 'remove', '2')
   await cluster.operate('members', 'remove', '3')
   const { code, stderr } = await cluster.attempt('members', 'remove', '1')
-  assert.deepEqual(
-    [code, /node 1 is the last voter; add and promote another one first/.test(stderr)],
-    [EXIT.usage, true],
-  )
+  assert.match(stderr, /node 1 is the last voter; add and promote another one first/)
+  assert.equal(code, EXIT.usage)
+
+  const connector = new GrpcConnector()
+  t.after(() => connector.close())
+  const removed = cluster.original.clientAddress(2)
+  await assert.rejects(connector.call(removed, 'getName', { name: 'a' }, 5_000), {
+    code: 'NO_LEADER',
+    message: /node 2 is no member of the cluster, as far as it knows/,
+  })
 })

@@ -80,7 +80,7 @@ describe('a snapshot, chunk by chunk', () => {
     assert.equal(node.restored, 0)
     assert.equal(node.replica.appliedIndex, 12)
     assert.equal(node.disk.entries.length, 12)
-    assert.equal(node.disk.start, undefined)
+    assert.equal(node.disk.start?.index ?? 0, 0)
     assert.deepEqual(node.fatal, [])
   })
 

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { RAFT_DEFAULTS } from '../../raft/index.js'
+import type { Command } from '../../src/machine/command.js'
+import { Directory } from '../../src/membership/directory.js'
+import { Membership } from '../../src/membership/membership.js'
+import { systemClock } from '../../src/platform/clock.js'
+import { Proposals } from '../../src/proposals/proposals.js'
+import type { Transport } from '../../src/replica/ports.js'
+import { recover } from '../../src/replica/recover.js'
+import { Replica } from '../../src/replica/replica.js'
+import { MemoryDisk } from '../suites/memory-disk.js'
+
+const OWN = { id: 1, peer: '127.0.0.1:7201', client: '127.0.0.1:7101' }
+const FOURTH = { peer: '127.0.0.1:7204', client: '127.0.0.1:7104' }
+const FIRST_MEMBERS = { voters: [1], outgoing: [], learners: [] }
+const NOBODY_THERE: Transport = {
+  send: () => undefined,
+  start: async () => undefined,
+  connected: () => new Set(),
+  stop: async () => undefined,
+}
+
+/** The leader of a cluster of one, whose disk and peers are the only things that are not real. */
+class Alone {
+  readonly proposals: Proposals
+  readonly membership: Membership
+  readonly directory: Directory
+  readonly #replica: Replica
+  #onApplied: () => void = () => undefined
+
+  constructor(replica: Replica) {
+    this.#replica = replica
+    this.proposals = new Proposals({
+      self: 1,
+      replica,
+      transport: NOBODY_THERE,
+      clock: systemClock,
+      firstNumber: 1,
+    })
+    this.directory = new Directory(1, [OWN], replica)
+    const connected = NOBODY_THERE.connected
+    this.membership = new Membership({
+      self: 1,
+      replica,
+      proposals: this.proposals,
+      directory: this.directory,
+      connected,
+    })
+  }
+
+  static async start(disk: MemoryDisk): Promise<Alone> {
+    const store = disk.open()
+    const raftConfig = { ...RAFT_DEFAULTS, id: 1, heartbeatTicks: 2, electionTicks: 5 }
+    const { raft, machine } = await recover(store, raftConfig, FIRST_MEMBERS, Math.random)
+    const replica = new Replica({
+      raft,
+      machine,
+      disk: store,
+      transport: NOBODY_THERE,
+      clock: systemClock,
+      tickMs: 1,
+      checkpointBytes: 1_000_000,
+    })
+    const alone = new Alone(replica)
+    await new Promise<void>((resolve, reject) => {
+      replica.start({
+        onApplied: (applied) => {
+          alone.proposals.onApplied(applied)
+          if (alone.directory.refresh()) alone.membership.tidy()
+          alone.#onApplied()
+        },
+        onStatus: ({ serving }) => {
+          alone.membership.onStatus()
+          if (serving) resolve()
+        },
+        onRestored: () => undefined,
+        onDifference: reject,
+        onFatal: reject,
+      })
+    })
+    return alone
+  }
+
+  /** Of those whose addresses the machine knows. */
+  get described(): number[] {
+    return [...this.#replica.machine.members.values()].map(({ id }) => id).sort()
+  }
+
+  submit(command: Command): Promise<void> {
+    return new Promise((resolve) => {
+      this.proposals.submit(command, { settle: () => resolve(), gone: false })
+    })
+  }
+
+  /** Looks at each entry that is applied. */
+  until(isTrue: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onApplied = () => {
+        if (isTrue()) resolve()
+      }
+      this.#onApplied()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.proposals.stop()
+    await this.#replica.stop()
+  }
+}
+
+function emptyDisk(): MemoryDisk {
+  return new MemoryDisk({ sync: setImmediate, random: Math.random })
+}
+
+describe('the leader', { timeout: 20_000 }, () => {
+  it('describes all members when one is added, and forgets who was removed', async (t) => {
+    const alone = await Alone.start(emptyDisk())
+    t.after(() => alone.stop())
+    await alone.membership.add(4, FOURTH)
+    assert.deepEqual(alone.described, [1, 4])
+    assert.deepEqual(alone.directory.members(), [
+      { ...OWN, isVoter: true },
+      { id: 4, ...FOURTH, isVoter: false },
+    ])
+    await alone.membership.remove(4)
+    await alone.until(() => String(alone.described) === '1')
+    assert.deepEqual(alone.directory.members(), [{ ...OWN, isVoter: true }])
+  })
+
+  it('forgets whom its predecessor described and did not come to add', async (t) => {
+    const disk = emptyDisk()
+    const before = await Alone.start(disk)
+    await before.submit({ op: 'describe', node: 9, ...FOURTH })
+    assert.deepEqual(before.described, [9])
+    await before.stop()
+    disk.release()
+
+    const alone = await Alone.start(disk)
+    t.after(() => alone.stop())
+    await alone.until(() => alone.described.length === 0)
+  })
+
+  it('does one thing at a time', async (t) => {
+    const alone = await Alone.start(emptyDisk())
+    t.after(() => alone.stop())
+    const first = alone.membership.add(4, FOURTH)
+    const second = { peer: '127.0.0.1:7205', client: '127.0.0.1:7105' }
+    await assert.rejects(alone.membership.add(5, second), { code: 'BUSY' })
+    await first
+    await alone.membership.add(5, second)
+  })
+
+  it('gives no vote to a node that is not there, however short the log', async (t) => {
+    const alone = await Alone.start(emptyDisk())
+    t.after(() => alone.stop())
+    await alone.membership.add(4, FOURTH)
+    await assert.rejects(alone.membership.promote(4), { code: 'NOT_READY', message: /see that it runs/ })
+  })
+
+  it('has nobody to hand over to, and says who leads', async (t) => {
+    const alone = await Alone.start(emptyDisk())
+    t.after(() => alone.stop())
+    assert.equal(await alone.membership.transfer(0), 1)
+  })
+})

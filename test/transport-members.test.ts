@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { afterEach, describe, it } from 'node:test'
+import { addressesFor, commit, Station, stopStations } from './transport-station.js'
+
+describe('a transport whose peers change', { timeout: 20_000 }, () => {
+  afterEach(stopStations)
+
+  it('lets in who knows newer members, and answers it where it says that it is', async () => {
+    const addresses = await addressesFor(3)
+    const three = addresses.get(3)!
+    addresses.delete(3)
+    const [one, newcomer] = [new Station(1, addresses), new Station(3, new Map([[3, three]]))]
+    await Promise.all([one.start(), newcomer.start()])
+    const known = new Map([...addresses, [3, three]])
+    newcomer.transport.update({ addresses: known, configIndex: 8 })
+    await Promise.all([one.connectedTo(3), newcomer.connectedTo(1)])
+    one.transport.send(3, commit(1))
+    await newcomer.until(() => newcomer.items.length === 1)
+    assert.deepEqual(newcomer.items, [{ from: 1, item: commit(1) }])
+  })
+
+  it('lets go who is no member any more, and does not let it in again', async () => {
+    const addresses = await addressesFor(2)
+    const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
+    await Promise.all([one.start(), two.start()])
+    await Promise.all([one.connectedTo(2), two.connectedTo(1)])
+    one.transport.update({ addresses: new Map([...addresses].slice(0, 1)), configIndex: 9 })
+    await two.until(() => two.logged.some((line) => /node 2 is no member as far as node 1 knows/.test(line)))
+    assert.deepEqual(two.events.at(-1), 'disconnected 1')
+    await one.until(() => one.transport.connected().size === 0)
+  })
+
+  it('finds a member where it has moved to', async () => {
+    const addresses = await addressesFor(3)
+    const moved = addresses.get(3)!
+    addresses.delete(3)
+    const [one, elsewhere] = [new Station(1, addresses), new Station(2, new Map([...addresses, [2, moved]]))]
+    await Promise.all([one.start(), elsewhere.start()])
+    one.transport.update({ addresses: new Map([...addresses, [2, moved]]), configIndex: 0 })
+    await one.connectedTo(2)
+    one.transport.send(2, commit(1))
+    await elsewhere.until(() => elsewhere.items.length === 1)
+  })
+})
