@@ -1,4 +1,4 @@
-import { NO_MEMBERS, RAFT_DEFAULTS } from '../raft/index.js'
+import { NO_MEMBERS, NOBODY, RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
@@ -79,10 +79,13 @@ async function startOn(
   })
   const api = new ApiServer(door, randomKey)
 
+  const updatePeers = (): void => {
+    const { configIndex, leader } = replica.status
+    transport.update({ addresses: directory.peers(), configIndex, isLed: leader !== NOBODY })
+  }
   const lookForMembers = (): void => {
     if (!directory.refresh()) return
-    const { configIndex } = replica.status
-    transport.update({ addresses: directory.peers(), configIndex })
+    updatePeers()
     door.onMembers()
     membership.tidy()
   }
@@ -110,6 +113,7 @@ async function startOn(
       api.setServing(status.leader !== 0)
       door.onStatus()
       lookForMembers()
+      updatePeers()
     },
     onRestored: () => {
       logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')

@@ -180,7 +180,7 @@ describe('a frame', () => {
 
 describe('a hello', () => {
   const addresses = new Map([1, 2, 3].map((id) => [id, `127.0.0.1:${7200 + id}`]))
-  const receiver = { clusterId: 'blue', self: 2, book: { addresses, configIndex: 5 } }
+  const receiver = { clusterId: 'blue', self: 2, book: { addresses, configIndex: 5, isLed: false } }
   const hello = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201', configIndex: 5 }
 
   it('of a peer is welcome', () => {
@@ -203,6 +203,11 @@ describe('a hello', () => {
 
   it('of an unknown node is welcome if that knows newer members: it may lead us by a log we have yet to see', () => {
     assert.equal(refusal({ ...hello, from: 9, configIndex: 6 }, receiver), undefined)
+  })
+
+  it('of an unknown node is refused as long as there is a leader, whatever it knows', () => {
+    const led = { ...receiver, book: { ...receiver.book, isLed: true } }
+    assert.match(refusal({ ...hello, from: 9, configIndex: 6 }, led) ?? '', /node 9 is no member/)
   })
 
   it('of anybody of its cluster is welcome to a node that is no member: who else could tell it', () => {

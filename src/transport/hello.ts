@@ -49,6 +49,8 @@ export interface PeerBook {
   readonly addresses: ReadonlyMap<NodeId, string>
   /** Where in the log they were named: the greater is the newer. */
   readonly configIndex: LogIndex
+  /** It follows a leader, or is one: nobody else need tell it who the members are. */
+  readonly isLed: boolean
 }
 
 export interface Receiver {
@@ -59,7 +61,8 @@ export interface Receiver {
 
 /**
  * Why the sender of this hello is a stranger, and what to do about it; undefined if it is a peer. It need not be a member
- * as far as this node knows: this node may be joining, or may have been away while the members changed.
+ * as far as this node knows: this node may be joining, or may have been away while the members changed. But who has a leader
+ * hears of new members from that; a log that others lead must not be mixed with ours, though they call their cluster the same.
  */
 export function refusal(hello: Hello, { clusterId, self, book }: Receiver): string | undefined {
   if (hello.version !== PROTOCOL_VERSION) {
@@ -71,7 +74,8 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): stri
   if (hello.to !== self)
     return `you look for node ${hello.to} and this is node ${self}: check the peer addresses`
   if (hello.from === self) return `this is node ${self}, and so are you: give each node an id of its own`
-  const { addresses, configIndex } = book
-  if (addresses.has(hello.from) || !addresses.has(self) || hello.configIndex > configIndex) return undefined
+  const { addresses, configIndex, isLed } = book
+  if (addresses.has(hello.from) || !addresses.has(self)) return undefined
+  if (!isLed && hello.configIndex > configIndex) return undefined
   return `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`
 }

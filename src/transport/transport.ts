@@ -36,7 +36,7 @@ export class PeerTransport implements Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options
-    this.#book = { addresses: options.peers, configIndex: 0 }
+    this.#book = { addresses: options.peers, configIndex: 0, isLed: false }
   }
 
   /** Rejects with a `ListenError`; then nothing was started. */
@@ -123,8 +123,10 @@ export class PeerTransport implements Transport {
   }
 
   #retire(): void {
+    // Who was let in to lead us may do so.
+    const receiver = { ...this.#receiver, book: { ...this.#book, isLed: false } }
     for (const hello of [...this.#guests.values()]) {
-      const reason = refusal(hello, this.#receiver)
+      const reason = refusal(hello, receiver)
       if (reason !== undefined) this.#listener?.turnOut(hello.from, reason)
     }
     for (const [peer, link] of this.#links) {

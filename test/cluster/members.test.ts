@@ -188,6 +188,25 @@ test('only the first start says whether a node joins: later ones go by its disk'
   await cluster.voters(1, 2, 3, 4)
 })
 
+test(
+  'a node that founded a cluster of its own is not mixed with another that has the same name',
+  TIMEOUT,
+  async () => {
+    await using cluster = await ChangingCluster.start()
+    const { node, peer, client } = await cluster.newcomer(4, { joins: false })
+    cluster.addresses = client
+    assert.equal((await cluster.members()).leader, 4)
+    cluster.addresses = cluster.original.addresses
+    await cluster.operate('members', 'add', '4', peer, client, '--learner')
+    const { code, stderr } = await cluster.attempt('members', 'promote', '4')
+    assert.match(stderr, /node 4 has yet to catch up/)
+    assert.equal(code, EXIT.notNow)
+    assert.match(node.output(), /node \d is no member as far as node 4 knows/)
+    assert.ok(node.isRunning)
+    await cluster.operate('members', 'remove', '4')
+  },
+)
+
 test('the last voter stays; who was removed serves nobody', TIMEOUT, async (t) => {
   await using cluster = await ChangingCluster.start()
   await cluster.operate('transfer', '1')
