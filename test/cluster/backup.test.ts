@@ -144,3 +144,10 @@ test('without a node, and without a majority, there is no backup', { timeout: 60
   for (const address of cluster.clientAddresses) assert.ok(stderr.includes(address), stderr)
   assert.equal(await readFile(file, 'utf8'), 'the one before')
 })
+
+test('a node that is frozen does not keep another from giving the backup', { timeout: 60_000 }, async () => {
+  await using cluster = await LocalCluster.start()
+  cluster.node(1).freeze()
+  const file = join(cluster.directory, 'backup')
+  assert.match(await cli('backup', file, '--connect', cluster.addresses), /cluster local up to entry/)
+})
