@@ -18,6 +18,8 @@ import { toRefusalName } from './refusals.js'
 
 const FRAME_BYTES_MAX = 4 * 1024 * 1024
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
+/** A frozen node accepts a connection and never says a word. A node that lives makes a checkpoint before the first part. */
+const BACKUP_PART_MS_MAX = 15_000
 
 const CHANNEL_OPTIONS = {
   'grpc.max_send_message_length': FRAME_BYTES_MAX,
@@ -91,14 +93,20 @@ export class GrpcConnector implements Connector {
     })
   }
 
-  /** The parts of a backup of one node, as fast as they are asked for. Rejects with a `Problem`. */
+  /** The parts of a backup of one node, as fast as they are asked for. Rejects with a `Problem`, also if none comes for long. */
   async *backup(address: string): AsyncGenerator<BackupPart, void, undefined> {
     const call = this.#use(address).backup({})
+    const silent = new UnreachableError(`no part of the backup came within ${BACKUP_PART_MS_MAX} ms`)
+    const patience = setTimeout(() => call.destroy(silent), BACKUP_PART_MS_MAX)
     try {
-      yield* call
+      for await (const part of call as AsyncIterable<BackupPart>) {
+        yield part
+        patience.refresh()
+      }
     } catch (error) {
-      throw toProblem(error as ServiceError)
+      throw error === silent ? silent : toProblem(error as ServiceError)
     } finally {
+      clearTimeout(patience)
       call.cancel()
       this.#unuse(address)
     }

@@ -6,11 +6,13 @@ import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { EXIT } from '../../src/cli/exit-codes.js'
 import { connect } from '../../src/client/index.js'
 import { runCli } from './cli.js'
+import { eventually } from './eventually.js'
 import { assertNothingLost, Load } from './load.js'
 import { UnaryError, UnarySession } from './unary-session.js'
 import { verify } from './verify.js'
 
 const LONG_TTL_MS = 60_000
+const CATCH_UP_MS = 20_000
 
 async function cli(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runCli(args)
@@ -80,6 +82,30 @@ test('a cluster that is lost comes back from its backup, and gives no token out 
   for (const { token } of load.history.passages) assert.ok(token === undefined || token > newestToken)
 })
 
+test('a node that was forgotten in a restore, and starts empty, learns all from the others', {
+  timeout: 60_000,
+}, async () => {
+  await using old = await LocalCluster.start({ clusterId: 'old', nodes: 1 })
+  await using fresh = await LocalCluster.create({ clusterId: 'fresh' })
+  const file = join(old.directory, 'backup')
+  await cli('backup', file, '--connect', old.addresses)
+  for (const id of [1, 2]) {
+    await cli('restore', file, '--config', join(fresh.directory, `node-${id}.yaml`), '--node', String(id))
+  }
+  await Promise.all(fresh.nodes.map((node) => node.start()))
+  const { id: leader } = await fresh.leader()
+  await eventually('node 3 catches up', CATCH_UP_MS, async () => {
+    const [{ appliedIndex = 0 } = {}, { commitIndex = 1 } = {}] = await Promise.all(
+      [3, leader].map((id) => fresh.status(id)),
+    )
+    return appliedIndex >= commitIndex || undefined
+  })
+  // It answers from its own state, and that begins where the others' does.
+  using session = new UnarySession(fresh.clientAddress(3))
+  await session.open(LONG_TTL_MS)
+  assert.ok((await session.acquire('a', 0)) > 2 ** 42)
+})
+
 test('a backup that would do harm is not restored, and the reason is told', { timeout: 60_000 }, async () => {
   await using old = await LocalCluster.start({ clusterId: 'old', nodes: 1 })
   const file = join(old.directory, 'backup')
@@ -117,4 +143,11 @@ test('without a node, and without a majority, there is no backup', { timeout: 60
   assert.equal(code, EXIT.unavailable)
   for (const address of cluster.clientAddresses) assert.ok(stderr.includes(address), stderr)
   assert.equal(await readFile(file, 'utf8'), 'the one before')
+})
+
+test('a node that is frozen does not keep another from giving the backup', { timeout: 60_000 }, async () => {
+  await using cluster = await LocalCluster.start()
+  cluster.node(1).freeze()
+  const file = join(cluster.directory, 'backup')
+  assert.match(await cli('backup', file, '--connect', cluster.addresses), /cluster local up to entry/)
 })
