@@ -2,7 +2,7 @@ import type { Entry, LogIndex, LogStart, Term } from '../../raft/index.js'
 import { DamagedLogError, DamagedRecordsError, type RecoveredDisk } from '../replica/ports.js'
 
 const REMEDY =
-  'this node must not vote: stop it, replace the disk if it is failing, and let the node rejoin with an empty data directory'
+  'this node must not vote: keep it stopped, remove it from the cluster, and add a node with a new id and an empty data directory (never start this id on an empty one)'
 
 /** A checkpoint is of a point within its log, or the two are not of one moment. Throws a damage error. */
 export function checkBelonging({ start, entries, checkpoint }: Omit<RecoveredDisk, 'hardState'>): void {

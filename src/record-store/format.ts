@@ -53,7 +53,7 @@ export function decodeCheckpoint(sealed: Buffer): Checkpoint {
 
 export function damaged(key: string, what: string, options?: ErrorOptions): DamagedRecordsError {
   const remedy =
-    'this node must not vote: stop it, replace the disk if it is failing, and let the node rejoin with an empty data directory'
+    'this node must not vote: keep it stopped, remove it from the cluster, and add a node with a new id and an empty data directory (never start this id on an empty one)'
   return new DamagedRecordsError(
     `the checkpoint on disk is damaged at record '${key}': ${what}; ${remedy}`,
     options,
