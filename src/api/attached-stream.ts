@@ -12,7 +12,7 @@ import type {
 } from '../protocol/lockkeeper.js'
 import type { Timer } from '../replica/ports.js'
 import { Asked, type Final } from './asked.js'
-import type { Door } from './door.js'
+import type { DoorParts } from './door-parts.js'
 import { Refusal, wireCode } from './refusal.js'
 
 export const PROTOCOL_VERSION = 1
@@ -40,7 +40,8 @@ const ANSWERS_PER_FRAME = 8_192
  * turn of the event loop leave in one frame.
  */
 export class AttachedStream {
-  readonly #door: Door
+  readonly #parts: DoorParts
+  readonly #topology: () => Topology
   readonly #wire: Wire
   readonly #onOver: () => void
   readonly #asked = new Set<Asked>()
@@ -49,15 +50,17 @@ export class AttachedStream {
   #bound: Bound | undefined
   #stopListening: (() => void) | undefined
   #answers: Answer[] = []
-  #topology: Topology | undefined
+  /** To be told at the end of this turn. */
+  #news: Topology | undefined
   #flushDue = false
   #over = false
 
-  constructor(door: Door, wire: Wire, onOver: () => void) {
-    this.#door = door
+  constructor(parts: DoorParts, topology: () => Topology, wire: Wire, onOver: () => void) {
+    this.#parts = parts
+    this.#topology = topology
     this.#wire = wire
     this.#onOver = onOver
-    this.#welcomeTimer = door.parts.clock.after(WELCOME_MS, () => this.#notWelcomedInTime())
+    this.#welcomeTimer = parts.clock.after(WELCOME_MS, () => this.#notWelcomedInTime())
   }
 
   receive(frame: ClientFrame): void {
@@ -88,12 +91,12 @@ export class AttachedStream {
   /** News of the cluster; until Welcome has been sent there is nobody to tell. */
   tell(topology: Topology): void {
     if (this.#bound === undefined || this.#over) return
-    this.#topology = topology
+    this.#news = topology
     this.#flushSoon()
   }
 
   #greet(hello: Hello): void {
-    const { clusterId } = this.#door.parts
+    const { clusterId } = this.#parts
     if (hello.protocolVersion !== PROTOCOL_VERSION) {
       const both = `protocol version ${PROTOCOL_VERSION}, and the client ${hello.protocolVersion}`
       this.refuse(new Refusal('UNSUPPORTED', `this node speaks ${both}; upgrade the older of the two`))
@@ -124,7 +127,7 @@ export class AttachedStream {
   }
 
   #welcome(bound: Bound, ttlMs: number): void {
-    const { clusterId, nodeId, attachments } = this.#door.parts
+    const { clusterId, nodeId, attachments } = this.#parts
     this.#bound = bound
     this.#welcomeTimer.cancel()
     this.#stopListening = attachments.onSessionEnded(bound.session, (reason) => this.#sessionEnded(reason))
@@ -134,7 +137,7 @@ export class AttachedStream {
       nodeId,
       session: { id: bound.session, key: bound.key },
       ttlMs,
-      topology: this.#door.topology(),
+      topology: this.#topology(),
     }
     this.#wire.send({ welcome, answers: [], topology: undefined, sessionEnded: undefined })
   }
@@ -155,7 +158,7 @@ export class AttachedStream {
   #ask(command: Command, done: (final: Final) => void, failed: (refusal: Refusal) => void): void {
     const problem = checkCommand(command)
     if (problem !== undefined) return done(problem)
-    const { proposals, attachments } = this.#door.parts
+    const { proposals, attachments } = this.#parts
     const asked = new Asked(attachments, (final) => {
       this.#asked.delete(asked)
       done(final)
@@ -174,16 +177,16 @@ export class AttachedStream {
   #flushSoon(): void {
     if (this.#flushDue) return
     this.#flushDue = true
-    this.#door.parts.clock.soon(() => this.#flush())
+    this.#parts.clock.soon(() => this.#flush())
   }
 
   #flush(): void {
     this.#flushDue = false
     if (this.#over) return
     const answers = this.#answers
-    const topology = this.#topology
+    const topology = this.#news
     this.#answers = []
-    this.#topology = undefined
+    this.#news = undefined
     const rest = { welcome: undefined, topology: undefined, sessionEnded: undefined }
     for (let k = 0; k < answers.length; k += ANSWERS_PER_FRAME) {
       this.#wire.send({ ...rest, answers: answers.slice(k, k + ANSWERS_PER_FRAME) })

@@ -1,29 +1,8 @@
-import type { Logger } from 'pino'
-import type { Attachments } from '../attachments/attachments.js'
 import { LIMITS } from '../machine/limits.js'
-import type { Directory } from '../membership/directory.js'
-import type { Membership } from '../membership/membership.js'
-import type { Proposals } from '../proposals/proposals.js'
 import type { Topology } from '../protocol/lockkeeper.js'
-import type { Clock } from '../replica/ports.js'
-import type { Replica } from '../replica/replica.js'
 import { AttachedStream, type Wire } from './attached-stream.js'
+import type { DoorParts } from './door-parts.js'
 import { Refusal } from './refusal.js'
-
-export interface DoorParts {
-  readonly clusterId: string
-  readonly nodeId: number
-  readonly version: string
-  readonly directory: Directory
-  readonly membership: Membership
-  readonly replica: Replica
-  readonly proposals: Proposals
-  readonly attachments: Attachments
-  readonly clock: Clock
-  /** Peers with a live stream. */
-  readonly connected: () => ReadonlySet<number>
-  readonly logger: Logger
-}
 
 /**
  * The door of one node, whatever the wire: who is attached or waits for the answer to a call, and what they are told of
@@ -53,7 +32,12 @@ export class Door {
 
   /** A client has opened a stream; what it sends goes to the result. `wire.end` may be called from within. */
   attach(wire: Wire): AttachedStream {
-    const stream = new AttachedStream(this, wire, () => this.#streams.delete(stream))
+    const stream = new AttachedStream(
+      this.parts,
+      () => this.topology(),
+      wire,
+      () => this.#streams.delete(stream),
+    )
     this.#streams.add(stream)
     const turnedAway = this.#turnedAway()
     if (turnedAway !== undefined) stream.refuse(turnedAway)
