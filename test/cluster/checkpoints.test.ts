@@ -14,7 +14,7 @@ const SMALL = { checkpointMiB: 1 }
 /** More than what the log reaches back, about two checkpoints. */
 const MIB_BEYOND = 4
 /** More than what is on the way to a follower that does not answer, too. */
-const MIB_BEYOND_FLIGHT = 12
+const MIB_BEYOND_FLIGHT = 24
 /** Each cycle puts at least this into the log. */
 const LABEL = 'x'.repeat(250)
 const WORKERS = 200
