@@ -18,7 +18,7 @@ import { loadLog } from './load.js'
 import { LogOutline } from './outline.js'
 import { Witness } from './witness.js'
 
-type Operation = { type: 'put'; key: string; value: Buffer } | { type: 'del'; key: string }
+type Batch = ReturnType<Database['batch']>
 
 /** The log in LevelDB: one synced batch for each write. `load` comes before everything else. */
 export class LevelLogStore implements LogStore {
@@ -50,13 +50,10 @@ export class LevelLogStore implements LogStore {
 
   async write(write: Write): Promise<void> {
     assert(!this.#writing, 'one write at a time', { id: write.id })
-    await this.#batch((outline) => {
-      const lastBefore = outline.lastIndex
-      const puts: Operation[] = []
+    await this.#batch((outline, batch) => {
       outline.apply(write, (entry, previousTerm) =>
-        puts.push(put(logKey(entry.index), encodeEntry(entry, previousTerm))),
+        batch.put(logKey(entry.index), encodeEntry(entry, previousTerm)),
       )
-      return puts.concat(deletions(outline.lastIndex, lastBefore))
     })
   }
 
@@ -80,13 +77,9 @@ export class LevelLogStore implements LogStore {
    */
   async install({ generation, start }: LogBase & { readonly start: LogStart }): Promise<void> {
     assert(!this.#writing && !this.#compacting, 'nothing is written while a snapshot is installed', { start })
-    await this.#batch((outline) => {
-      const lastBefore = outline.lastIndex
+    await this.#batch((outline, batch) => {
       outline.restart(start)
-      return [
-        put(LOG_START_KEY, encodeBase({ generation, start })),
-        ...deletions(outline.lastIndex, lastBefore),
-      ]
+      batch.put(LOG_START_KEY, encodeBase({ generation, start }))
     })
     this.#generation = generation
     await this.#forgetUpTo(start.index)
@@ -118,17 +111,19 @@ export class LevelLogStore implements LogStore {
   }
 
   /** One synced batch of what `change` does to the outline, and of what that makes the head. */
-  async #batch(change: (outline: LogOutline) => Operation[]): Promise<void> {
+  async #batch(change: (outline: LogOutline, batch: Batch) => void): Promise<void> {
     const outline = this.#mustWork()
     this.#writing = true
     try {
-      const operations = change(outline)
-      const writes = ++this.#writes
+      // Chained, because it takes half the time of an array of operations.
+      const batch = this.#database.batch()
+      const lastBefore = outline.lastIndex
+      change(outline, batch)
       const { hardState, lastIndex, lastTerm } = outline
-      operations.push(put(HARD_STATE_KEY, encodeHardState(hardState, { lastIndex, lastTerm, writes })))
-      await this.#guard(
-        Promise.all([this.#database.batch(operations, { sync: true }), this.#witness?.sync()]),
-      )
+      for (let index = lastIndex + 1; index <= lastBefore; index++) batch.del(logKey(index))
+      const writes = ++this.#writes
+      batch.put(HARD_STATE_KEY, encodeHardState(hardState, { lastIndex, lastTerm, writes }))
+      await this.#guard(Promise.all([batch.write({ sync: true }), this.#witness?.sync()]))
       this.#witness?.note(writes)
     } catch (error) {
       this.#failure ??= error
@@ -159,16 +154,4 @@ export class LevelLogStore implements LogStore {
       throw failedDisk(error)
     }
   }
-}
-
-function put(key: string, value: Buffer): Operation {
-  return { type: 'put', key, value }
-}
-
-/** What was truncated and not put anew. */
-function deletions(lastIndex: LogIndex, lastBefore: LogIndex): Operation[] {
-  const operations: Operation[] = []
-  for (let index = lastIndex + 1; index <= lastBefore; index++)
-    operations.push({ type: 'del', key: logKey(index) })
-  return operations
 }
