@@ -22,7 +22,7 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/protocol/', mayImport: [] },
   { place: 'src/replica/', mayImport: [RAFT_DOOR, 'src/machine/'] },
   { place: 'src/leveldb/', mayImport: [] },
-  { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
+  { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/', 'src/platform/member-id.ts'] },
   { place: 'src/record-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
   {
     place: 'src/node-disk/',
