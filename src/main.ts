@@ -28,6 +28,8 @@ export interface NodeSurroundings {
 }
 
 export interface RunningNode {
+  /** As which member of the cluster it runs: see `member-id.ts`. */
+  readonly member: number
   readonly clientAddress: string
   /** In order: clients are sent to other nodes, the last write ends. */
   stop(): Promise<void>
@@ -183,8 +185,11 @@ async function startOn(
       onDisconnected: (peer) => replica.disconnected(peer),
       onGreeted: announce,
       onDisowned: (reason) => {
-        if (!identification.disowned(reason))
-          logger.error({ reason }, 'a peer of another cluster was reached')
+        if (identification.disowned(reason)) return
+        logger.error(
+          { reason },
+          'a peer knows this node on another disk, and its own log knows it on this one: is this an earlier copy of its data, or are there two clusters of this name?',
+        )
       },
     })
     await api.listen(config.client)
@@ -193,7 +198,7 @@ async function startOn(
     await transport.stop()
     throw error
   }
-  return { clientAddress: config.client, stop }
+  return { member: self, clientAddress: config.client, stop }
 }
 
 /** At random, so that no answer meant for an earlier process of this node is taken for one of this. */

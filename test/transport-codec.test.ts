@@ -179,7 +179,7 @@ describe('a frame', () => {
 })
 
 describe('a hello', () => {
-  const addresses = new Map([1, 2, 3].map((id) => [id, `127.0.0.1:${7200 + id}`]))
+  const addresses = new Map([1, 2, 3, 1_005].map((id) => [id, `127.0.0.1:${7200 + id}`]))
   const book = { addresses, configIndex: 5, isLed: false, disks: new Map([[1, 77]]), level: 1 }
   const receiver = { clusterId: 'blue', self: 2, book }
   const who = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201' }
@@ -196,6 +196,7 @@ describe('a hello', () => {
     ['oneself', { from: 2 }, /this is node 2, and so are you/],
     ['an unknown node', { from: 9 }, /node 9 is no member/],
     ['one on another disk (fault 17)', { disk: 78 }, /node 1 was here before, on another disk/],
+    ['an earlier life (fault 17)', { from: 5 }, /node 5 was here before/],
     ['an earlier version (fault 18)', { level: 0 }, /feature level 1.*knows level 0: upgrade it/],
     ['one who was removed', { from: 9, configIndex: 4 }, /node 9 is no member/],
   ]

@@ -1,6 +1,6 @@
 import type { Configuration, Entry, HardState, LogIndex, LogStart, Term } from '../../raft/index.js'
 import { faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
-import { DamagedLogError } from '../replica/ports.js'
+import { DAMAGE_REMEDY, DamagedLogError } from '../replica/ports.js'
 
 /**
  * Keys and values on disk, each value sealed (`seal.ts`): LevelDB does not check what it reads from its tables, and drops
@@ -128,9 +128,7 @@ export function decodeBase(value: Buffer): LogBase {
 }
 
 export function damaged(key: string, what: string, options?: ErrorOptions): DamagedLogError {
-  const remedy =
-    'this node must not vote: keep it stopped, and never start it with an emptied data directory, since it has promised things that it would no longer know; the cluster runs on with a majority of the others'
-  return new DamagedLogError(`the log on disk is damaged at key '${key}': ${what}; ${remedy}`, options)
+  return new DamagedLogError(`the log on disk is damaged at key '${key}': ${what}; ${DAMAGE_REMEDY}`, options)
 }
 
 function sealJson(key: string, content: object): Buffer {

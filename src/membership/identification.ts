@@ -36,7 +36,7 @@ export class Identification {
     this.#announcement = new Announcement(parts.proposals)
   }
 
-  /** A peer says so. It errs if the log has named this disk: then it is of another cluster. Returns whether it may be right. */
+  /** A peer says so. Returns whether that is to be believed: not if the log of this node has named this disk. */
   disowned(reason: string): boolean {
     const { self, disk, replica, onDisowned } = this.#parts
     if (replica.machine.disks.all.get(self) === disk) return false

@@ -1,5 +1,6 @@
 import type { LogIndex, NodeId } from '../../raft/index.js'
 import { parseAddress } from '../platform/address.js'
+import { numberOf } from '../platform/member-id.js'
 import { FrameError, pack, unpack } from './fields.js'
 import { HELLO_BYTES_MAX } from './limits.js'
 
@@ -88,7 +89,7 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): stri
   if (hello.level < level) {
     return `the cluster is on feature level ${level}, and the version of node ${hello.from} knows level ${hello.level}: upgrade it`
   }
-  if (isOnAnotherDisk(hello, book)) {
+  if (isDisowned(hello, book)) {
     return `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
   }
   if (addresses.has(hello.from) || !addresses.has(self)) return undefined
@@ -96,8 +97,12 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): stri
   return `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`
 }
 
-/** The sender is known, and not on this disk: its data directory was emptied, or is another's (fault 17). */
-export function isOnAnotherDisk(hello: Hello, { disks }: PeerBook): boolean {
-  const known = disks.get(hello.from)
-  return known !== undefined && known !== hello.disk
+/**
+ * The sender is known, and not on this disk: its data directory was emptied, or is another's (fault 17). So is a node that
+ * has begun another life since.
+ */
+export function isDisowned({ from, disk }: Hello, { addresses, disks }: PeerBook): boolean {
+  const known = disks.get(from)
+  if (known !== undefined) return known !== disk
+  return [...addresses.keys()].some((id) => numberOf(id) === numberOf(from) && id > from)
 }

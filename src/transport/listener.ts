@@ -5,7 +5,7 @@ import { listen } from '../platform/listen.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
-import { decodeHello, encodeWelcome, type Hello, isOnAnotherDisk, type Receiver, refusal } from './hello.js'
+import { decodeHello, encodeWelcome, type Hello, isDisowned, type Receiver, refusal } from './hello.js'
 import { HELLO_MS } from './limits.js'
 import { DISOWNED, SERVER_OPTIONS, STREAM } from './service.js'
 
@@ -79,7 +79,7 @@ export class Listener {
     const receiver = this.#options.receiver()
     const reason = refusal(hello, receiver)
     if (reason !== undefined) {
-      const code = isOnAnotherDisk(hello, receiver.book) ? DISOWNED : status.FAILED_PRECONDITION
+      const code = isDisowned(hello, receiver.book) ? DISOWNED : status.FAILED_PRECONDITION
       this.#refuse(stream, code, reason)
       return undefined
     }

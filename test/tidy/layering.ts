@@ -70,8 +70,19 @@ export const STATIONS: readonly Station[] = [
     ],
   },
   {
+    place: 'src/repair/',
+    mayImport: [PORTS, 'src/client/', 'src/membership/identification.ts', 'src/node-disk/', 'src/platform/'],
+  },
+  {
     place: 'src/cli/',
-    mayImport: ['src/client/', 'src/platform/', 'src/backup/', 'src/verification/', 'src/main.ts'],
+    mayImport: [
+      'src/client/',
+      'src/repair/',
+      'src/platform/',
+      'src/backup/',
+      'src/verification/',
+      'src/main.ts',
+    ],
   },
   { place: 'scripts/', mayImport: [RAFT_DOOR, 'src/'] },
   { place: 'test/raft/', mayImport: ['raft/'] },
