@@ -79,7 +79,8 @@ export async function ownerOf(directory: string): Promise<Identity | undefined> 
   if (!(await exists(location))) throw vanished()
   const database = await openDatabase({ directory, name: LOG_DATABASE, first: [], damaged })
   try {
-    return await identityIn(database)
+    const { clusterId, nodeId } = await identityIn(database)
+    return { clusterId, nodeId }
   } finally {
     await database.close()
   }
