@@ -2,16 +2,19 @@ import { NO_MEMBERS, NOBODY, RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
+import { FEATURE_LEVEL } from './machine/feature-level.js'
 import { Directory } from './membership/directory.js'
+import { FeatureLevel } from './membership/feature-level.js'
+import { Identification } from './membership/identification.js'
 import { Membership } from './membership/membership.js'
-import { openNodeDisk } from './node-disk/index.js'
+import { type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
 import type { Logger } from './platform/logger.js'
+import { lifeOf } from './platform/member-id.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
 import { Proposals } from './proposals/proposals.js'
-import type { NodeDisk } from './replica/ports.js'
 import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
 import { PeerTransport } from './transport/index.js'
@@ -25,6 +28,8 @@ export interface NodeSurroundings {
 }
 
 export interface RunningNode {
+  /** As which member of the cluster it runs: see `member-id.ts`. */
+  readonly member: number
   readonly clientAddress: string
   /** In order: clients are sent to other nodes, the last write ends. */
   stop(): Promise<void>
@@ -45,28 +50,54 @@ export async function startNode(config: NodeConfig, surroundings: NodeSurroundin
 }
 
 async function startOn(
-  disk: NodeDisk,
+  disk: LevelNodeDisk,
   config: NodeConfig,
   { logger, onFatal }: NodeSurroundings,
 ): Promise<RunningNode> {
+  const self = disk.identity.nodeId
+  const nodes = config.nodes.map((node) => (node.id === config.id ? { ...node, id: self } : node))
   const { tickMs, heartbeatTicks, electionTicks } = config.timing
-  const raftConfig = { ...RAFT_DEFAULTS, id: config.id, heartbeatTicks, electionTicks }
-  const voters = config.nodes.map(({ id }) => id)
-  const firstMembers = config.joins ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
+  const raftConfig = { ...RAFT_DEFAULTS, id: self, heartbeatTicks, electionTicks }
+  const voters = nodes.map(({ id }) => id)
+  const firstMembers = config.joins || lifeOf(self) > 0 ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
   const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random)
-  const transport = createPeers(config, logger)
+  const transport = new PeerTransport({
+    self,
+    clusterId: config.clusterId,
+    listen: config.peer,
+    peers: new Map(nodes.map(({ id, peer }) => [id, peer])),
+    level: FEATURE_LEVEL,
+    disk: disk.identity.disk,
+    clock: systemClock,
+    random,
+    logger,
+  })
   const clock = systemClock
   const checkpointBytes = config.storage.checkpointMiB * BYTES_PER_MIB
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   const attachments = new Attachments()
-  const proposals = new Proposals({ self: config.id, replica, transport, clock, firstNumber: firstNumber() })
+  const proposals = new Proposals({ self, replica, transport, clock, firstNumber: firstNumber() })
   const told = addresses.map(({ node, peer, client }) => ({ id: node, peer, client }))
-  const directory = new Directory(config.id, [...config.nodes, ...told], replica)
+  const directory = new Directory(self, [...nodes, ...told], replica)
   const connected = () => transport.connected()
-  const membership = new Membership({ self: config.id, replica, proposals, directory, connected })
+  const membership = new Membership({ self, replica, proposals, directory, connected })
+  const fail = (error: unknown): void => {
+    logger.fatal({ err: error }, 'stopped')
+    onFatal(error instanceof Error ? error : new Error(String(error)))
+  }
+  const levels = () => transport.levels()
+  const featureLevel = new FeatureLevel({ self, replica, proposals, levels })
+  const identification = new Identification({
+    self,
+    disk: disk.identity.disk,
+    replica,
+    proposals,
+    directory,
+    onDisowned: fail,
+  })
   const door = new Door({
     clusterId: config.clusterId,
-    nodeId: config.id,
+    nodeId: self,
     version,
     directory,
     membership,
@@ -80,14 +111,25 @@ async function startOn(
   const api = new ApiServer(door, randomKey)
 
   const updatePeers = (): void => {
-    const { configIndex, leader } = replica.status
-    transport.update({ addresses: directory.peers(), configIndex, isLed: leader !== NOBODY })
+    const { machine, status } = replica
+    transport.update({
+      addresses: directory.peers(),
+      configIndex: status.configIndex,
+      isLed: status.leader !== NOBODY,
+      disks: machine.disks.all,
+      level: machine.level,
+    })
+  }
+  const announce = (): void => {
+    featureLevel.onNews()
+    identification.onNews()
   }
   const lookForMembers = (): void => {
     if (!directory.refresh()) return
     updatePeers()
     door.onMembers()
     membership.tidy()
+    announce()
   }
 
   const stop = async (): Promise<void> => {
@@ -114,6 +156,7 @@ async function startOn(
       door.onStatus()
       lookForMembers()
       updatePeers()
+      announce()
     },
     onRestored: () => {
       logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')
@@ -127,10 +170,7 @@ async function startOn(
         'the machines of two nodes differ, and one of them is wrong: the one that a majority contradicts stops by itself; if none does, keep the data directories of both, and report it',
       )
     },
-    onFatal: (error) => {
-      logger.fatal({ err: error }, 'stopped')
-      onFatal(error instanceof Error ? error : new Error(String(error)))
-    },
+    onFatal: fail,
   })
   lookForMembers()
   try {
@@ -143,6 +183,14 @@ async function startOn(
       },
       onConnected: (peer) => proposals.onConnected(peer),
       onDisconnected: (peer) => replica.disconnected(peer),
+      onGreeted: announce,
+      onDisowned: (reason) => {
+        if (identification.disowned(reason)) return
+        logger.error(
+          { reason },
+          'a peer knows this node on another disk, and its own log knows it on this one: is this an earlier copy of its data, or are there two clusters of this name?',
+        )
+      },
     })
     await api.listen(config.client)
   } catch (error) {
@@ -150,19 +198,7 @@ async function startOn(
     await transport.stop()
     throw error
   }
-  return { clientAddress: config.client, stop }
-}
-
-function createPeers(config: NodeConfig, logger: Logger): PeerTransport {
-  return new PeerTransport({
-    self: config.id,
-    clusterId: config.clusterId,
-    listen: config.peer,
-    peers: new Map(config.nodes.map(({ id, peer }) => [id, peer])),
-    clock: systemClock,
-    random,
-    logger,
-  })
+  return { member: self, clientAddress: config.client, stop }
 }
 
 /** At random, so that no answer meant for an earlier process of this node is taken for one of this. */

@@ -179,9 +179,11 @@ describe('a frame', () => {
 })
 
 describe('a hello', () => {
-  const addresses = new Map([1, 2, 3].map((id) => [id, `127.0.0.1:${7200 + id}`]))
-  const receiver = { clusterId: 'blue', self: 2, book: { addresses, configIndex: 5, isLed: false } }
-  const hello = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201', configIndex: 5 }
+  const addresses = new Map([1, 2, 3, 1_005].map((id) => [id, `127.0.0.1:${7200 + id}`]))
+  const book = { addresses, configIndex: 5, isLed: false, disks: new Map([[1, 77]]), level: 1 }
+  const receiver = { clusterId: 'blue', self: 2, book }
+  const who = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201' }
+  const hello = { ...who, configIndex: 5, level: 1, disk: 77 }
 
   it('of a peer is welcome', () => {
     assert.equal(refusal(decodeHello(encodeHello(hello)), receiver), undefined)
@@ -193,6 +195,9 @@ describe('a hello', () => {
     ['one who looks for another node', { to: 3 }, /look for node 3 and this is node 2/],
     ['oneself', { from: 2 }, /this is node 2, and so are you/],
     ['an unknown node', { from: 9 }, /node 9 is no member/],
+    ['one on another disk (fault 17)', { disk: 78 }, /node 1 was here before, on another disk/],
+    ['an earlier life (fault 17)', { from: 5 }, /node 5 was here before/],
+    ['an earlier version (fault 18)', { level: 0 }, /feature level 1.*knows level 0: upgrade it/],
     ['one who was removed', { from: 9, configIndex: 4 }, /node 9 is no member/],
   ]
   for (const [who, change, reason] of strangers) {
@@ -200,6 +205,10 @@ describe('a hello', () => {
       assert.match(refusal({ ...hello, ...change }, receiver) ?? '', reason)
     })
   }
+
+  it('of a later version is welcome, and of a disk that nobody has named yet', () => {
+    assert.equal(refusal({ ...hello, level: 9, from: 3, disk: 5 }, receiver), undefined)
+  })
 
   it('of an unknown node is welcome if that knows newer members: it may lead us by a log we have yet to see', () => {
     assert.equal(refusal({ ...hello, from: 9, configIndex: 6 }, receiver), undefined)
@@ -219,9 +228,9 @@ describe('a hello', () => {
     )
   })
 
-  it('of an earlier version names no address', () => {
-    const { address, configIndex } = decodeHello(pack([1, 'blue', 1, 2]))
-    assert.deepEqual([address, configIndex], ['', 0])
+  it('of an earlier version names no address, level or disk', () => {
+    const { address, configIndex, level, disk } = decodeHello(pack([1, 'blue', 1, 2]))
+    assert.deepEqual([address, configIndex, level, disk], ['', 0, 0, 0])
   })
 
   it('with an address that nobody can dial is none', () => {

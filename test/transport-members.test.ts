@@ -12,7 +12,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     const [one, newcomer] = [new Station(1, addresses), new Station(3, new Map([[3, three]]))]
     await Promise.all([one.start(), newcomer.start()])
     const known = new Map([...addresses, [3, three]])
-    newcomer.transport.update({ addresses: known, configIndex: 8, isLed: false })
+    newcomer.transport.update({ addresses: known, configIndex: 8, isLed: false, disks: new Map(), level: 0 })
     await Promise.all([one.connectedTo(3), newcomer.connectedTo(1)])
     one.transport.send(3, commit(1))
     await newcomer.until(() => newcomer.items.length === 1)
@@ -24,7 +24,13 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
     await Promise.all([one.start(), two.start()])
     await Promise.all([one.connectedTo(2), two.connectedTo(1)])
-    one.transport.update({ addresses: new Map([...addresses].slice(0, 1)), configIndex: 9, isLed: false })
+    one.transport.update({
+      addresses: new Map([...addresses].slice(0, 1)),
+      configIndex: 9,
+      isLed: false,
+      disks: new Map(),
+      level: 0,
+    })
     await two.until(() => two.logged.some((line) => /node 2 is no member as far as node 1 knows/.test(line)))
     assert.deepEqual(two.events.at(-1), 'disconnected 1')
     await one.until(() => one.transport.connected().size === 0)
@@ -36,9 +42,35 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     addresses.delete(3)
     const [one, elsewhere] = [new Station(1, addresses), new Station(2, new Map([...addresses, [2, moved]]))]
     await Promise.all([one.start(), elsewhere.start()])
-    one.transport.update({ addresses: new Map([...addresses, [2, moved]]), configIndex: 0, isLed: false })
+    one.transport.update({
+      addresses: new Map([...addresses, [2, moved]]),
+      configIndex: 0,
+      isLed: false,
+      disks: new Map(),
+      level: 0,
+    })
     await one.connectedTo(2)
     one.transport.send(2, commit(1))
     await elsewhere.until(() => elsewhere.items.length === 1)
+  })
+
+  it('tells one on another disk that it is not the member it was, and hears nothing of it (fault 17)', async () => {
+    const addresses = await addressesFor(2)
+    const [one, emptied] = [new Station(1, addresses), new Station(2, addresses)]
+    one.transport.update({ addresses, configIndex: 0, isLed: true, disks: new Map([[2, 99]]), level: 1 })
+    await Promise.all([one.start(), emptied.start()])
+    await emptied.until(() => emptied.events.some((event) => /^disowned: .*another disk/.test(event)))
+    await one.connectedTo(2)
+    emptied.transport.send(1, commit(1))
+    assert.deepEqual(one.items, [])
+  })
+
+  it('knows the feature level of those whose streams are open', async () => {
+    const addresses = await addressesFor(2)
+    const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
+    await Promise.all([one.start(), two.start()])
+    await one.until(() => one.transport.levels().get(2) === 1)
+    await two.transport.stop()
+    await one.until(() => !one.transport.levels().has(2))
   })
 })

@@ -26,6 +26,8 @@ export class Station {
       clusterId,
       listen,
       peers: addresses,
+      level: 1,
+      disk: self,
       clock,
       random: () => 0.5,
       logger: this.#logger(),
@@ -38,6 +40,8 @@ export class Station {
       onItem: (from, item) => this.#note(() => this.items.push({ from, item })),
       onConnected: (peer) => this.#note(() => this.events.push(`connected ${peer}`)),
       onDisconnected: (peer) => this.#note(() => this.events.push(`disconnected ${peer}`)),
+      onGreeted: () => this.#note(() => undefined),
+      onDisowned: (reason) => this.#note(() => this.events.push(`disowned: ${reason}`)),
     })
   }
 

@@ -43,7 +43,7 @@ function forward(bytes: number, first = 1): PeerItem {
 
 /** Of one who names no address: the nodes dial those that they know. */
 function hello(clusterId: string, from: NodeId, to: NodeId, configIndex = 0, address = ''): Buffer {
-  return encodeHello({ clusterId, from, to, address, configIndex })
+  return encodeHello({ clusterId, from, to, address, configIndex, level: 1, disk: from })
 }
 
 /** A client that knows the protocol and no manners. */
@@ -412,8 +412,8 @@ function peerProcess(addresses: ReadonlyMap<NodeId, string>) {
     import { systemClock } from ${module('../src/platform/clock.js')}
     const peers = new Map(${JSON.stringify([...addresses])})
     const logger = pino({ level: 'silent' })
-    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, clock: systemClock, random: Math.random, logger })
-    await transport.start({ onItem: (from, item) => transport.send(from, item), onConnected() {}, onDisconnected() {} })`
+    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, level: 1, disk: 2, clock: systemClock, random: Math.random, logger })
+    await transport.start({ onItem: (from, item) => transport.send(from, item), onConnected() {}, onDisconnected() {}, onGreeted() {}, onDisowned() {} })`
   const process_ = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })

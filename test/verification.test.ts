@@ -205,7 +205,7 @@ describe('the disk of a stopped node', () => {
   it('is damaged if the machine in it can not be, though every checksum is right', async () => {
     const { at, digest, sessions } = machine
     // The counter of tokens has gone back: the next grant would be fenced off (P2).
-    const fields = [RECORD_FORMAT, at, sessions.nextId, ENTRIES + 1, 3, digest]
+    const fields = [RECORD_FORMAT.first, at, sessions.nextId, ENTRIES + 1, 3, digest]
     await changed((disk) =>
       disk.records.write(startAt(ENTRIES, 3), [encodeChange({ key: SUMMARY_KEY, fields })]),
     )

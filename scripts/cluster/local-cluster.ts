@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { GrpcConnector } from '../../src/client/grpc-connector.js'
 import { DEFAULT_STORAGE } from '../../src/platform/config.js'
+import { numberOf } from '../../src/platform/member-id.js'
 import type { GetStatusResponse } from '../../src/protocol/lockkeeper.js'
 import { freeAddresses } from './free-ports.js'
 import { NodeProcess } from './node-process.js'
@@ -124,8 +125,10 @@ export class LocalCluster {
       const running = among.filter(({ isRunning }) => isRunning)
       const statuses = await Promise.all(running.map(({ id }) => this.status(id)))
       for (const node of running) {
-        const followers = statuses.filter((status) => status?.topology?.leader === node.id)
-        const leads = statuses.some((status) => status?.nodeId === node.id && status.role === 'leader')
+        // It may be in a later life.
+        const isNode = (member?: number): boolean => member !== undefined && numberOf(member) === node.id
+        const followers = statuses.filter((status) => isNode(status?.topology?.leader))
+        const leads = statuses.some((status) => isNode(status?.nodeId) && status?.role === 'leader')
         if (leads && followers.length > this.nodes.length / 2) return node
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))

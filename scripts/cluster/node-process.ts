@@ -49,13 +49,13 @@ export class NodeProcess {
 
   /**
    * Resolves when the node listens; it may not know a leader yet. Rejects with its output if it ends instead. `env` is
-   * added to that of this process.
+   * added to that of this process; `main` is the program, of this version or of another.
    */
-  async start(env: NodeJS.ProcessEnv = {}): Promise<void> {
+  async start(env: NodeJS.ProcessEnv = {}, main = MAIN): Promise<void> {
     const { id, configFile, logFile, joins = false } = this.#options
     const log = openSync(logFile, 'a')
     const from = readFileSync(logFile).length
-    const args = ['--enable-source-maps', MAIN, 'serve', '--config', configFile, '--node', String(id)]
+    const args = ['--enable-source-maps', main, 'serve', '--config', configFile, '--node', String(id)]
     if (joins) args.push('--join')
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', log, log],

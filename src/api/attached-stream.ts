@@ -272,6 +272,8 @@ function toResult(final: Final): NonNullable<Answer['result']> {
     case 'opened':
     case 'described':
     case 'forgotten':
+    case 'raised':
+    case 'identified':
       return refused('INTERNAL', `${final.kind}, which nobody asked for here`)
   }
 }

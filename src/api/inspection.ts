@@ -60,6 +60,7 @@ export class Inspection {
       sessions: replica.machine.sessions.size,
       names: replica.machine.claims.queues.size,
       version,
+      featureLevel: replica.machine.level,
     }
   }
 

@@ -49,6 +49,7 @@ export class Operations {
   async listMembers(_: wire.ListMembersRequest, caller: Caller): Promise<wire.ListMembersResponse> {
     const { leader, lastIndex, members, changing } = await this.#within(caller, () => this.#membership.list())
     return {
+      clusterId: this.#door.parts.clusterId,
       leader,
       lastIndex,
       changing,

@@ -18,8 +18,11 @@ Examples:
   lockkeeper serve --config /etc/lockkeeper.yaml --node 2 --log-level warn 2>> /var/log/lockkeeper.log
   lockkeeper serve --config /etc/lockkeeper.yaml --node 4 --join     then: lockkeeper members add 4 …
 
-With --join, the file need only have this node's own entry: the cluster tells it who the others are. Only the first
-start counts; later ones go on with what is in the data directory.
+With --join, the cluster tells it who the others are; the file needs this node's own entry, and one of theirs to be
+repaired from. Only the first start counts; later ones go on with what is in the data directory.
+
+A node whose data is damaged or gone sets it aside and begins anew, from the others in its file, as another member: 3
+becomes 1003, then 2003.
 
 Prints one line with the word "ready" on stdout when it can be used, and its log as JSON lines on stderr.
 SIGTERM and SIGINT send its clients to other nodes and stop it in order.

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RefusedError } from '../client/errors.js'
+import { type MembersSeen, Operator } from '../client/operator.js'
 import { complain } from './failures.js'
-import { type MembersSeen, Operator } from './operator.js'
 import { type Column, renderTable } from './table.js'
 
 const CATCH_UP_POLL_MS = 500

@@ -1,17 +1,44 @@
-import { startNode } from '../main.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type RunningNode, startNode } from '../main.js'
 import type { NodeConfig } from '../platform/config.js'
-import { createLogger, type LogLevel } from '../platform/logger.js'
+import { createLogger, type Logger, type LogLevel } from '../platform/logger.js'
+import { lifeOf } from '../platform/member-id.js'
+import { beginNewLife, hasLostPromises, othersOf, rejoin } from '../repair/index.js'
 import { CliError, EXIT, exitCodeOfSignal } from './exit-codes.js'
 import { complain, messageOf } from './failures.js'
 import { onEndSignal } from './signals.js'
 
+/** A node that stops because it must is given this long to close its files. */
+const CLOSE_MS = 5_000
+
 /**
  * Runs one node in this process until a signal asks it to stop; resolves when it has stopped in order, with exit code
- * 0. Rejects with a `CliError` if the node can't start, or stops itself.
+ * 0. A node that has lost what it promised begins anew, from its peers. Rejects with a `CliError` if the node can't start,
+ * or stops itself.
  */
 export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<number> {
-  const stopAsked = askedToStop()
+  const stopAsked = new AbortController()
+  const asked = askedToStop().then(() => stopAsked.abort())
   const logger = createLogger(logLevel, { cluster: config.clusterId, node: config.id })
+  for (;;) {
+    try {
+      await runUntil(asked, config, logger)
+      return 0
+    } catch (error) {
+      const cause = error instanceof CliError ? error.cause : error
+      if (!hasLostPromises(cause) || othersOf(config).length === 0) throw error
+      logger.error({ err: cause }, 'this node can not be trusted as the member it was')
+      const begun = beginNewLife(config, logger, stopAsked.signal).catch((problem: unknown) => {
+        if (!stopAsked.signal.aborted) throw cannotStart(config, problem)
+      })
+      await Promise.race([begun, asked])
+      if (stopAsked.signal.aborted) return 0
+    }
+  }
+}
+
+/** Rejects with a `CliError` whose cause is why the node could not start, or why it stopped itself. */
+async function runUntil(asked: Promise<void>, config: NodeConfig, logger: Logger): Promise<void> {
   let onFatal!: (error: Error) => void
   const fatal = new Promise<never>((_, reject) => {
     onFatal = (error) => reject(stoppedItself(config, error))
@@ -21,9 +48,23 @@ export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<n
   })
   const node = await Promise.race([starting, fatal])
   process.stdout.write(`${readyLine(config, node.clientAddress)}\n`)
-  await Promise.race([stopAsked, fatal])
+  const over = new AbortController()
+  const ends = [asked, fatal]
+  if (lifeOf(node.member) > 0) ends.push(rejoin(config, node.member, logger, over.signal).then(() => asked))
+  try {
+    await Promise.race(ends)
+  } catch (error) {
+    await Promise.race([close(node, logger), sleep(CLOSE_MS)])
+    throw error
+  } finally {
+    over.abort()
+  }
   await Promise.race([node.stop(), fatal])
-  return 0
+}
+
+/** It may be broken: what that leads to is of no interest any more. */
+async function close(node: RunningNode, logger: Logger): Promise<void> {
+  await node.stop().catch((err: unknown) => logger.warn({ err }, 'could not be closed in order'))
 }
 
 /** For people and for scripts, which wait for the word "ready". */
@@ -46,7 +87,9 @@ function askedToStop(): Promise<void> {
 
 function stoppedItself({ id }: NodeConfig, error: unknown): CliError {
   const remedy = 'Nothing it acknowledged is lost; see its log for the cause before you start it again.'
-  return new CliError(EXIT.fatal, `Node ${id} stopped itself: ${messageOf(error)}. ${remedy}`)
+  return new CliError(EXIT.fatal, `Node ${id} stopped itself: ${messageOf(error)}. ${remedy}`, {
+    cause: error,
+  })
 }
 
 /** What people meet most, with what to do; everything else speaks for itself. */
@@ -67,7 +110,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
 export function cannotStart({ id }: NodeConfig, error: unknown): CliError {
   const told = withCauses(error)
   const remedy = REMEDIES.find(([pattern]) => pattern.test(told))?.[1] ?? 'See its log for more.'
-  return new CliError(EXIT.fatal, `Node ${id} can't start: ${messageOf(error)}. ${remedy}`)
+  return new CliError(EXIT.fatal, `Node ${id} can't start: ${messageOf(error)}. ${remedy}`, { cause: error })
 }
 
 /** Codes and messages down the chain of causes: libraries wrap what matters. */

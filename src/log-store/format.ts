@@ -1,13 +1,13 @@
 import type { Configuration, Entry, HardState, LogIndex, LogStart, Term } from '../../raft/index.js'
 import { faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
-import { DamagedLogError } from '../replica/ports.js'
+import { DAMAGE_REMEDY, DamagedLogError } from '../replica/ports.js'
 
 /**
  * Keys and values on disk, each value sealed (`seal.ts`): LevelDB does not check what it reads from its tables, and drops
  * what it can't read from its own log.
  *
  *     hard-state              term, vote, then the head: last index, last term, number of the write
- *     identity                {"clusterId": …, "nodeId": …} as JSON
+ *     identity                {"clusterId": …, "nodeId": …, "disk": …} as JSON
  *     log-start               {"generation": …, "start": …} as JSON; absent while nothing was compacted
  *     log/<index, 16 digits>  index, term, term of the entry before, bytes of the configuration, that as JSON, payload
  *
@@ -28,6 +28,12 @@ const INDEX_DIGITS = 16
 export interface Identity {
   readonly clusterId: string
   readonly nodeId: number
+}
+
+/** What a data directory is: never changed, and never made twice. */
+export interface DiskIdentity extends Identity {
+  /** Drawn at random when the directory was made: one that was emptied comes back as another. */
+  readonly disk: number
 }
 
 /** Where the log ends, written with every batch: entries missing from its end are noticed. */
@@ -104,12 +110,13 @@ export function decodeHardState(value: Buffer): { hardState: HardState; head: He
   return { hardState, head: { lastIndex: number(2), lastTerm: number(3), writes: number(4) } }
 }
 
-export function encodeIdentity({ clusterId, nodeId }: Identity): Buffer {
-  return sealJson(IDENTITY_KEY, { clusterId, nodeId })
+export function encodeIdentity({ clusterId, nodeId, disk }: DiskIdentity): Buffer {
+  return sealJson(IDENTITY_KEY, { clusterId, nodeId, disk })
 }
 
-export function decodeIdentity(value: Buffer): Identity {
-  return openJson(IDENTITY_KEY, value) as Identity
+/** Without `disk` if it was written before disks had a number. */
+export function decodeIdentity(value: Buffer): Identity & Partial<DiskIdentity> {
+  return openJson(IDENTITY_KEY, value) as Identity & Partial<DiskIdentity>
 }
 
 export function encodeBase({ generation, start }: LogBase): Buffer {
@@ -121,9 +128,7 @@ export function decodeBase(value: Buffer): LogBase {
 }
 
 export function damaged(key: string, what: string, options?: ErrorOptions): DamagedLogError {
-  const remedy =
-    'this node must not vote: keep it stopped, and never start it with an emptied data directory, since it has promised things that it would no longer know; the cluster runs on with a majority of the others'
-  return new DamagedLogError(`the log on disk is damaged at key '${key}': ${what}; ${remedy}`, options)
+  return new DamagedLogError(`the log on disk is damaged at key '${key}': ${what}; ${DAMAGE_REMEDY}`, options)
 }
 
 function sealJson(key: string, content: object): Buffer {

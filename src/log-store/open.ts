@@ -1,9 +1,12 @@
+import { randomInt } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NOBODY } from '../../raft/index.js'
 import { type Database, exists, isDatabase, isUnreadable, openDatabase } from '../leveldb/database.js'
 import { ForeignDataError, UnusableDirectoryError } from '../leveldb/errors.js'
+import { lifeOf, numberOf } from '../platform/member-id.js'
 import {
+  type DiskIdentity,
   damaged,
   decodeBase,
   decodeIdentity,
@@ -22,11 +25,14 @@ import { Witness } from './witness.js'
 export const LOG_DATABASE = 'db'
 const FIRST_HARD_STATE = { term: 0, vote: NOBODY }
 const FIRST_HEAD = { lastIndex: 0, lastTerm: 0, writes: 0 }
+const DISKS = 2 ** 48 - 1
 
 export interface OpenedLog {
   readonly log: LevelLogStore
   /** Names the `records-<generation>` in force. */
   readonly generation: number
+  /** Its `nodeId` may be a later life of the node that was asked for: see `member-id.ts`. */
+  readonly identity: DiskIdentity
 }
 
 /**
@@ -42,15 +48,17 @@ export async function openLevelLog(directory: string, identity: Identity): Promi
       directory,
       name: LOG_DATABASE,
       first: [
-        [IDENTITY_KEY, encodeIdentity(identity)],
+        [IDENTITY_KEY, encodeIdentity({ ...identity, disk: newDisk() })],
         [HARD_STATE_KEY, encodeHardState(FIRST_HARD_STATE, FIRST_HEAD)],
       ],
       damaged,
     })
-    checkIdentity(await identityIn(database), directory, identity)
+    const found = await identityIn(database)
+    checkIdentity(found, directory, identity)
     const base = await get(database, LOG_START_KEY)
     const { generation } = base === undefined ? FIRST_BASE : decodeBase(base)
-    return { log: new LevelLogStore(directory, database, witness), generation }
+    const log = new LevelLogStore(directory, database, witness)
+    return { log, generation, identity: await withDisk(found, database) }
   } catch (error) {
     await database?.close()
     await witness?.close()
@@ -71,7 +79,8 @@ export async function ownerOf(directory: string): Promise<Identity | undefined> 
   if (!(await exists(location))) throw vanished()
   const database = await openDatabase({ directory, name: LOG_DATABASE, first: [], damaged })
   try {
-    return await identityIn(database)
+    const { clusterId, nodeId } = await identityIn(database)
+    return { clusterId, nodeId }
   } finally {
     await database.close()
   }
@@ -116,18 +125,31 @@ function vanished(): Error {
   )
 }
 
-async function identityIn(database: Database): Promise<Identity> {
+async function identityIn(database: Database): Promise<Identity & Partial<DiskIdentity>> {
   const value = await get(database, IDENTITY_KEY)
   if (value === undefined) throw damaged(IDENTITY_KEY, 'it is missing')
   return decodeIdentity(value)
+}
+
+function newDisk(): number {
+  return randomInt(1, DISKS)
+}
+
+/** A directory that was made before disks had a number gets one now. */
+async function withDisk(found: Identity & Partial<DiskIdentity>, database: Database): Promise<DiskIdentity> {
+  if (found.disk !== undefined) return { ...found, disk: found.disk }
+  const identity = { ...found, disk: newDisk() }
+  await database.put(IDENTITY_KEY, encodeIdentity(identity), { sync: true })
+  return identity
 }
 
 function checkIdentity(found: Identity, directory: string, expected: Identity): void {
   if (found.clusterId !== expected.clusterId) {
     throw foreign(directory, `cluster '${found.clusterId}'`, `cluster '${expected.clusterId}'`)
   }
-  if (found.nodeId !== expected.nodeId)
-    throw foreign(directory, `node ${found.nodeId}`, `node ${expected.nodeId}`)
+  const isLife =
+    numberOf(found.nodeId) === numberOf(expected.nodeId) && lifeOf(found.nodeId) >= lifeOf(expected.nodeId)
+  if (!isLife) throw foreign(directory, `node ${found.nodeId}`, `node ${expected.nodeId}`)
 }
 
 function foreign(directory: string, owner: string, asked: string): ForeignDataError {

@@ -40,6 +40,8 @@ export type Command =
   | Cancel
   | Describe
   | Forget
+  | Raise
+  | Identify
   | Unknown
 
 /**
@@ -117,6 +119,20 @@ export interface Forget {
   readonly node: number
 }
 
+/** All members run a version that knows this feature level, and none may go back behind it any more. */
+export interface Raise {
+  readonly op: 'raise'
+  readonly level: number
+}
+
+/** On which disk a node is, once: who comes with its id and another disk later is not the member it was. */
+export interface Identify {
+  readonly op: 'identify'
+  readonly node: number
+  /** Drawn at random when the data directory was made. */
+  readonly disk: number
+}
+
 /** A command of a newer version, or bytes that are none: refused the same way on every node. */
 export interface Unknown {
   readonly op: 'unknown'
@@ -164,6 +180,8 @@ export type Verdict =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'described' }
   | { readonly kind: 'forgotten' }
+  | { readonly kind: 'raised' }
+  | { readonly kind: 'identified' }
   | Refused
 
 export type MachineEvent =

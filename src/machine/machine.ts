@@ -15,14 +15,18 @@ import type {
   Batch,
   Cancel,
   Command,
+  Forget,
   Granted,
   MachineEvent,
+  Raise,
   Refused,
   Release,
   SessionId,
   Verdict,
 } from './command.js'
 import { Digest } from './digest.js'
+import { Disks } from './disks.js'
+import { FEATURE_LEVEL, FeatureLevelError, levelOf } from './feature-level.js'
 import { isGrantable } from './grant-rule.js'
 import { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
@@ -51,6 +55,7 @@ const SUCCESSION_LEAP = 2 ** 42
 const CLOSED: Verdict = { kind: 'closed' }
 const RELEASED: Verdict = { kind: 'released' }
 const CANCELLED: Verdict = { kind: 'cancelled' }
+const RAISED: Verdict = { kind: 'raised' }
 
 export class Machine {
   readonly agenda = new Agenda()
@@ -58,8 +63,10 @@ export class Machine {
   readonly sessions = new Sessions(this.agenda, this.ledger)
   readonly claims = new Claims(this.agenda, this.ledger)
   readonly members = new Members(this.ledger)
+  readonly disks = new Disks(this.ledger)
 
   #at = 0
+  #level = 0
   #digest = new Digest(0)
   #events: MachineEvent[] = []
 
@@ -73,12 +80,17 @@ export class Machine {
     return this.#digest.value
   }
 
+  /** The feature level of the cluster. */
+  get level(): number {
+    return this.#level
+  }
+
   /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
   nextDeadline(): number | undefined {
     return this.agenda.first()?.at
   }
 
-  /** Throws if `at` goes back: the log is broken, and the node must stop. */
+  /** Throws if `at` goes back (the log is broken), or a `FeatureLevelError`: the node must stop. */
   apply(batch: Batch): Applied {
     assert(Number.isSafeInteger(batch.at) && batch.at >= this.#at, 'the clock of the log never goes back', {
       from: this.#at,
@@ -99,8 +111,9 @@ export class Machine {
   beginCheckpoint(): RecordChange {
     this.ledger.freeze()
     const { sessions, claims } = this
-    const fields = [RECORD_FORMAT, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
-    return { key: SUMMARY_KEY, fields }
+    const format = this.#level === 0 ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
+    const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
+    return { key: SUMMARY_KEY, fields: this.#level === 0 ? fields : [...fields, this.#level] }
   }
 
   /** The machine as its checkpoints left it. Throws a RangeError at a record that this version does not understand. */
@@ -152,9 +165,13 @@ export class Machine {
     return session && viewSession(session)
   }
 
-  #restore({ summary, sessions, slots, claims, members }: RecordReader): void {
-    const [format, at, nextSession, nextClaim, nextToken, digest] = summary as readonly number[]
-    if (format !== RECORD_FORMAT) throw new RangeError(`records of format ${format}; upgrade this node`)
+  #restore({ summary, sessions, slots, claims, members, disks }: RecordReader): void {
+    const [format, at, nextSession, nextClaim, nextToken, digest, level = 0] = summary as readonly number[]
+    if (format !== RECORD_FORMAT.first && format !== RECORD_FORMAT.levelled) {
+      throw new RangeError(`records of format ${format}; upgrade this node`)
+    }
+    if (level > FEATURE_LEVEL) throw new FeatureLevelError(level)
+    this.#level = level
     this.#at = at!
     this.#digest = new Digest(digest!)
     this.sessions.nextId = nextSession!
@@ -163,6 +180,7 @@ export class Machine {
     for (const session of sessions) this.sessions.restore(session)
     for (const slot of slots) this.sessions.restoreSlot(slot)
     if (members !== undefined) this.members.restore(members)
+    if (disks !== undefined) this.disks.restore(disks)
     this.claims.restoreAll(claims, (claim) => this.sessions.get(claim.session)!.claims.add(claim))
   }
 
@@ -183,6 +201,7 @@ export class Machine {
   }
 
   #perform(command: Command): Verdict {
+    if (levelOf(command) > this.#level) return refusals.UNSUPPORTED
     const problem = checkCommand(command)
     if (problem !== undefined) return problem
     const verdict = this.#dispatch(command)
@@ -194,7 +213,9 @@ export class Machine {
     if (command.op === 'unknown') return refusals.UNSUPPORTED
     if (command.op === 'open') return this.sessions.open(command, this.#at)
     if (command.op === 'describe') return this.members.describe(command)
-    if (command.op === 'forget') return this.members.forget(command)
+    if (command.op === 'forget') return this.#forget(command)
+    if (command.op === 'identify') return this.disks.identify(command)
+    if (command.op === 'raise') return this.#raise(command)
     const refusal = this.sessions.checkSpeaker(command.session, command.key)
     if (refusal !== undefined) return refusal
     const session = this.sessions.get(command.session)!
@@ -210,6 +231,18 @@ export class Machine {
       default:
         return this.#once(session, command)
     }
+  }
+
+  #forget(command: Forget): Verdict {
+    this.disks.forget(command.node)
+    return this.members.forget(command)
+  }
+
+  /** A level that has been reached stays. */
+  #raise({ level }: Raise): Verdict {
+    if (level > FEATURE_LEVEL) throw new FeatureLevelError(level)
+    this.#level = Math.max(this.#level, level)
+    return RAISED
   }
 
   /**

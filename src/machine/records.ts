@@ -4,11 +4,12 @@
  * them as it likes.
  */
 import type { ClaimId, Refused, SessionId, Verdict } from './command.js'
+import type { Disks } from './disks.js'
 import type { Member, Members } from './members.js'
 import type { Claim } from './queues.js'
 import type { Session, Slot } from './sessions.js'
 
-export type Recorded = Session | Slot | Claim | Members
+export type Recorded = Session | Slot | Claim | Members | Disks
 
 /** What the ledger notes on each thing. */
 export interface Bookkeeping {
@@ -27,11 +28,14 @@ export interface RecordChange {
   readonly fields: Fields | undefined
 }
 
-/** The first field of the summary: a machine of another format is not understood. */
-export const RECORD_FORMAT = 1
+/**
+ * The first field of the summary: a machine of another format is not understood. Below feature level 1 it is the first
+ * format, so that a node can still go back to a version that knows no other.
+ */
+export const RECORD_FORMAT = { first: 1, levelled: 2 } as const
 export const SUMMARY_KEY = 'm'
 
-const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c', members: 'n' } as const
+const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c', members: 'n', disks: 'd' } as const
 const ANSWER = { granted: 1, queued: 2, released: 3, cancelled: 4, refused: 5 } as const
 
 export function changeOf(thing: Recorded): RecordChange {
@@ -40,7 +44,7 @@ export function changeOf(thing: Recorded): RecordChange {
 
 function keyOf(thing: Recorded): string {
   const prefix = KEY_PREFIX[thing.kind]
-  if (thing.kind === 'members') return prefix
+  if (thing.kind === 'members' || thing.kind === 'disks') return prefix
   if (thing.kind === 'slot') return `${prefix}${thing.session}.${thing.number}`
   return `${prefix}${thing.id}`
 }
@@ -57,6 +61,8 @@ function fieldsOf(thing: Recorded): Fields {
     }
     case 'members':
       return [...thing.values()].map(({ id, peer, client }) => [id, peer, client])
+    case 'disks':
+      return [...thing.all]
   }
 }
 
@@ -96,6 +102,8 @@ export class RecordReader {
   readonly claims: ClaimRecord[] = []
   /** Undefined if none was ever described. */
   members: readonly Member[] | undefined
+  /** Undefined if no node has named its disk. */
+  disks: readonly (readonly [node: number, disk: number])[] | undefined
   summary: Fields = []
   readonly #refusals = new Map<string, Refused>()
 
@@ -112,6 +120,9 @@ export class RecordReader {
         break
       case KEY_PREFIX.members:
         this.members = fields.map((member) => toMember(member as Fields))
+        break
+      case KEY_PREFIX.disks:
+        this.disks = fields.map((disk) => disk as readonly [number, number])
         break
       case SUMMARY_KEY:
         this.summary = fields

@@ -36,6 +36,10 @@ export function checkCommand(command: Command): Refused | undefined {
       )
     case 'forget':
       return checkNode(command.node)
+    case 'raise':
+      return Number.isSafeInteger(command.level) && command.level > 0 ? undefined : UNSUPPORTED
+    case 'identify':
+      return checkNode(command.node) ?? checkId('disk', command.disk)
     default:
       return UNSUPPORTED
   }

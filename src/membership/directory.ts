@@ -53,7 +53,9 @@ export class Directory {
   /** Returns whether there is news since the last call. */
   refresh(): boolean {
     const { machine, status } = this.#sources
-    const now = [machine, machine.members.revision, status.configIndex, status.configCommitted]
+    const { members, disks, level } = machine
+    const { configIndex, configCommitted } = status
+    const now = [machine, members.revision, disks.revision, level, configIndex, configCommitted]
     if (now.every((figure, k) => figure === this.#seen[k])) return false
     this.#seen = now
     // Until a change is committed, those whom it lets go are still needed: for its majorities, and if it is taken back.

@@ -57,7 +57,7 @@ export class Membership {
   }
 
   /**
-   * A leader forgets the addresses of those that are no members: they were removed, or never came to be. So it does not
+   * A leader forgets the addresses and disks of those that are no members: they were removed, or never came to be. So it does not
    * matter who dies in the middle of what. To be called when the machine was told of addresses.
    */
   tidy(): void {
@@ -65,8 +65,9 @@ export class Membership {
     const { serving, config } = this.#status
     if (!serving || this.#isChanging()) return
     const members = new Set(membersOf(config))
-    for (const { id } of replica.machine.members.values())
-      if (!members.has(id)) proposals.submit({ op: 'forget', node: id }, FORGETTING)
+    const { machine } = replica
+    const told = new Set([...[...machine.members.values()].map(({ id }) => id), ...machine.disks.all.keys()])
+    for (const node of told) if (!members.has(node)) proposals.submit({ op: 'forget', node }, FORGETTING)
   }
 
   /** As of a moment between the question and the answer. */

@@ -1,4 +1,5 @@
 export { ownerOf } from '../log-store/index.js'
-export { openNodeDisk } from './level-node-disk.js'
+export { type LevelNodeDisk, openNodeDisk } from './level-node-disk.js'
+export { renewNodeDisk, SET_ASIDE } from './renew.js'
 export { seedNodeDisk } from './seed.js'
 export { openView } from './view.js'

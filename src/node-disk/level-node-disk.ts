@@ -1,5 +1,5 @@
 import { assert } from '../../raft/index.js'
-import { type Identity, type LevelLogStore, openLevelLog } from '../log-store/index.js'
+import { type DiskIdentity, type Identity, type LevelLogStore, openLevelLog } from '../log-store/index.js'
 import { LevelRecordStore, LevelStaging } from '../record-store/index.js'
 import type { NodeDisk, RecoveredDisk, Staging, StateRecord } from '../replica/ports.js'
 import { checkBelonging } from './belonging.js'
@@ -9,10 +9,10 @@ import { checkBelonging } from './belonging.js'
  * cluster ever after. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError`,
  * `DamagedLogError` or `DamagedRecordsError`.
  */
-export async function openNodeDisk(directory: string, identity: Identity): Promise<NodeDisk> {
-  const { log, generation } = await openLevelLog(directory, identity)
+export async function openNodeDisk(directory: string, owner: Identity): Promise<LevelNodeDisk> {
+  const { log, generation, identity } = await openLevelLog(directory, owner)
   try {
-    return new LevelNodeDisk(log, await LevelRecordStore.open(directory, generation))
+    return new LevelNodeDisk(identity, log, await LevelRecordStore.open(directory, generation))
   } catch (error) {
     await log.close()
     throw error
@@ -20,11 +20,13 @@ export async function openNodeDisk(directory: string, identity: Identity): Promi
 }
 
 /** The log's database names the generation of the records in force; its lock is the lock of the directory. */
-class LevelNodeDisk implements NodeDisk {
+export class LevelNodeDisk implements NodeDisk {
+  readonly identity: DiskIdentity
   readonly log: LevelLogStore
   readonly records: LevelRecordStore
 
-  constructor(log: LevelLogStore, records: LevelRecordStore) {
+  constructor(identity: DiskIdentity, log: LevelLogStore, records: LevelRecordStore) {
+    this.identity = identity
     this.log = log
     this.records = records
   }

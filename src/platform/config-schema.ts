@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isWildcard, parseAddress } from './address.js'
+import { NUMBERS } from './member-id.js'
 
 /** Every message ends in its remedy; the place is put before it by `config.ts`. */
 const expect = (form: string) => ({
@@ -34,7 +35,7 @@ const isAnywhere = (text: string): boolean => {
 }
 
 const CLUSTER_ID = expect('1 to 64 letters, digits, ".", "_" or "-", for example: orders-eu')
-const NODE_ID = expect('a whole number from 1 to 65535 that no other node has')
+const NODE_ID = expect('a whole number from 1 to 999 that no other node has')
 const DATA = expect('a directory of this node alone, for example /var/lib/lockkeeper/1')
 const TICK_MS = expect('milliseconds from 1 to 100 (10 is the default)')
 const TICKS = expect('a whole number of ticks, 1 or more')
@@ -42,7 +43,10 @@ const CHECKPOINT_MIB = expect('a whole number of MiB from 1 to 1024 (8 is the de
 
 const node = section(
   {
-    id: z.int(NODE_ID).min(1, NODE_ID).max(65_535, NODE_ID),
+    id: z
+      .int(NODE_ID)
+      .min(1, NODE_ID)
+      .max(NUMBERS - 1, NODE_ID),
     peer: address('10.0.0.1:7201'),
     client: address('10.0.0.1:7101'),
     data: z.string(DATA).min(1, DATA),

@@ -312,6 +312,8 @@ export interface GetStatusResponse {
   sessions: number;
   names: number;
   version: string;
+  /** Of the cluster: the least that the versions of its members know. */
+  featureLevel: number;
 }
 
 export interface BackupRequest {
@@ -371,6 +373,7 @@ export interface ListMembersResponse {
   members: MemberState[];
   /** Whether a change of the members is under way. */
   changing: boolean;
+  clusterId: string;
 }
 
 export interface MemberState {
@@ -2791,6 +2794,7 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     sessions: 0,
     names: 0,
     version: "",
+    featureLevel: 0,
   };
 }
 
@@ -2825,6 +2829,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.version !== "") {
       writer.uint32(82).string(message.version);
+    }
+    if (message.featureLevel !== 0) {
+      writer.uint32(88).uint32(message.featureLevel);
     }
     return writer;
   },
@@ -2920,6 +2927,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             }
 
             message.version = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.featureLevel = reader.uint32();
             continue;
           }
         }
@@ -3420,7 +3435,7 @@ export const ListMembersRequest: MessageFns<ListMembersRequest> = {
 };
 
 function createBaseListMembersResponse(): ListMembersResponse {
-  return { leader: 0, lastIndex: 0, members: [], changing: false };
+  return { leader: 0, lastIndex: 0, members: [], changing: false, clusterId: "" };
 }
 
 export const ListMembersResponse: MessageFns<ListMembersResponse> = {
@@ -3436,6 +3451,9 @@ export const ListMembersResponse: MessageFns<ListMembersResponse> = {
     }
     if (message.changing !== false) {
       writer.uint32(32).bool(message.changing);
+    }
+    if (message.clusterId !== "") {
+      writer.uint32(42).string(message.clusterId);
     }
     return writer;
   },
@@ -3483,6 +3501,14 @@ export const ListMembersResponse: MessageFns<ListMembersResponse> = {
             }
 
             message.changing = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.clusterId = reader.string();
             continue;
           }
         }

@@ -1,6 +1,6 @@
 import type { LogStart } from '../../raft/index.js'
 import { faultOf, SEAL_BYTES, seal } from '../leveldb/seal.js'
-import { DamagedRecordsError, type StateRecord } from '../replica/ports.js'
+import { DAMAGE_REMEDY, DamagedRecordsError, type StateRecord } from '../replica/ports.js'
 import type { Totals } from './totals.js'
 
 /**
@@ -52,10 +52,8 @@ export function decodeCheckpoint(sealed: Buffer): Checkpoint {
 }
 
 export function damaged(key: string, what: string, options?: ErrorOptions): DamagedRecordsError {
-  const remedy =
-    'this node must not vote: keep it stopped, remove it from the cluster, and add a node with a new id and an empty data directory (never start this id on an empty one)'
   return new DamagedRecordsError(
-    `the checkpoint on disk is damaged at record '${key}': ${what}; ${remedy}`,
+    `the checkpoint on disk is damaged at record '${key}': ${what}; ${DAMAGE_REMEDY}`,
     options,
   )
 }

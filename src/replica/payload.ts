@@ -26,6 +26,8 @@ const OPCODE = {
   cancel: 6,
   describe: 7,
   forget: 8,
+  raise: 9,
+  identify: 10,
 } as const
 const MODE: Record<Mode['kind'], number> = { exclusive: 1 }
 const UNKNOWN: Command = { op: 'unknown' }
@@ -124,6 +126,10 @@ function toFields(c: Command): unknown[] {
       return [OPCODE.describe, c.node, c.peer, c.client]
     case 'forget':
       return [OPCODE.forget, c.node]
+    case 'raise':
+      return [OPCODE.raise, c.level]
+    case 'identify':
+      return [OPCODE.identify, c.node, c.disk]
     case 'unknown':
       return [0]
   }
@@ -148,6 +154,10 @@ function fromFields(f: unknown): Command {
       return { op: 'describe', node: number(f[1]), peer: text(f[2]), client: text(f[3]) }
     case OPCODE.forget:
       return { op: 'forget', node: number(f[1]) }
+    case OPCODE.raise:
+      return { op: 'raise', level: number(f[1]) }
+    case OPCODE.identify:
+      return { op: 'identify', node: number(f[1]), disk: number(f[2]) }
     default:
       return UNKNOWN
   }

@@ -44,6 +44,10 @@ export interface LogStore {
   close(): Promise<void>
 }
 
+/** What becomes of a node whose disk is damaged: see `src/repair`. */
+export const DAMAGE_REMEDY =
+  'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file; a cluster of one is restored from a backup'
+
 /** What was written is not what is there. The message names the key and the remedy. */
 export class DamagedLogError extends Error {
   override readonly name = 'DamagedLogError'

@@ -2,12 +2,12 @@ import { Client, type ClientDuplexStream, Metadata, type StatusObject, status } 
 import type { Clock, PeerItem, Timer } from '../replica/ports.js'
 import { encodeItems, itemBytes } from './codec.js'
 import { BUFFER_BYTES_MAX, DIAL_MS, DRAIN_MS, FRAME_BYTES } from './limits.js'
-import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, STREAM } from './service.js'
+import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, DISOWNED, STREAM } from './service.js'
 
 export interface ConnectionHandlers {
   readonly onWelcome: () => void
-  /** Once, unless `close` was called before. */
-  readonly onEnd: (reason: string) => void
+  /** Once, unless `close` was called before. `disowned`: the peer knows this node on another disk. */
+  readonly onEnd: (reason: string, disowned: boolean) => void
 }
 
 /** What gRPC ends its message with when it has nothing more to note. */
@@ -43,7 +43,7 @@ export class Connection {
     )
     this.#stream.once('data', () => this.#welcome())
     this.#stream.on('status', ({ code, details }: StatusObject) =>
-      this.#end(`${status[code]}: ${details.replace(EMPTY_NOTE, '')}`),
+      this.#end(`${status[code]}: ${details.replace(EMPTY_NOTE, '')}`, code === DISOWNED),
     )
     this.#stream.on('error', () => {}) // The status says the same, and also comes when there is no error.
     this.#deadline = clock.after(DIAL_MS, () => this.#end(`no answer within ${DIAL_MS} ms`))
@@ -88,10 +88,10 @@ export class Connection {
     this.#handlers.onWelcome()
   }
 
-  #end(reason: string): void {
+  #end(reason: string, disowned = false): void {
     if (this.#ended) return
     this.close()
-    this.#handlers.onEnd(reason)
+    this.#handlers.onEnd(reason, disowned)
   }
 
   #flush(): void {

@@ -1,5 +1,6 @@
 import type { LogIndex, NodeId } from '../../raft/index.js'
 import { parseAddress } from '../platform/address.js'
+import { numberOf } from '../platform/member-id.js'
 import { FrameError, pack, unpack } from './fields.js'
 import { HELLO_BYTES_MAX } from './limits.js'
 
@@ -16,10 +17,15 @@ export interface Hello {
   readonly address: string
   /** How new the members are that the sender knows: see `PeerBook`. */
   readonly configIndex: LogIndex
+  /** The highest feature level that the sender's version knows. */
+  readonly level: number
+  /** Which disk the sender is on; 0 if its version does not say. */
+  readonly disk: number
 }
 
-export function encodeHello({ clusterId, from, to, address, configIndex }: Omit<Hello, 'version'>): Buffer {
-  return pack([PROTOCOL_VERSION, clusterId, from, to, address, configIndex])
+export function encodeHello(hello: Omit<Hello, 'version'>): Buffer {
+  const { clusterId, from, to, address, configIndex, level, disk } = hello
+  return pack([PROTOCOL_VERSION, clusterId, from, to, address, configIndex, level, disk])
 }
 
 /** The one frame of the answer: from now on items are read. */
@@ -40,7 +46,8 @@ export function decodeHello(frame: Uint8Array): Hello {
   const address = fields.done ? '' : fields.text()
   if (address !== '' && parseAddress(address) === undefined)
     throw new FrameError('the address is no host:port')
-  return { ...who, address, configIndex: fields.done ? 0 : fields.number() }
+  const optional = (): number => (fields.done ? 0 : fields.number())
+  return { ...who, address, configIndex: optional(), level: optional(), disk: optional() }
 }
 
 /** The members of the cluster, as one node knows them. */
@@ -51,6 +58,10 @@ export interface PeerBook {
   readonly configIndex: LogIndex
   /** It follows a leader, or is one: nobody else need tell it who the members are. */
   readonly isLed: boolean
+  /** Which disk each of them is on, as far as they have told the cluster. */
+  readonly disks: ReadonlyMap<NodeId, number>
+  /** The feature level of the cluster. */
+  readonly level: number
 }
 
 export interface Receiver {
@@ -74,8 +85,24 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): stri
   if (hello.to !== self)
     return `you look for node ${hello.to} and this is node ${self}: check the peer addresses`
   if (hello.from === self) return `this is node ${self}, and so are you: give each node an id of its own`
-  const { addresses, configIndex, isLed } = book
+  const { addresses, configIndex, isLed, level } = book
+  if (hello.level < level) {
+    return `the cluster is on feature level ${level}, and the version of node ${hello.from} knows level ${hello.level}: upgrade it`
+  }
+  if (isDisowned(hello, book)) {
+    return `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
+  }
   if (addresses.has(hello.from) || !addresses.has(self)) return undefined
   if (!isLed && hello.configIndex > configIndex) return undefined
   return `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`
+}
+
+/**
+ * The sender is known, and not on this disk: its data directory was emptied, or is another's (fault 17). So is a node that
+ * has begun another life since.
+ */
+export function isDisowned({ from, disk }: Hello, { addresses, disks }: PeerBook): boolean {
+  const known = disks.get(from)
+  if (known !== undefined) return known !== disk
+  return [...addresses.keys()].some((id) => numberOf(id) === numberOf(from) && id > from)
 }

@@ -15,6 +15,7 @@ export interface LinkOptions {
   readonly logger: Logger
   readonly onConnected: (peer: NodeId) => void
   readonly onDisconnected: (peer: NodeId) => void
+  readonly onDisowned: (reason: string) => void
 }
 
 /** The way to one peer: connects, and connects again for ever, until it is stopped. */
@@ -43,7 +44,7 @@ export class Link {
     const { address, hello, clock } = this.#options
     this.#connection = new Connection(address, hello(), clock, {
       onWelcome: () => this.#welcomed(),
-      onEnd: (reason) => this.#ended(reason),
+      onEnd: (reason, disowned) => this.#ended(reason, disowned),
     })
   }
 
@@ -68,8 +69,8 @@ export class Link {
     this.#options.onConnected(this.#options.peer)
   }
 
-  #ended(reason: string): void {
-    const { clock, peer, onDisconnected } = this.#options
+  #ended(reason: string, disowned: boolean): void {
+    const { clock, peer, onDisconnected, onDisowned } = this.#options
     const welcomedAt = this.#welcomedAt
     this.#connection = undefined
     this.#welcomedAt = undefined
@@ -77,6 +78,7 @@ export class Link {
     this.#retry = clock.after(this.#backoffMs(), () => this.dial())
     this.#report(reason)
     if (welcomedAt !== undefined) onDisconnected(peer)
+    if (disowned) onDisowned(reason)
   }
 
   /** Doubles from attempt to attempt; half of it is left to chance, so that peers do not knock in step. */

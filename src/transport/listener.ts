@@ -5,9 +5,9 @@ import { listen } from '../platform/listen.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
-import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal } from './hello.js'
+import { decodeHello, encodeWelcome, type Hello, isDisowned, type Receiver, refusal } from './hello.js'
 import { HELLO_MS } from './limits.js'
-import { SERVER_OPTIONS, STREAM } from './service.js'
+import { DISOWNED, SERVER_OPTIONS, STREAM } from './service.js'
 
 export interface ListenerOptions {
   /** As of now. */
@@ -76,9 +76,11 @@ export class Listener {
       this.#refuse(stream, status.INVALID_ARGUMENT, `this is no hello: ${hello.message}`)
       return undefined
     }
-    const reason = refusal(hello, this.#options.receiver())
+    const receiver = this.#options.receiver()
+    const reason = refusal(hello, receiver)
     if (reason !== undefined) {
-      this.#refuse(stream, status.FAILED_PRECONDITION, reason)
+      const code = isDisowned(hello, receiver.book) ? DISOWNED : status.FAILED_PRECONDITION
+      this.#refuse(stream, code, reason)
       return undefined
     }
     const older = this.#streams.get(hello.from)

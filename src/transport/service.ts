@@ -1,4 +1,10 @@
-import { type ChannelOptions, credentials, type MethodDefinition, type ServerOptions } from '@grpc/grpc-js'
+import {
+  type ChannelOptions,
+  credentials,
+  type MethodDefinition,
+  type ServerOptions,
+  status,
+} from '@grpc/grpc-js'
 import { FRAME_BYTES_MAX } from './limits.js'
 
 /** Frames are bytes to gRPC; `codec.ts` and `hello.ts` give them meaning. */
@@ -13,6 +19,9 @@ export const STREAM: MethodDefinition<Buffer, Buffer> = {
   responseSerialize: asItIs,
   responseDeserialize: asItIs,
 }
+
+/** How a stream ends whose sender is known, and on another disk. */
+export const DISOWNED = status.DATA_LOSS
 
 /** Peers talk plain TCP. */
 export const CLIENT_CREDENTIALS = credentials.createInsecure()

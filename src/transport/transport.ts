@@ -13,10 +13,21 @@ export interface TransportOptions {
   readonly listen: string
   /** 'host:port' of each member to begin with, `self` among them if it is one. */
   readonly peers: ReadonlyMap<NodeId, string>
+  /** The highest feature level that this version knows. */
+  readonly level: number
+  /** Which disk this node is on. */
+  readonly disk: number
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
   readonly logger: Logger
+}
+
+export interface PeerHandlers extends TransportHandlers {
+  /** A peer's stream has come in: what it said of itself is known. */
+  readonly onGreeted: () => void
+  /** A peer knows this node, and on another disk than the one it is on. */
+  readonly onDisowned: (reason: string) => void
 }
 
 /**
@@ -31,16 +42,16 @@ export class PeerTransport implements Transport {
   readonly #guests = new Map<NodeId, Hello>()
   #book: PeerBook
   #listener: Listener | undefined
-  #handlers: TransportHandlers | undefined
+  #handlers: PeerHandlers | undefined
   #retirement: Timer | undefined
 
   constructor(options: TransportOptions) {
     this.#options = options
-    this.#book = { addresses: options.peers, configIndex: 0, isLed: false }
+    this.#book = { addresses: options.peers, configIndex: 0, isLed: false, disks: new Map(), level: 0 }
   }
 
   /** Rejects with a `ListenError`; then nothing was started. */
-  async start(handlers: TransportHandlers): Promise<void> {
+  async start(handlers: PeerHandlers): Promise<void> {
     assert(this.#listener === undefined, 'a transport is started once')
     const { listen, clock, logger } = this.#options
     this.#listener = new Listener({
@@ -73,6 +84,11 @@ export class PeerTransport implements Transport {
     return connected
   }
 
+  /** The feature level that each peer's version knows, as far as its stream is open. */
+  levels(): ReadonlyMap<NodeId, number> {
+    return new Map([...this.#guests.values()].map(({ from, level }) => [from, level]))
+  }
+
   async stop(): Promise<void> {
     this.#handlers = undefined
     this.#retirement?.cancel()
@@ -90,6 +106,7 @@ export class PeerTransport implements Transport {
     if (this.#guests.size >= GUESTS_MAX) return
     this.#guests.set(hello.from, hello)
     this.#dialNew()
+    this.#handlers?.onGreeted()
   }
 
   #gone(peer: NodeId): void {
@@ -136,8 +153,9 @@ export class PeerTransport implements Transport {
     }
   }
 
-  #link(peer: NodeId, address: string, { onConnected, onDisconnected }: TransportHandlers): Link {
-    const { self, clusterId, listen, clock, random, logger } = this.#options
+  #link(peer: NodeId, address: string, handlers: PeerHandlers): Link {
+    const { self, clusterId, listen, level, disk, clock, random, logger } = this.#options
+    const { onConnected, onDisconnected, onDisowned } = handlers
     const hello = () =>
       encodeHello({
         clusterId,
@@ -145,7 +163,9 @@ export class PeerTransport implements Transport {
         to: peer,
         address: listen,
         configIndex: this.#book.configIndex,
+        level,
+        disk,
       })
-    return new Link({ peer, address, hello, clock, random, logger, onConnected, onDisconnected })
+    return new Link({ peer, address, hello, clock, random, logger, onConnected, onDisconnected, onDisowned })
   }
 }

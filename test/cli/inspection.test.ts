@@ -39,7 +39,7 @@ describe('lockkeeper members', () => {
 
   it('shows who leads, who votes, how far each is, and who is out of reach', () => {
     assert.equal(
-      membersText({ leader: 1, lastIndex: 90, members, changing: false }),
+      membersText({ clusterId: 'three', leader: 1, lastIndex: 90, members, changing: false }),
       [
         'NODE  ROLE     PEERS AT       CLIENTS AT     BEHIND  CONNECTED',
         '   1  leader   10.0.0.1:7201  10.0.0.1:7101       0  yes',
@@ -51,7 +51,7 @@ describe('lockkeeper members', () => {
 
   it('says when a change is under way', () => {
     assert.match(
-      membersText({ leader: 1, lastIndex: 90, members, changing: true }),
+      membersText({ clusterId: 'three', leader: 1, lastIndex: 90, members, changing: true }),
       /A change of the members is under way\.$/,
     )
   })
@@ -101,6 +101,7 @@ function says(nodeId: number, role: string, term: number): Report {
     sessions: 2,
     names: 4,
     version: '0.1.0',
+    featureLevel: 1,
   }
   return { address: `h:710${nodeId}`, status }
 }

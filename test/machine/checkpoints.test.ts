@@ -103,8 +103,8 @@ describe('a checkpoint', () => {
   it('of another format is refused, not guessed at', () => {
     const machine = machineWith(1)
     const [summary] = checkpoint(machine)
-    const foreign: [string, Fields] = ['m', [2, ...summary!.fields!.slice(1)]]
-    assert.throws(() => Machine.restore([foreign]), /format 2; upgrade this node/)
+    const foreign: [string, Fields] = ['m', [3, ...summary!.fields!.slice(1)]]
+    assert.throws(() => Machine.restore([foreign]), /format 3; upgrade this node/)
     assert.throws(() => Machine.restore([['z1', []]]), /unknown kind: z1/)
     assert.throws(() => Machine.restore([]), /format undefined/)
   })

@@ -45,7 +45,14 @@ const describes = fc
   .map((it): Command => ({ op: 'describe', ...it }))
 const forgets = member.map((node): Command => ({ op: 'forget', node }))
 
+const identifies = fc
+  .record({ node: member, disk: fc.integer({ min: 1, max: 2 }) })
+  .map((it): Command => ({ op: 'identify', ...it }))
+const raises = fc.constant<Command>({ op: 'raise', level: 1 })
+
 const command = fc.oneof(
+  { weight: 1, arbitrary: identifies },
+  { weight: 1, arbitrary: raises },
   { weight: 1, arbitrary: describes },
   { weight: 1, arbitrary: forgets },
   { weight: 2, arbitrary: opens },
@@ -79,6 +86,12 @@ export function membersOf(machine: Machine): { id: number; peer: string; client:
   return members.sort((a, b) => a.id - b.id)
 }
 
+/** In the order of the nodes' ids. */
+export function disksOf(machine: Machine): { node: number; disk: number }[] {
+  const disks = [...machine.disks.all].map(([node, disk]) => ({ node, disk }))
+  return disks.sort((a, b) => a.node - b.node)
+}
+
 /** All there is to see of a machine from outside. */
 export function portrait(machine: Machine): object {
   const { nextId, nextToken } = machine.claims
@@ -88,6 +101,7 @@ export function portrait(machine: Machine): object {
     [...slots].map(([number, { seq, answer }]) => [number, seq, answer]).sort(),
   ])
   const names = machine.names('', '', 100)
-  const members = membersOf(machine)
-  return { nextId, nextToken, sessions, names, members, due: machine.nextDeadline(), digest: machine.digest }
+  const { level, digest } = machine
+  const nodes = { members: membersOf(machine), disks: disksOf(machine), level }
+  return { nextId, nextToken, sessions, names, ...nodes, due: machine.nextDeadline(), digest }
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Verdict } from '../../src/machine/command.js'
 import { CheckedMachine } from './commands.js'
-import { batches, membersOf, portrait } from './stories.js'
+import { batches, disksOf, membersOf, portrait } from './stories.js'
 import { inTwinWords, Twin } from './twin.js'
 
 function inWords(verdict: Verdict): string {
@@ -36,6 +36,10 @@ describe('the machine', () => {
         assert.deepEqual(
           membersOf(machine),
           twin.members.sort((a, b) => a.id - b.id),
+        )
+        assert.deepEqual(
+          disksOf(machine),
+          twin.disks.sort((a, b) => a.node - b.node),
         )
       }
     })

@@ -7,6 +7,7 @@ import type {
   Batch,
   Cancel,
   Command,
+  Identify,
   MachineEvent,
   RefusalCode,
   RequestId,
@@ -47,6 +48,8 @@ export class Twin {
   claims: TwinClaim[] = []
   answers: TwinAnswer[] = []
   members: TwinMember[] = []
+  disks: { node: number; disk: number }[] = []
+  level = 0
   sessionIds = 0
   claimIds = 0
   tokens = 0
@@ -109,10 +112,18 @@ export class Twin {
     }
     if (command.op === 'describe' || command.op === 'forget') {
       this.members = this.members.filter(({ id }) => id !== command.node)
-      if (command.op === 'forget') return 'forgotten'
+      if (command.op === 'forget') {
+        this.disks = this.disks.filter(({ node }) => node !== command.node)
+        return 'forgotten'
+      }
       this.members.push({ id: command.node, peer: command.peer, client: command.client })
       return 'described'
     }
+    if (command.op === 'raise') {
+      this.level = Math.max(this.level, command.level)
+      return 'raised'
+    }
+    if (command.op === 'identify') return this.identify(command)
     const session = this.sessions.find((each) => each.id === command.session)
     if (session === undefined)
       return command.session <= this.sessionIds ? 'SESSION_EXPIRED' : 'SESSION_UNKNOWN'
@@ -151,6 +162,13 @@ export class Twin {
     if (command.waitMs === 0) return this.remember(command, 'TIMEOUT', undefined)
     this.claims.push(claim)
     return this.remember(command, `queued ${claim.id}`, claim.id)
+  }
+
+  identify({ node, disk }: Identify): string {
+    if (this.level < 1) return 'UNSUPPORTED'
+    const known = this.disks.find((each) => each.node === node)
+    if (known === undefined) this.disks.push({ node, disk })
+    return known === undefined || known.disk === disk ? 'identified' : 'INVALID'
   }
 
   cancel(command: Cancel, known: TwinAnswer | undefined): string {

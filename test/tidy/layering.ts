@@ -22,7 +22,7 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/protocol/', mayImport: [] },
   { place: 'src/replica/', mayImport: [RAFT_DOOR, 'src/machine/'] },
   { place: 'src/leveldb/', mayImport: [] },
-  { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
+  { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/', 'src/platform/member-id.ts'] },
   { place: 'src/record-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
   {
     place: 'src/node-disk/',
@@ -70,8 +70,19 @@ export const STATIONS: readonly Station[] = [
     ],
   },
   {
+    place: 'src/repair/',
+    mayImport: [PORTS, 'src/client/', 'src/membership/identification.ts', 'src/node-disk/', 'src/platform/'],
+  },
+  {
     place: 'src/cli/',
-    mayImport: ['src/client/', 'src/platform/', 'src/backup/', 'src/verification/', 'src/main.ts'],
+    mayImport: [
+      'src/client/',
+      'src/repair/',
+      'src/platform/',
+      'src/backup/',
+      'src/verification/',
+      'src/main.ts',
+    ],
   },
   { place: 'scripts/', mayImport: [RAFT_DOOR, 'src/'] },
   { place: 'test/raft/', mayImport: ['raft/'] },

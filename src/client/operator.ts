@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectError, RefusedError, UnreachableError } from '../client/errors.js'
-import { GrpcConnector } from '../client/grpc-connector.js'
-import type { Operations } from '../client/ports.js'
-import { Route } from '../client/route.js'
+import { ConnectError, RefusedError, UnreachableError } from './errors.js'
+import { GrpcConnector } from './grpc-connector.js'
+import type { Operations } from './ports.js'
+import { Route } from './route.js'
 
 /** To find out who leads, elections included. */
 const PATIENCE_MS = 20_000

@@ -1,0 +1,27 @@
+/**
+ * Nodes of several versions replay one log, and must decide the same. What a version brings has a feature level. The cluster
+ * is on the least level of its members; a node refuses what is above that exactly as a version does that has never heard of
+ * it, and from the entry on that raises the level, all of them know it.
+ */
+import type { Command } from './command.js'
+
+/** What this version knows. */
+export const FEATURE_LEVEL = 1
+
+/** Where nothing stands, it is 0. */
+const SINCE: Partial<Record<Command['op'], number>> = { identify: 1 }
+
+export function levelOf({ op }: Command): number {
+  return SINCE[op] ?? 0
+}
+
+/** The cluster has risen above what this version knows: what it would make of the log is not what the others make of it. */
+export class FeatureLevelError extends Error {
+  override readonly name = 'FeatureLevelError'
+
+  constructor(level: number) {
+    super(
+      `the cluster is on feature level ${level}, and this version knows level ${FEATURE_LEVEL}: upgrade this node`,
+    )
+  }
+}

@@ -1,0 +1,57 @@
+import { NOBODY, type NodeId } from '../../raft/index.js'
+import type { Identify } from '../machine/command.js'
+import { levelOf } from '../machine/feature-level.js'
+import type { Proposals } from '../proposals/proposals.js'
+import type { Replica } from '../replica/replica.js'
+import { Announcement } from './announcement.js'
+import type { Directory } from './directory.js'
+
+/** The data directory of this node was emptied, or is another's. */
+export class DisownedError extends Error {
+  override readonly name = 'DisownedError'
+
+  constructor(reason: string) {
+    super(`the cluster knows this node on another disk, and what it promised there is lost (${reason})`)
+  }
+}
+
+export interface IdentificationParts {
+  readonly self: NodeId
+  /** Which one this node is on. */
+  readonly disk: number
+  readonly replica: Replica
+  readonly proposals: Proposals
+  readonly directory: Directory
+  /** This node must not vote. */
+  readonly onDisowned: (error: DisownedError) => void
+}
+
+/** Tells the cluster, once, on which disk this node is, so that it is known by it ever after (fault 17). */
+export class Identification {
+  readonly #parts: IdentificationParts
+  readonly #announcement: Announcement
+
+  constructor(parts: IdentificationParts) {
+    this.#parts = parts
+    this.#announcement = new Announcement(parts.proposals)
+  }
+
+  /** A peer says so. Returns whether that is to be believed: not if the log of this node has named this disk. */
+  disowned(reason: string): boolean {
+    const { self, disk, replica, onDisowned } = this.#parts
+    if (replica.machine.disks.all.get(self) === disk) return false
+    onDisowned(new DisownedError(reason))
+    return true
+  }
+
+  /** Leadership, the members or the feature level may have changed. */
+  onNews(): void {
+    const { self, disk, replica, directory, onDisowned } = this.#parts
+    const { machine, status } = replica
+    const known = machine.disks.all.get(self)
+    if (known !== undefined && known !== disk) return onDisowned(new DisownedError('its log says so'))
+    const command: Identify = { op: 'identify', node: self, disk }
+    const isTimely = status.leader !== NOBODY && directory.isMember && machine.level >= levelOf(command)
+    if (known === undefined && isTimely) this.#announcement.make(command)
+  }
+}
