@@ -131,7 +131,7 @@ describe('a data directory on a disk that lies', () => {
     return outcomes
   }
 
-  it('is what was written, or is not believed, with a bit flipped anywhere in any file', async (t) => {
+  it('is what was written, or is not believed, with a bit flipped anywhere in any file (fault 25)', async (t) => {
     const outcomes = await everywhere(32, (bytes, at) => {
       bytes[at]! ^= 1 << (at % 8)
       return bytes
@@ -142,11 +142,11 @@ describe('a data directory on a disk that lies', () => {
     assert.ok(outcomes['records-1/N.log']!['earlier checkpoint'] > 0)
   })
 
-  it('is what was written, or is not believed, with any file cut short', async (t) => {
+  it('is what was written, or is not believed, with any file cut short (fault 26)', async (t) => {
     t.diagnostic(JSON.stringify(await everywhere(6, (bytes, at) => bytes.subarray(0, at))))
   })
 
-  it('is what was written, or is not believed, with any file zeroed to its end', async (t) => {
+  it('is what was written, or is not believed, with any file zeroed to its end (fault 26)', async (t) => {
     t.diagnostic(JSON.stringify(await everywhere(6, (bytes, at) => bytes.fill(0, at))))
   })
 

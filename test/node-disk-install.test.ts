@@ -59,7 +59,7 @@ describe('a snapshot that is installed', () => {
     })
   }
 
-  it('is there whole or not at all after each step', async () => {
+  it('is there whole or not at all after each step (fault 19)', async () => {
     const { log, generation } = await openLevelLog(directory, IDENTITY)
     const records = await LevelRecordStore.open(directory, generation)
     await log.load()
@@ -101,7 +101,7 @@ describe('a snapshot that is installed', () => {
     })
   })
 
-  it('is there whole or not at all wherever the process is killed', async () => {
+  it('is there whole or not at all wherever the process is killed (fault 19)', async () => {
     const script = `
       import { openNodeDisk } from ${JSON.stringify(new URL('../src/node-disk/index.js', import.meta.url).href)}
       import { transfer, recover } from ${JSON.stringify(new URL('./suites/node-disk-suite.js', import.meta.url).href)}

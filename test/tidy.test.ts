@@ -59,6 +59,8 @@ describe('tidy', () => {
 
   it('no shortcuts are left in the code', () => none(rules.bannedShortcuts(sources)))
 
+  it('each fault has a test that names it', () => none(rules.untriedFaults(files)))
+
   it('files hold one idea each', (t) => {
     const median = rules.medianLines(sources)
     t.diagnostic(`median of product files: ${median} lines`)

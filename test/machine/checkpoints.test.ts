@@ -62,7 +62,7 @@ describe('a checkpoint', () => {
     fc.assert(property, { numRuns: 800 })
   })
 
-  it('restored, goes on exactly as the machine that went on', () => {
+  it('restored, goes on exactly as the machine that went on (fault 23)', () => {
     const property = fc.property(batches, fc.nat(40), (story, cut) => {
       const machine = new CheckedMachine()
       const shelf = new Shelf()

@@ -138,7 +138,7 @@ describe('a follower that fell behind the window', () => {
     assert(chunks(sent) <= 2 * total + 2, `${chunks(sent)} chunks were sent`)
   })
 
-  it('asks again for a chunk that was altered on the way, and not in a tight circle', async () => {
+  it('asks again for a chunk that was altered on the way, and not in a tight circle (fault 23)', async () => {
     const { cluster, lost } = await withOneLeftBehind()
     let altered = 0
     cluster.copies = (item, from, to) => {

@@ -229,7 +229,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         assert.deepEqual(Object.keys((await recover(disk)).records).sort(), names)
       })
 
-      it('refuses a chunk that was altered anywhere, or is of another snapshot, and takes the good one then', async () => {
+      it('refuses a chunk that was altered anywhere, or is of another snapshot, and takes the good one then (fault 23)', async () => {
         await checkpoint(8)
         const sent = await chunks(disk)
         const staging = await disk.records.openStaging(startAt(8, 1))

@@ -169,6 +169,13 @@ describe('the rules see', () => {
     )
   })
 
+  it('faults that nobody provokes', () => {
+    const titles = Array.from({ length: 31 }, (_, k) => `it('survives (fault ${k + 1})', () => {})`)
+    const file = (text: string) => [{ path: 'test/a.test.ts', text }]
+    assert.deepEqual(whereabouts(rules.untriedFaults(file(titles.join('\n')))), ['no'])
+    assert.deepEqual(rules.untriedFaults(file(`${titles.join('\n')} (faults 7, 32)`)), [])
+  })
+
   it('vague folders', () => {
     const breaches = rules.vagueFolders(['src/utils/a.ts', 'test/helpers/b.ts', 'src/machine/common.ts'])
     assert.deepEqual(whereabouts(breaches), ['src/utils/a.ts', 'test/helpers/b.ts'])

@@ -52,6 +52,24 @@ export function bannedShortcuts(sources: readonly Source[]): string[] {
     ])
 }
 
+/** The faults that consensus and storage must survive (docs/faults.md), by the numbers that tests name in their titles. */
+const FAULTS = 32
+const NUMBERED = /\(faults? ([\d, and]+)\)/g
+
+/** A fault that no test is named after is one that nobody provokes. */
+export function untriedFaults(files: readonly TextFile[]): string[] {
+  const tried = new Set<number>()
+  for (const { path, text } of files) {
+    if (!/^test\/.*\.ts$/.test(path) || path.startsWith('test/tidy/')) continue
+    for (const [, numbers] of text.matchAll(NUMBERED))
+      for (const number of numbers!.match(/\d+/g)!) tried.add(Number(number))
+  }
+  const missing = Array.from({ length: FAULTS }, (_, k) => k + 1).filter((number) => !tried.has(number))
+  return missing.map(
+    (number) => `no test is named after fault ${number}; write one, and put (fault ${number}) in its title`,
+  )
+}
+
 const VAGUE_FOLDERS = /(^|\/)(utils?|helpers?|common|shared|misc|lib)\//
 
 export function vagueFolders(paths: readonly string[]): string[] {
