@@ -17,6 +17,7 @@ const ELECTIONS_MS = 5_000
 type Damage = (directory: string, cluster: LocalCluster) => Promise<void>
 
 const LOSSES: readonly [what: string, damage: Damage, says: RegExp][] = [
+  ['its directory is empty', empty, /the cluster knows this node on another disk/],
   ['a byte has changed', flipByteOfLog, /the log on disk is damaged at key/],
   ['its end reads as zeros', zeroTailOfLog, /the log on disk is damaged at key/],
   [
@@ -24,7 +25,7 @@ const LOSSES: readonly [what: string, damage: Damage, says: RegExp][] = [
     rollBack,
     /the newest one found is write \d+: what came after it is lost/,
   ],
-  ['its directory is empty', empty, /the cluster knows this node on another disk/],
+  ['its directory is empty again', empty, /the cluster knows this node on another disk/],
 ]
 
 test('a node that has lost what it promised is made anew while the cluster serves (faults 17, 25, 26, 30)', {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
+import { Operator } from '../../src/client/operator.js'
 import { EarlierVersion, NO_HISTORY } from './earlier-version.js'
 import { eventually } from './eventually.js'
 import { assertNothingLost, Load } from './load.js'
@@ -29,6 +30,10 @@ test('a cluster is upgraded node by node, and back as long as one node is old, u
   await restart(1, earlier)
   await restart(1)
   await restart(2)
+  // The new version leads, and still does only what the old one knows.
+  using operator = new Operator(cluster.clientAddresses)
+  await operator.change('transferLeadership', { to: 1 }, ({ leader }) => leader === 1)
+  await load.progress()
   assert.deepEqual([await level(1), await level(2)], [0, 0])
   await restart(3)
   for (const { id } of cluster.nodes)
