@@ -155,8 +155,12 @@ export class Cluster implements NodeWitness {
 
   /** Who leads by the newest term, and may serve. */
   get leader(): Node | undefined {
-    const leaders = this.running.filter(({ replica }) => replica.status.serving)
-    return leaders.sort((a, b) => b.replica.status.term - a.replica.status.term)[0]
+    let newest: Node | undefined
+    for (const { node } of this.#sites.values()) {
+      if (node === undefined || !node.replica.status.serving) continue
+      if (node.replica.status.term > (newest?.replica.status.term ?? 0)) newest = node
+    }
+    return newest
   }
 
   /** A new machine with an empty disk; its node is to join. */
