@@ -99,6 +99,7 @@ export class Cluster implements NodeWitness {
   readonly #stamps = new Map<number, Stamp>()
   /** The newest in which a leader has served. */
   #termServed = 0
+  readonly #awaitingChange: ((leader: NodeId) => void)[] = []
   elections = 0
   /** Snapshots that took the place of a log. */
   leaps = 0
@@ -226,6 +227,11 @@ export class Cluster implements NodeWitness {
     this.#sites.get(id)!.fuse = fuse
   }
 
+  /** Calls back once, when a leader has put a change of the members into its log, and has yet to tell anybody. */
+  whenChanging(action: (leader: NodeId) => void): void {
+    this.#awaitingChange.push(action)
+  }
+
   /** SIGTERM: the lead is handed over, clients are sent away, what is being written ends; `then`, the process. */
   stop(id: NodeId, then: () => void): void {
     const site = this.#sites.get(id)!
@@ -267,6 +273,8 @@ export class Cluster implements NodeWitness {
     if (process === undefined) return
     for (const { index, term } of output.write.entries)
       this.#stamps.set(index, { term, awakeMs: process.awakeMs, stops: process.stops })
+    if (output.write.entries.some(({ config }) => config !== undefined))
+      this.#awaitingChange.shift()?.(view.id)
   }
 
   /** Of the committed entry: what its leader had lived through when it handed it to its disk. */
