@@ -93,10 +93,11 @@ export class Operator {
   }
 
   #choose({ leader, members, changing }: MemberList): Aim | undefined {
-    if (changing) return undefined
     const { random, cluster, outcasts } = this.#parts
     const ids = members.map(({ id }) => id)
-    this.#clearAway(ids)
+    // To ask for another change is no use, but it must do no harm.
+    if (changing && random.chance(0.3)) return undefined
+    if (!changing) this.#clearAway(ids)
     const dead = ids.find((id) => cluster.isGone(id))
     if (dead !== undefined) return this.#remove(dead)
     const learner = members.find(({ isVoter }) => !isVoter)?.id
@@ -108,7 +109,8 @@ export class Operator {
     if (ids.length > this.#size) return this.#remove(random.chance(0.4) ? leader : random.pick(ids))
     this.#size = random.pick(SIZES)
     if (random.chance(0.3)) return this.#transfer(random.pick([NOBODY, ...ids]))
-    return ids.length >= 3 && random.chance(0.7) ? this.#burn(random.pick([leader, ...ids])) : undefined
+    const isExpendable = !changing && ids.length >= 3 && random.chance(0.7)
+    return isExpendable ? this.#burn(random.pick([leader, ...ids])) : undefined
   }
 
   /** The others are a majority, whatever else happens to them: everything but their disks may fail. */
