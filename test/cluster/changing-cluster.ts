@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { freeAddresses } from '../../scripts/cluster/free-ports.js'
-import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
+import { LocalCluster, type LocalClusterOptions } from '../../scripts/cluster/local-cluster.js'
 import { NodeProcess } from '../../scripts/cluster/node-process.js'
 import type { Operations } from '../../src/client/ports.js'
 import { type Ended, runCli } from './cli.js'
@@ -30,18 +30,21 @@ const AGREED_MS = 20_000
 /** A cluster of three that nodes join and leave, by the command line, as an operator does it. */
 export class ChangingCluster implements AsyncDisposable {
   readonly original: LocalCluster
+  /** Of every node. */
+  readonly #storage: Pick<LocalClusterOptions, 'checkpointMiB'>
   readonly #newcomers = new Map<number, Newcomer>()
   readonly #restarted: NodeProcess[] = []
   /** Where the command line turns to. */
   addresses: string
 
-  private constructor(original: LocalCluster) {
+  private constructor(original: LocalCluster, storage: Pick<LocalClusterOptions, 'checkpointMiB'>) {
     this.original = original
+    this.#storage = storage
     this.addresses = original.addresses
   }
 
-  static async start(): Promise<ChangingCluster> {
-    return new ChangingCluster(await LocalCluster.start())
+  static async start(options: Pick<LocalClusterOptions, 'checkpointMiB'> = {}): Promise<ChangingCluster> {
+    return new ChangingCluster(await LocalCluster.start(options), options)
   }
 
   node(id: number): NodeProcess {
@@ -66,7 +69,10 @@ export class ChangingCluster implements AsyncDisposable {
     const [peer, client] = (await freeAddresses(2)) as [string, string]
     const configFile = join(directory, `node-${id}.yaml`)
     const entry = { id, peer, client, data: join(directory, `data-${id}`) }
-    await writeFile(configFile, stringify({ cluster: { id: clusterId }, nodes: [entry] }))
+    await writeFile(
+      configFile,
+      stringify({ cluster: { id: clusterId }, nodes: [entry], storage: this.#storage }),
+    )
     const node = new NodeProcess({ id, configFile, logFile: join(directory, `node-${id}.log`), joins })
     const newcomer = { node, peer, client }
     this.#newcomers.set(id, newcomer)

@@ -4,20 +4,14 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
-import type { NodeProcess } from '../../scripts/cluster/node-process.js'
-import { connect, type Keeper, type Lock } from '../../src/client/index.js'
+import { connect, type Keeper } from '../../src/client/index.js'
 import { connectOnlyTo } from './client-network.js'
 import { eventually, within } from './eventually.js'
+import { assertHeld, hold } from './held-locks.js'
+import { churn, MIB_BEYOND, SMALL, snapshots } from './log-growth.js'
 
-/** As small as it can be set, so that the log is cut while the test can wait for it. */
-const SMALL = { checkpointMiB: 1 }
-/** More than what the log reaches back, about two checkpoints. */
-const MIB_BEYOND = 4
 /** More than what is on the way to a follower that does not answer, too. */
 const MIB_BEYOND_FLIGHT = 24
-/** Each cycle puts at least this into the log. */
-const LABEL = 'x'.repeat(250)
-const WORKERS = 200
 const TTL_MS = 60_000
 const CATCH_UP_MS = 30_000
 const HELD = 300
@@ -28,27 +22,6 @@ const DISK_MIB_MAX = 40
 /** What garbage waits to be collected differs from time to time. */
 const RSS_GROWTH_MIB_MAX = 60
 
-/** Locks taken and released by so many workers at once, until the log has grown by about so much. */
-async function churn(keeper: Keeper, mib: number): Promise<void> {
-  let left = Math.ceil((mib * 1024 * 1024) / LABEL.length)
-  const work = async (worker: number): Promise<void> => {
-    while (left-- > 0) await (await keeper.lock(`churn/${worker}`, { label: LABEL })).release()
-  }
-  await within(
-    'the log grows',
-    120_000,
-    Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker))),
-  )
-}
-
-function hold(keeper: Keeper, count: number): Promise<Lock[]> {
-  return Promise.all(Array.from({ length: count }, (_, k) => keeper.lock(`held/${k}`, { label: LABEL })))
-}
-
-function snapshots(node: NodeProcess): number {
-  return node.output().split('caught up by a snapshot').length - 1
-}
-
 /** The node has applied all that another has, and holds the same of it. */
 async function assertSame(cluster: LocalCluster, id: number, other: number): Promise<void> {
   await eventually(`node ${id} has what node ${other} has`, CATCH_UP_MS, async () => {
@@ -57,18 +30,6 @@ async function assertSame(cluster: LocalCluster, id: number, other: number): Pro
     const same = one.names === two.names && one.sessions === two.sessions
     return (same && one.appliedIndex >= two.commitIndex) || undefined
   })
-}
-
-async function assertHeld(keeper: Keeper, locks: readonly Lock[]): Promise<void> {
-  for (const [k, lock] of locks.entries()) {
-    assert.equal(lock.state, 'held')
-    if (k % 50 > 0) continue
-    const { holders } = await keeper.get(`held/${k}`)
-    assert.deepEqual(
-      holders.map(({ token }) => token),
-      [lock.token],
-    )
-  }
 }
 
 test('a follower that was away for longer than the log reaches back gets a snapshot, and serves', {

@@ -10,7 +10,8 @@ export interface CallerParts {
   readonly process: Process
   readonly random: Random
   readonly network: ClientNetwork
-  readonly addresses: readonly string[]
+  /** Of the nodes there are now. */
+  readonly addresses: () => readonly string[]
   readonly names: readonly string[]
   readonly ttlMs: number
   readonly holdMs: number
@@ -99,7 +100,7 @@ export class UnaryCaller {
     for (;;) {
       try {
         const timeoutMs = random.between(100, CALL_MS_MAX)
-        const answer = await network.call(process, random.pick(addresses), method, request, timeoutMs)
+        const answer = await network.call(process, random.pick(addresses()), method, request, timeoutMs)
         history.note(process.name, `${method}: ${JSON.stringify(answer)}`)
         return answer
       } catch (error) {

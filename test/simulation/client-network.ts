@@ -34,7 +34,7 @@ interface Serving {
   readonly calls: Calls
 }
 
-/** What clients ask; operators are not in this world yet. */
+/** What clients ask; operators are elsewhere: see `operator.ts`. */
 export type UnaryMethod =
   | 'openSession'
   | 'keepAlive'

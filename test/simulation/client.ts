@@ -14,7 +14,8 @@ export interface ClientParts {
   readonly process: Process
   readonly random: Random
   readonly network: ClientNetwork
-  readonly addresses: readonly string[]
+  /** Of the nodes there are now. */
+  readonly addresses: () => readonly string[]
   readonly names: readonly string[]
   readonly options: ConnectOptions
   /** How long it usually holds a lock, and pauses between two, in ms. */
@@ -47,6 +48,8 @@ export class Client {
   readonly #parts: ClientParts
   readonly #labels = new WeakMap<Lock, string>()
   #keeper: Keeper | undefined
+  /** What the keeper was told to begin with. */
+  #told: readonly string[] = []
   #connecting: Promise<Keeper | undefined> | undefined
   #ending = false
   #working = 0
@@ -110,7 +113,8 @@ export class Client {
     const { process, network, random, addresses, options } = this.#parts
     const ports = { clock: process.clock, connector: network.connector(process), random: random.next }
     try {
-      this.#keeper = await connectWith(ports, addresses, options)
+      this.#told = addresses()
+      this.#keeper = await connectWith(ports, this.#told, options)
       this.counts.connected++
       return this.#keeper
     } catch (error) {
@@ -259,7 +263,16 @@ export class Client {
     if (error instanceof Aborted) this.counts.aborted++
     else if (!(error instanceof LockkeeperError) || !EXPECTED.has(error.code)) return this.#mistake(error)
     else if (error.code === 'TIMEOUT') this.counts.timedOut++
+    else if (error.code === 'NOT_CONNECTED') this.#askAround()
     this.#note(label, error instanceof LockkeeperError ? error.code : 'aborted')
+  }
+
+  /** All nodes that it was told of are gone, and so may be those that it heard of since: somebody starts it anew. */
+  #askAround(): void {
+    const now = this.#parts.addresses()
+    if (this.#keeper === undefined || this.#told.some((address) => now.includes(address))) return
+    void this.#keeper.close()
+    this.#keeper = undefined
   }
 
   #mistake(error: unknown): void {

@@ -1,7 +1,10 @@
 import {
   ClusterWitness,
   checkLog,
+  isJoint,
+  isVoter,
   type LogIndex,
+  membersOf,
   type NodeId,
   type NodeView,
   type Output,
@@ -10,14 +13,17 @@ import type { Batch } from '../../src/machine/command.js'
 import { checkMachine } from '../../src/machine/invariants.js'
 import type { Applied, Machine } from '../../src/machine/machine.js'
 import { checkBelonging } from '../../src/node-disk/belonging.js'
-import type { PeerItem, Transport } from '../../src/replica/ports.js'
+import type { PeerItem } from '../../src/replica/ports.js'
 import type { DiskChange, MemoryDisk, MemoryDiskOptions } from '../suites/memory-disk.js'
-import type { ClientNetwork } from './client-network.js'
+import { addressOf, type ClientNetwork } from './client-network.js'
 import type { History } from './history.js'
 import type { MachineChecks } from './machine-checks.js'
 import { type Node, type NodeTuning, type NodeWitness, startNode } from './node.js'
-import { hostOf, type PeerNetwork } from './peer-network.js'
+import { hostOf } from './peer-link.js'
+import type { PeerNetwork } from './peer-network.js'
+import { type PeerStation, peerAddressOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
+import { QuorumChecks } from './quorum-checks.js'
 import type { Random } from './random.js'
 import type { World } from './world.js'
 
@@ -69,6 +75,10 @@ const SLOW_DISK_BYTES = 16_000
 /** A machine: what stays when its process dies. */
 interface Site {
   readonly id: NodeId
+  /** Was not there from the beginning. */
+  readonly joins: boolean
+  /** For ever: scrapped, or burnt down. */
+  gone: boolean
   readonly disk: MemoryDisk
   readonly clockRate: number
   syncMs: SyncMs
@@ -78,32 +88,66 @@ interface Site {
   process: Process | undefined
 }
 
-/** The nodes of a cluster through crashes and restarts. */
+/** The nodes of a cluster through crashes and restarts, and those that come and go. */
 export class Cluster implements NodeWitness {
   readonly raft = new ClusterWitness()
-  readonly ids: readonly NodeId[]
+  readonly #founders: readonly NodeId[]
+  readonly #quorums: QuorumChecks
   readonly #parts: ClusterParts
   readonly #sites = new Map<NodeId, Site>()
   /** By index, of the newest leader that put an entry there. */
   readonly #stamps = new Map<number, Stamp>()
+  /** The newest in which a leader has served. */
+  #termServed = 0
+  readonly #awaitingChange: ((leader: NodeId) => void)[] = []
   elections = 0
   /** Snapshots that took the place of a log. */
   leaps = 0
+  /** Of them, those of nodes without a vote. */
+  learnersLeaps = 0
   crashesByFuse = 0
   checkpoints = 0
 
   constructor(size: number, parts: ClusterParts) {
     this.#parts = parts
-    this.ids = Array.from({ length: size }, (_, k) => k + 1)
-    for (const id of this.ids) this.#sites.set(id, this.#build(id))
+    this.#founders = Array.from({ length: size }, (_, k) => k + 1)
+    const diskOf = (id: NodeId): MemoryDisk => this.#sites.get(id)!.disk
+    this.#quorums = new QuorumChecks(this.#founders, diskOf, parts.history)
+    for (const id of this.#founders) this.#sites.set(id, this.#build(id, false))
+  }
+
+  /** All that are there, running or not, members or not. */
+  get ids(): NodeId[] {
+    return [...this.#sites.values()].flatMap(({ id, gone }) => (gone ? [] : [id]))
+  }
+
+  /** Where clients may look for nodes. */
+  get addresses(): string[] {
+    return this.ids.map(addressOf)
   }
 
   get running(): Node[] {
     return [...this.#sites.values()].flatMap(({ node }) => (node === undefined ? [] : [node]))
   }
 
+  /**
+   * Those who are members by the leader's word, but for those who are gone; undefined while nobody leads, or they change, or
+   * one of them is not running.
+   */
+  get members(): Node[] | undefined {
+    const status = this.leader?.replica.status
+    if (status === undefined || !status.configCommitted || isJoint(status.config)) return undefined
+    const living = membersOf(status.config).filter((id) => !this.isGone(id))
+    const nodes = this.running.filter(({ id }) => living.includes(id))
+    return nodes.length === living.length ? nodes : undefined
+  }
+
   node(id: NodeId): Node | undefined {
     return this.#sites.get(id)!.node
+  }
+
+  isGone(id: NodeId): boolean {
+    return this.#sites.get(id)!.gone
   }
 
   isUp(id: NodeId): boolean {
@@ -112,24 +156,47 @@ export class Cluster implements NodeWitness {
 
   /** Who leads by the newest term, and may serve. */
   get leader(): Node | undefined {
-    const leaders = this.running.filter(({ replica }) => replica.status.serving)
-    return leaders.sort((a, b) => b.replica.status.term - a.replica.status.term)[0]
+    let newest: Node | undefined
+    for (const { node } of this.#sites.values()) {
+      if (node === undefined || !node.replica.status.serving) continue
+      if (node.replica.status.term > (newest?.replica.status.term ?? 0)) newest = node
+    }
+    return newest
+  }
+
+  /** A new machine with an empty disk; its node is to join. */
+  build(): NodeId {
+    const id = this.#sites.size + 1
+    this.#sites.set(id, this.#build(id, true))
+    this.start(id)
+    return id
+  }
+
+  /** The machine is no more, and its disk. */
+  scrap(id: NodeId): void {
+    this.#parts.history.note(hostOf(id), 'is scrapped')
+    this.crash(id)
+    this.#sites.get(id)!.gone = true
   }
 
   /** A new process, with chance of its own. */
   start(id: NodeId): void {
     const site = this.#sites.get(id)!
-    if (site.process !== undefined) return
+    if (site.process !== undefined || site.gone) return
     const { world, random, history, peers, clients, tuning, busyness } = this.#parts
     const { clockRate, disk } = site
     const process = new Process(world, hostOf(id), random.fork(), { clockRate, busyness })
     site.process = process
     history.note(hostOf(id), `starts with ${disk.entries.length} entries`)
-    const transport = this.#fragile(site, peers.transport(id, this.ids, process))
+    const onSent = ({ kind }: PeerItem): void =>
+      this.#burn(site, kind.startsWith('snapshot') ? 'snapshot' : 'send')
+    const transport: PeerStation = peers.station(id, process, onSent)
     const own = random.fork()
+    const named = site.joins ? [id] : this.#founders
     startNode({
       id,
-      voters: this.ids,
+      nodes: named.map((node) => ({ id: node, peer: peerAddressOf(node), client: addressOf(node) })),
+      joins: site.joins,
       process,
       disk: disk.open(),
       transport,
@@ -158,6 +225,11 @@ export class Cluster implements NodeWitness {
   /** It stays lit through crashes of other causes. */
   crashAt(id: NodeId, fuse: Fuse): void {
     this.#sites.get(id)!.fuse = fuse
+  }
+
+  /** Calls back once, when a leader has put a change of the members into its log, and has yet to tell anybody. */
+  whenChanging(action: (leader: NodeId) => void): void {
+    this.#awaitingChange.push(action)
   }
 
   /** SIGTERM: the lead is handed over, clients are sent away, what is being written ends; `then`, the process. */
@@ -195,11 +267,14 @@ export class Cluster implements NodeWitness {
 
   stepped(view: NodeView, output: Output): void {
     this.raft.observe(view, output)
+    this.#quorums.stepped(view, output)
     if (view.role !== 'leader' || output.write === undefined) return
     const process = this.#sites.get(view.id)?.process
     if (process === undefined) return
     for (const { index, term } of output.write.entries)
       this.#stamps.set(index, { term, awakeMs: process.awakeMs, stops: process.stops })
+    if (output.write.entries.some(({ config }) => config !== undefined))
+      this.#awaitingChange.shift()?.(view.id)
   }
 
   /** Of the committed entry: what its leader had lived through when it handed it to its disk. */
@@ -223,6 +298,7 @@ export class Cluster implements NodeWitness {
   /** Raft has yet to hear of it: its log is still the one that goes. */
   #leaps({ id, view }: Node, index: LogIndex): void {
     this.leaps++
+    if (!isVoter(view().config, id)) this.learnersLeaps++
     const attached = this.#parts.clients.attachedTo(hostOf(id))
     if (attached > 0)
       this.#parts.history.broken('P4 no lost wakeup: clients wait for what their node leapt over', {
@@ -239,7 +315,8 @@ export class Cluster implements NodeWitness {
   }
 
   leads(node: NodeId, term: number, leader: NodeId): void {
-    if (leader !== node) return
+    if (leader !== node || term <= this.#termServed) return
+    this.#termServed = term
     this.elections++
     this.#parts.history.note(hostOf(node), `serves term ${term}`)
   }
@@ -271,7 +348,8 @@ export class Cluster implements NodeWitness {
   checkBounds(): void {
     const { history, tuning } = this.#parts
     const max = KEPT_INTERVALS_MAX * tuning.checkpointBytes + SLOW_DISK_BYTES
-    for (const { id, disk } of this.#sites.values()) {
+    for (const { id } of this.members ?? []) {
+      const { disk } = this.#sites.get(id)!
       const bytes = disk.entries.reduce((sum, { payload }) => sum + payload.length, 0)
       if (bytes > max) history.broken('the log stays bounded', { node: id, bytes, max })
     }
@@ -281,14 +359,6 @@ export class Cluster implements NodeWitness {
   restartAll(): void {
     for (const id of this.ids) this.crash(id)
     for (const id of this.ids) this.start(id)
-  }
-
-  #fragile(site: Site, transport: Transport): Transport {
-    const send = (to: NodeId, item: PeerItem): void => {
-      transport.send(to, item)
-      this.#burn(site, item.kind.startsWith('snapshot') ? 'snapshot' : 'send')
-    }
-    return { ...transport, send }
   }
 
   #burn(site: Site, effect: Effect): void {
@@ -309,7 +379,7 @@ export class Cluster implements NodeWitness {
     this.#parts.clients.gone(hostOf(site.id))
   }
 
-  #build(id: NodeId): Site {
+  #build(id: NodeId, joins: boolean): Site {
     const random = this.#parts.random.fork()
     const sync = (done: () => void, what: DiskChange): void => {
       const site = this.#sites.get(id)!
@@ -320,6 +390,8 @@ export class Cluster implements NodeWitness {
     }
     return {
       id,
+      joins,
+      gone: false,
       disk: this.#parts.createDisk({ sync, random: random.next, rowsPerChunk: ROWS_PER_CHUNK }),
       clockRate: 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
       syncMs: this.#parts.syncMs,

@@ -4,7 +4,8 @@ import type { ClientNetwork } from './client-network.js'
 import type { Cluster, Effect } from './cluster.js'
 import type { History } from './history.js'
 import type { Paths, Weather } from './paths.js'
-import { hostOf, type PeerNetwork, type WildNetwork } from './peer-network.js'
+import { hostOf, type WildNetwork } from './peer-link.js'
+import type { PeerNetwork } from './peer-network.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
 import type { World } from './world.js'
@@ -82,6 +83,7 @@ export class Faults {
       this.#freezeNode,
       this.#splitPeers,
       this.#isolateLeader,
+      this.#splitChange,
       this.#oneWay,
       this.#resetPeers,
       this.#slowDisk,
@@ -246,6 +248,19 @@ export class Faults {
     const others = cluster.ids.filter((id) => id !== leader.id)
     const pairs = others.flatMap((id) => bothWays(hostOf(leader.id), hostOf(id)))
     this.#cut(random.chance(0.5) ? pairs : pairs.filter(([from]) => from === hostOf(leader.id)))
+  }
+
+  /** Some hear of a change from a leader that is cut off with them, or dies; the others may take it back. */
+  #splitChange(): void {
+    const { cluster, random } = this.#parts
+    cluster.whenChanging((leader) => {
+      if (this.#over) return
+      const others = cluster.ids.filter((id) => id !== leader)
+      const side = [leader, ...random.some(others, 0.3)]
+      const far = others.filter((id) => !side.includes(id))
+      this.#cut(side.flatMap((a) => far.flatMap((b) => bothWays(hostOf(a), hostOf(b)))))
+      if (random.chance(0.5)) this.#crashAt(leader, random.pick<Effect>(['send', 'write']), 3)
+    })
   }
 
   #oneWay(): void {

@@ -1,17 +1,27 @@
 import { pino } from 'pino'
-import type { LogIndex, NodeView, Output, RaftNode } from '../../raft/index.js'
+import {
+  type LogIndex,
+  NO_MEMBERS,
+  NOBODY,
+  type NodeId,
+  type NodeView,
+  type Output,
+  type RaftNode,
+} from '../../raft/index.js'
 import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import type { Batch, Command } from '../../src/machine/command.js'
 import type { Machine, Applied as MachineApplied } from '../../src/machine/machine.js'
-import { Directory } from '../../src/membership/directory.js'
+import { type Addresses, Directory } from '../../src/membership/directory.js'
+import { FeatureLevel } from '../../src/membership/feature-level.js'
+import { Identification } from '../../src/membership/identification.js'
 import { Membership } from '../../src/membership/membership.js'
 import { Proposals } from '../../src/proposals/proposals.js'
 import { decodeCommands } from '../../src/replica/payload.js'
-import type { NodeDisk, Transport } from '../../src/replica/ports.js'
+import type { NodeDisk } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { type Applied, Replica } from '../../src/replica/replica.js'
-import { addressOf } from './client-network.js'
+import { CLUSTER_ID, diskOf, type PeerStation } from './peer-station.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
 
@@ -39,10 +49,13 @@ export interface NodeWitness {
 
 export interface NodeParts {
   readonly id: number
-  readonly voters: readonly number[]
+  /** Those of its configuration file. */
+  readonly nodes: readonly (Addresses & { readonly id: NodeId })[]
+  /** As with `--join`: the others are to tell it who the members are. */
+  readonly joins: boolean
   readonly process: Process
   readonly disk: NodeDisk
-  readonly transport: Transport
+  readonly transport: PeerStation
   readonly random: Random
   readonly tuning: NodeTuning
   readonly witness: NodeWitness
@@ -52,6 +65,7 @@ export interface Node {
   readonly id: number
   readonly process: Process
   readonly replica: Replica
+  readonly membership: Membership
   readonly door: Door
   view(): NodeView
   /** In order, as `main.ts` does it. */
@@ -62,25 +76,38 @@ const silent = pino({ level: 'silent' })
 
 /** One node, put together as in `main.ts`, of the real parts. */
 export async function startNode(parts: NodeParts): Promise<Node> {
-  const { id, voters, process, disk, transport, random, tuning, witness } = parts
+  const { id, nodes, joins, process, disk, transport, random, tuning, witness } = parts
   const { tickMs, checkpointBytes, ...timing } = tuning
   const { clock } = process
   const raftConfig = { ...timing, id }
-  const firstMembers = { voters, outgoing: [], learners: [] }
-  const { raft, machine } = await recover(disk, raftConfig, firstMembers, random.next)
+  const voters = nodes.map((node) => node.id)
+  const firstMembers = joins ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
+  const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random.next)
   observe(raft, witness)
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   witness.restored(id, replica.appliedIndex, machine)
   const attachments = new Attachments()
   const firstNumber = Math.floor(random.next() * 2 ** 52)
   const proposals = new Proposals({ self: id, replica, transport, clock, firstNumber })
-  const members = voters.map((voter) => ({ id: voter, client: addressOf(voter), peer: '' }))
-  const directory = new Directory(id, members, replica)
-  directory.refresh()
+  const told = addresses.map(({ node, peer, client }) => ({ id: node, peer, client }))
+  const directory = new Directory(id, [...nodes, ...told], replica)
   const connected = () => transport.connected()
   const membership = new Membership({ self: id, replica, proposals, directory, connected })
+  const featureLevel = new FeatureLevel({ self: id, replica, proposals, levels: () => transport.levels() })
+  const identification = new Identification({
+    self: id,
+    disk: diskOf(id),
+    replica,
+    proposals,
+    directory,
+    onDisowned: (error) => witness.fatal(id, error),
+  })
+  const announce = (): void => {
+    featureLevel.onNews()
+    identification.onNews()
+  }
   const door = new Door({
-    clusterId: 'simulated',
+    clusterId: CLUSTER_ID,
     nodeId: id,
     version: '0',
     directory,
@@ -92,6 +119,20 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     connected,
     logger: silent,
   })
+  const updatePeers = (): void => {
+    const { machine: now, status } = replica
+    const isLed = status.leader !== NOBODY
+    const { configIndex } = status
+    const peers = directory.peers()
+    transport.update({ addresses: peers, configIndex, isLed, disks: now.disks.all, level: now.level })
+  }
+  const lookForMembers = (): void => {
+    if (!directory.refresh()) return
+    updatePeers()
+    door.onMembers()
+    membership.tidy()
+    announce()
+  }
   replica.start({
     onApplied: (applied) => {
       const commands = applied.chunks.flatMap(({ chunk }) => {
@@ -103,22 +144,28 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       witness.applied(id, applied.index, batch, asOfMachine(applied), replica.machine)
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
+      lookForMembers()
     },
     onStatus: (status) => {
       witness.leads(id, status.term, status.serving ? id : 0)
       proposals.onStatus(status)
       membership.onStatus()
       door.onStatus()
+      lookForMembers()
+      updatePeers()
+      announce()
     },
     onRestored: () => {
       door.onRestored()
       proposals.onRestored()
+      lookForMembers()
       witness.restored(id, replica.appliedIndex, replica.machine)
     },
     onDifference: (difference) =>
       witness.fatal(id, new Error(`P1: nodes differ: ${JSON.stringify(difference)}`)),
     onFatal: (error) => witness.fatal(id, error),
   })
+  lookForMembers()
   await transport.start({
     onItem: (from, item) => {
       if (item.kind === 'raft') replica.receive(from, item.message)
@@ -128,6 +175,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     },
     onConnected: (peer) => proposals.onConnected(peer),
     onDisconnected: (peer) => replica.disconnected(peer),
+    onGreeted: announce,
   })
   const stop = async (): Promise<void> => {
     await replica.handOver()
@@ -137,7 +185,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     await transport.stop()
     await disk.close()
   }
-  return { id, process, replica, door, view: () => raft.view(), stop }
+  return { id, process, replica, membership, door, view: () => raft.view(), stop }
 }
 
 function observe(raft: RaftNode, witness: NodeWitness): void {

@@ -2,7 +2,7 @@ import { RAFT_DEFAULTS } from '../../raft/index.js'
 import type { SyncMs } from './cluster.js'
 import type { NodeTuning } from './node.js'
 import type { Weather } from './paths.js'
-import type { WildNetwork } from './peer-network.js'
+import type { WildNetwork } from './peer-link.js'
 import type { Random } from './random.js'
 
 /** What kind of cluster, clients and surroundings a seed has, while no fault changes them. */
@@ -11,6 +11,10 @@ export interface Scenario {
   readonly clients: number
   /** Programs that use unary calls instead of our client. */
   readonly callers: number
+  /** Who change the members, each as it sees fit. */
+  readonly operators: number
+  /** Between two changes of one operator, on average, in ms. */
+  readonly changePauseMs: number
   readonly names: readonly string[]
   readonly workload: Workload
   readonly weather: Weather
@@ -43,6 +47,8 @@ export function drawScenario(random: Random): Scenario {
     nodes: random.pick([1, 3, 3, 3, 3, 5]),
     clients: random.integer(2, 5),
     callers: random.integer(0, 2),
+    operators: random.pick([0, 0, 1, 1, 2]),
+    changePauseMs: random.pick([200, 1_000, 3_000]),
     names: NAMES.slice(0, random.integer(1, NAMES.length)),
     workload: {
       holdMs: random.pick([5, 50, 300, 1_500]),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { NO_MEMBERS } from '../../raft/index.js'
 import type { PeerItem } from '../../src/replica/ports.js'
 import { type DiskChange, MemoryDisk } from '../suites/memory-disk.js'
 import { type Result, type Seams, Simulation } from './simulation.js'
@@ -45,6 +46,12 @@ describe('the simulation', () => {
       'elections',
       'checkpoints',
       'leaps',
+      'learnersLeaps',
+      'added',
+      'promoted',
+      'removed',
+      'leadersRemoved',
+      'burnt',
       'crashesByFuse',
     ])
       assert.ok(totals[what]! > 0, `${what} comes to pass: ${JSON.stringify(totals)}`)
@@ -66,6 +73,11 @@ describe('the simulation finds a defect', () => {
 
   it('a network that gets the terms of entries wrong', async () => {
     const breach = await firstBreach({ tamper: mistakeTerms }, 20, TROUBLE_MS)
+    assert.match(breach, /^(invariant|P8)/)
+  })
+
+  it('snapshots that do not say who the members are', async () => {
+    const breach = await firstBreach({ tamper: forgetMembers }, 20, TROUBLE_MS)
     assert.match(breach, /^invariant/)
   })
 
@@ -118,4 +130,8 @@ function mistakeTerms(item: PeerItem): PeerItem {
   if (item.kind !== 'raft' || item.message.kind !== 'append') return item
   const { prevTerm, entries } = item.message
   return { ...item, message: { ...item.message, entries: entries.map((e) => ({ ...e, term: prevTerm })) } }
+}
+
+function forgetMembers(item: PeerItem): PeerItem {
+  return item.kind === 'snapshot_offer' ? { ...item, start: { ...item.start, config: NO_MEMBERS } } : item
 }

@@ -1,11 +1,13 @@
+import type { NodeId } from '../../raft/index.js'
 import type { Batch } from '../../src/machine/command.js'
+import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
 import type { Applied } from '../../src/machine/machine.js'
 import type { PeerItem } from '../../src/replica/ports.js'
 import { MemoryDisk, type MemoryDiskOptions } from '../suites/memory-disk.js'
 import { UnaryCaller } from './caller.js'
 import { Client } from './client.js'
 import { ClientChecks } from './client-checks.js'
-import { addressOf, ClientNetwork } from './client-network.js'
+import { ClientNetwork } from './client-network.js'
 import { Cluster } from './cluster.js'
 import { Faults } from './faults.js'
 import { type Breach, History } from './history.js'
@@ -19,8 +21,11 @@ import {
   type Stamped,
 } from './log-checks.js'
 import { describeMachine, MachineChecks } from './machine-checks.js'
+import type { Node } from './node.js'
+import { Operator } from './operator.js'
 import { Paths, type Weather } from './paths.js'
 import { PeerNetwork } from './peer-network.js'
+import { diskOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
 import { Random } from './random.js'
 import { drawScenario, type Scenario } from './scenario.js'
@@ -62,6 +67,9 @@ const FAIR: Weather = { latencyMs: 1, slowShare: 0 }
 const INVARIANTS_EVERY_MS = 500
 /** Once all faults are undone. */
 const LEADER_WITHIN_MS = 10_000
+/** What operators have begun is done or given up. */
+const OPERATORS_DONE_WITHIN_MS = 30_000
+const TIDIED_UP_WITHIN_MS = 20_000
 /** Connections are made again, and what is left of the trouble ends. */
 const SETTLING_MS = 3_000
 const CLIENTS_DONE_WITHIN_MS = 180_000
@@ -86,7 +94,7 @@ export class Simulation {
   readonly #cluster: Cluster
   readonly #clients: Client[] = []
   readonly #callers: UnaryCaller[] = []
-  readonly #addresses: readonly string[]
+  readonly #operators: readonly Operator[]
   readonly #peerWeather: Weather
   readonly #clientWeather: Weather
   readonly #scenario: Scenario
@@ -138,11 +146,11 @@ export class Simulation {
       machines: new MachineChecks(this.#history),
       onApplied: (index, batch, applied) => this.#applied(index, batch, applied),
     })
-    this.#addresses = this.#cluster.ids.map(addressOf)
     this.#history.note('seed', `${options.seed}: ${JSON.stringify(scenario)}`)
     for (const id of this.#cluster.ids) this.#cluster.start(id)
     for (let k = 0; k < scenario.clients; k++) this.#startClient()
     for (let k = 0; k < scenario.callers; k++) this.#startCaller()
+    this.#operators = this.#startOperators(scenario)
     this.#lookRegularly()
   }
 
@@ -182,6 +190,7 @@ export class Simulation {
   /** Everything works again: what was promised for that. */
   async #peace(): Promise<void> {
     await this.#demand('P10 availability: a leader', LEADER_WITHIN_MS, () => this.#isLed())
+    await this.#tidyUp()
     await this.#until(SETTLING_MS, () => false)
     await this.#demand('P10 availability: a leader, still', LEADER_WITHIN_MS, () => this.#isLed())
     this.#calmSinceMs = this.#world.nowMs
@@ -216,6 +225,11 @@ export class Simulation {
     await this.#demand('P7 honest TTL: sessions of the dead expire', EXPIRED_WITHIN_MS, () =>
       [...this.#ledger.sessions.values()].every(({ end }) => end !== undefined),
     )
+    await this.#demand(
+      'all members are on the newest feature level, and known by their disks',
+      LEADER_WITHIN_MS,
+      () => this.#isAnnounced(),
+    )
     await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
       this.#isSettled(),
     )
@@ -228,14 +242,28 @@ export class Simulation {
     await this.#restartAll()
   }
 
+  /** What operators have left undone is done; and members can be changed once more. */
+  async #tidyUp(): Promise<void> {
+    const [operator] = this.#operators
+    if (operator === undefined) return
+    for (const operator of this.#operators) operator.finish()
+    await this.#demand('P10 availability: operators are answered', OPERATORS_DONE_WITHIN_MS, () =>
+      this.#operators.every((each) => each.idle),
+    )
+    let done = false
+    void operator.tidyUp().then(() => {
+      done = true
+    })
+    await this.#demand('P10 availability: members change', TIDIED_UP_WITHIN_MS, () => done)
+  }
+
   /** What the disks have comes to what the nodes were. */
   async #restartAll(): Promise<void> {
     const before = describeMachine(this.#cluster.leader!.replica.machine)
     this.#cluster.restartAll()
     await this.#demand('P8 durability: after a restart all is as it was', LEADER_WITHIN_MS, () => {
-      const { running } = this.#cluster
       const isSame = (): boolean =>
-        running.every(({ replica }) => describeMachine(replica.machine) === before)
+        this.#members.every(({ replica }) => describeMachine(replica.machine) === before)
       return this.#isLed() && this.#isSettled() && isSame()
     })
   }
@@ -253,10 +281,14 @@ export class Simulation {
     return this.#world.run(this.#world.nowMs + withinMs, () => this.#history.breach !== undefined || isDone())
   }
 
+  get #members(): Node[] {
+    return this.#cluster.members ?? []
+  }
+
   #isLed(): boolean {
-    const { running, leader, ids } = this.#cluster
-    if (leader === undefined || running.length < ids.length) return false
-    return running.every(({ replica }) => replica.status.leader === leader.id)
+    const { leader, members } = this.#cluster
+    if (leader === undefined || members === undefined) return false
+    return members.every(({ replica }) => replica.status.leader === leader.id)
   }
 
   #leftBehind() {
@@ -264,13 +296,18 @@ export class Simulation {
   }
 
   #isSettled(): boolean {
-    const { running } = this.#cluster
-    const newest = Math.max(...running.map(({ replica }) => replica.status.lastIndex))
-    return running.every(({ replica }) => replica.appliedIndex === newest)
+    const newest = Math.max(...this.#members.map(({ replica }) => replica.status.lastIndex))
+    return this.#members.every(({ replica }) => replica.appliedIndex === newest)
+  }
+
+  #isAnnounced(): boolean {
+    const { level, disks } = this.#cluster.leader?.replica.machine ?? { level: 0, disks: { all: new Map() } }
+    const isKnown = ({ id }: { readonly id: number }): boolean => disks.all.get(id) === diskOf(id)
+    return level === FEATURE_LEVEL && disks.all.size === this.#members.length && this.#members.every(isKnown)
   }
 
   #checkEqual(): void {
-    const states = this.#cluster.running.map(({ replica }) => describeMachine(replica.machine))
+    const states = this.#members.map(({ replica }) => describeMachine(replica.machine))
     if (new Set(states).size > 1)
       this.#history.broken('state machine safety: final states differ', { states })
   }
@@ -306,7 +343,7 @@ export class Simulation {
       process,
       random,
       network: this.#clientNetwork,
-      addresses: this.#addresses,
+      addresses: () => this.#cluster.addresses,
       names: this.#scenario.names,
       options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]) },
       ledger: this.#ledger,
@@ -326,11 +363,21 @@ export class Simulation {
       busyness: this.#scenario.busyness,
     })
     const ttlMs = 4_000
-    const [network, addresses, names] = [this.#clientNetwork, this.#addresses, this.#scenario.names]
+    const addresses = (): readonly string[] => this.#cluster.addresses
+    const [network, { names }] = [this.#clientNetwork, this.#scenario]
     const [ledger, history, { holdMs }] = [this.#ledger, this.#history, this.#scenario.workload]
     this.#ttlMsMax = Math.max(this.#ttlMsMax, ttlMs)
     const parts = { process, random, network, addresses, names, ttlMs, holdMs, ledger, history }
     this.#callers.push(new UnaryCaller(parts))
+  }
+
+  #startOperators({ operators, changePauseMs }: Scenario): Operator[] {
+    const outcasts = new Set<NodeId>()
+    return Array.from({ length: operators }, (_, k) => {
+      const [world, random, history] = [this.#world, this.#random.fork(), this.#history]
+      const parts = { world, random, history, cluster: this.#cluster, outcasts, pauseMs: changePauseMs }
+      return new Operator({ ...parts, name: `o${k + 1}` })
+    })
   }
 
   #replaceClient(client: Client): void {
@@ -356,13 +403,14 @@ export class Simulation {
       entries: this.#ledger.newestIndex,
       elections: this.#cluster.elections,
       leaps: this.#cluster.leaps,
+      learnersLeaps: this.#cluster.learnersLeaps,
       faults: faults.count,
       checkpoints: this.#cluster.checkpoints,
       crashesByFuse: this.#cluster.crashesByFuse,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
-    for (const client of [...this.#past, ...this.#clients])
-      for (const [what, count] of Object.entries(client.counts)) counts[what] = (counts[what] ?? 0) + count
+    for (const user of [...this.#past, ...this.#clients, ...this.#operators])
+      for (const [what, count] of Object.entries(user.counts)) counts[what] = (counts[what] ?? 0) + count
     return {
       seed: this.#options.seed,
       hash: this.#history.digest(),

@@ -1,0 +1,170 @@
+import type { NodeId } from '../../raft/index.js'
+import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import type { PeerItem, Timer, Transport } from '../../src/replica/ports.js'
+import { decodeItems } from '../../src/transport/codec.js'
+import { decodeHello, encodeHello, type Hello, type PeerBook, refusal } from '../../src/transport/hello.js'
+import type { PeerHandlers } from '../../src/transport/index.js'
+import { FAREWELL_MS } from '../../src/transport/limits.js'
+import { hostOf, type PeerDoor, PeerLink, type PeerNetworkOptions } from './peer-link.js'
+import type { Process } from './process.js'
+
+export interface PeerStationParts {
+  readonly network: PeerNetworkOptions
+  readonly self: NodeId
+  readonly process: Process
+  readonly doorAt: (address: string) => PeerDoor | undefined
+  readonly onStarted: () => void
+  readonly onStopped: () => void
+  /** After each item that has been sent. */
+  readonly onSent: (item: PeerItem) => void
+  readonly turnOut: (peer: NodeId) => void
+}
+
+export const CLUSTER_ID = 'simulated'
+
+type Handlers = Omit<PeerHandlers, 'onDisowned'>
+
+/**
+ * One process in the peers' network. It dials all that its cluster names, and those whom it has let in; whom it lets in is
+ * the product's to say, and who is no member any more is let go after a moment, as `PeerTransport` does it.
+ */
+export class PeerStation implements Transport, PeerDoor {
+  readonly #parts: PeerStationParts
+  readonly #links = new Map<NodeId, PeerLink>()
+  readonly #guests = new Map<NodeId, Hello>()
+  #book: PeerBook = { addresses: new Map(), configIndex: 0, isLed: false, disks: new Map(), level: 0 }
+  #handlers: Handlers | undefined
+  #retirement: Timer | undefined
+
+  constructor(parts: PeerStationParts) {
+    this.#parts = parts
+  }
+
+  get process(): Process {
+    return this.#parts.process
+  }
+
+  get links(): ReadonlyMap<NodeId, PeerLink> {
+    return this.#links
+  }
+
+  async start(handlers: Handlers): Promise<void> {
+    this.#handlers = handlers
+    this.#parts.onStarted()
+    this.#dialNew()
+  }
+
+  async stop(): Promise<void> {
+    this.end()
+    this.#parts.onStopped()
+  }
+
+  /** As when its process dies. */
+  end(): void {
+    this.#handlers = undefined
+    this.#retirement?.cancel()
+    for (const link of this.#links.values()) link.end()
+    this.#links.clear()
+  }
+
+  update(book: PeerBook): void {
+    this.#book = book
+    this.#dialNew()
+    this.#retireLater()
+  }
+
+  send(to: NodeId, item: PeerItem): void {
+    this.#links.get(to)?.send(item)
+    this.#parts.onSent(item)
+  }
+
+  connected(): ReadonlySet<NodeId> {
+    return new Set([...this.#links].filter(([, link]) => link.up).map(([peer]) => peer))
+  }
+
+  levels(): ReadonlyMap<NodeId, number> {
+    return new Map([...this.#guests.values()].map(({ from, level }) => [from, level]))
+  }
+
+  greeted(frame: Uint8Array): boolean {
+    const hello = decodeHello(frame)
+    if (this.#refusal(hello, this.#book) !== undefined) return false
+    this.#guests.set(hello.from, hello)
+    this.#dialNew()
+    this.#handlers?.onGreeted()
+    return true
+  }
+
+  left(peer: NodeId): void {
+    if (this.#guests.delete(peer)) this.#retireLater()
+  }
+
+  receive(from: NodeId, items: Uint8Array): void {
+    for (const item of decodeItems(items)) this.#handlers?.onItem(from, item)
+  }
+
+  #refusal(hello: Hello, book: PeerBook): string | undefined {
+    return refusal(hello, { clusterId: CLUSTER_ID, self: this.#parts.self, book })
+  }
+
+  #addressOf(peer: NodeId): string {
+    return this.#book.addresses.get(peer) || this.#guests.get(peer)?.address || ''
+  }
+
+  #dialNew(): void {
+    const handlers = this.#handlers
+    if (handlers === undefined) return
+    const { network, self, process, doorAt } = this.#parts
+    for (const peer of new Set([...this.#book.addresses.keys(), ...this.#guests.keys()])) {
+      const address = this.#addressOf(peer)
+      const known = this.#links.get(peer)
+      if (peer === self || address === '' || known?.address === address) continue
+      known?.end()
+      const hello = (): Uint8Array => this.#hello(peer)
+      this.#links.set(
+        peer,
+        new PeerLink({ network, from: self, to: peer, address, process, handlers, hello, doorAt }),
+      )
+    }
+  }
+
+  #hello(to: NodeId): Uint8Array {
+    const { self } = this.#parts
+    const { configIndex } = this.#book
+    return encodeHello({
+      clusterId: CLUSTER_ID,
+      from: self,
+      to,
+      address: peerAddressOf(self),
+      configIndex,
+      level: FEATURE_LEVEL,
+      disk: diskOf(self),
+    })
+  }
+
+  #retireLater(): void {
+    if (this.#handlers === undefined) return
+    this.#retirement?.cancel()
+    this.#retirement = this.#parts.process.clock.after(FAREWELL_MS, () => this.#retire())
+  }
+
+  #retire(): void {
+    const book = { ...this.#book, isLed: false }
+    for (const hello of [...this.#guests.values()])
+      if (this.#refusal(hello, book) !== undefined) this.#parts.turnOut(hello.from)
+    for (const [peer, link] of this.#links) {
+      if (this.#addressOf(peer) !== '') continue
+      link.end()
+      this.#links.delete(peer)
+    }
+  }
+}
+
+/** Each id is on one disk, for life. */
+export function diskOf(id: NodeId): number {
+  return 100 + id
+}
+
+export function peerAddressOf(id: NodeId): string {
+  return `${hostOf(id)}:7002`
+}
