@@ -21,6 +21,7 @@ interface UnderWay extends Place {
   readonly backups: readonly AskedBackup[]
   readonly at: number
   readonly nextToken: number
+  readonly beganMs: number
   isWhole: boolean
 }
 
@@ -30,11 +31,22 @@ interface AskedBackup {
   readonly reject: (reason: Error) => void
 }
 
+/** One that is on disk. */
+export interface WrittenCheckpoint {
+  /** Of the last entry in it. */
+  readonly index: LogIndex
+  /** Records that were written or taken away. */
+  readonly changes: number
+  /** From the moment that it is of until it was on disk and the log before it was cut. */
+  readonly ms: number
+}
+
 export interface CheckpointerHandlers {
   /** A follower will need the log from after this entry on. */
   readonly neededFrom: () => LogIndex
   /** The log on disk begins after this index now. */
   readonly onForgotten: (index: LogIndex) => void
+  readonly onWritten: (checkpoint: WrittenCheckpoint) => void
   readonly onFailed: (error: unknown) => void
 }
 
@@ -134,7 +146,9 @@ export class Checkpointer {
   #begin({ machine, start }: Place, backups: readonly AskedBackup[]): void {
     const { at, claims } = machine
     const changes = [encodeChange(machine.beginCheckpoint())]
-    this.#underWay = { machine, start, changes, backups, at, nextToken: claims.nextToken, isWhole: false }
+    const { nextToken } = claims
+    const beganMs = this.#clock.nowMs()
+    this.#underWay = { machine, start, changes, backups, at, nextToken, beganMs, isWhole: false }
     this.#sliceLater(machine)
   }
 
@@ -169,7 +183,7 @@ export class Checkpointer {
     })
   }
 
-  async #write({ start, changes, backups, at, nextToken }: UnderWay): Promise<void> {
+  async #write({ start, changes, backups, at, nextToken, beganMs }: UnderWay): Promise<void> {
     await this.#disk.records.write(start, changes)
     // Before any other checkpoint is written.
     const opened = backups.map(({ resolve, reject }) =>
@@ -177,6 +191,8 @@ export class Checkpointer {
     )
     await Promise.all(opened)
     if (backups.length === 0) await this.#forget(start)
+    const ms = Math.round(this.#clock.nowMs() - beganMs)
+    this.#handlers.onWritten({ index: start.index, changes: changes.length, ms })
     this.#writing = false
     this.#underWay = undefined
     this.#beginForBackups()

@@ -12,7 +12,7 @@ import {
 } from '../../raft/index.js'
 import type { MachineEvent, Verdict } from '../machine/command.js'
 import type { Machine } from '../machine/machine.js'
-import { Checkpointer } from './checkpointer.js'
+import { Checkpointer, type WrittenCheckpoint } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
@@ -44,6 +44,8 @@ export interface ReplicaHandlers {
   readonly onRestored: () => void
   /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
   readonly onDifference: (difference: Difference) => void
+  /** A checkpoint is on disk. */
+  readonly onCheckpoint: (checkpoint: WrittenCheckpoint) => void
   /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
   readonly onFatal: (error: unknown) => void
 }
@@ -116,6 +118,7 @@ export class Replica {
     this.#checkpoints = new Checkpointer(disk, checkpointBytes, clock, {
       neededFrom: () => this.#sender.oldestIndex,
       onForgotten: (index) => this.#input({ kind: 'compact', index }),
+      onWritten: (checkpoint) => this.#handlers?.onCheckpoint(checkpoint),
       onFailed,
     })
     const onEnded = (peer: NodeId): void => this.#input({ kind: 'snapshot_ended', peer })
