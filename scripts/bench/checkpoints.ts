@@ -11,12 +11,17 @@ interface Span {
   readonly toMs: number
 }
 
+/** An event loop was blocked. */
+interface Stall extends Span {
+  /** Less the time in which others had the processor. */
+  readonly ownMs: number
+}
+
 /** What a node wrote to its log in a while. */
 interface Told {
   readonly node: NodeProcess
   readonly checkpoints: readonly (Span & { readonly changes: number })[]
-  /** Its event loop was blocked. */
-  readonly stalls: readonly Span[]
+  readonly stalls: readonly Stall[]
 }
 
 /** Starts the nodes of a cluster that logs at level 'debug', so that they tell what `checkpointTables` reads. */
@@ -29,23 +34,26 @@ export async function checkpointTables(cluster: LocalCluster, done: readonly Don
   const leader = await cluster.leader()
   const span = { fromMs: done[0]!.endMs, toMs: done.at(-1)!.endMs }
   const told = cluster.nodes.map((node) => toldBy(node, span))
-  const all = union(told.flatMap(({ checkpoints }) => checkpoints))
+  const all = union(told.flatMap(({ checkpoints }) => checkpoints).map((each) => clipped(each, span)))
   return {
     nodes: told.map((each) => nodeRow(each, each.node === leader)),
     cycles: cyclesRow(done, span, all),
   }
 }
 
+/** `blocked` is what the node did itself; `late` is with the time in which others had the processor. */
 function nodeRow({ node, checkpoints, stalls }: Told, leads: boolean) {
   const during = stalls.filter((stall) => checkpoints.some((checkpoint) => overlap(stall, checkpoint)))
   const outside = stalls.filter((stall) => !during.includes(stall))
   return {
     node: `${node.id}${leads ? ' (leader)' : ''}`,
     checkpoints: checkpoints.length,
-    recordsMax: Math.max(0, ...checkpoints.map(({ changes }) => changes)),
-    checkpointMsMax: longest(checkpoints),
-    blockedMsMaxDuring: longest(during),
-    blockedMsMaxOutside: longest(outside),
+    recordsMax: greatest(checkpoints.map(({ changes }) => changes)),
+    checkpointMsMax: greatest(checkpoints.map(length)),
+    blockedMsMaxDuring: greatest(during.map(({ ownMs }) => ownMs)),
+    blockedMsMaxOutside: greatest(outside.map(({ ownMs }) => ownMs)),
+    lateMsMaxDuring: greatest(during.map(length)),
+    lateMsMaxOutside: greatest(outside.map(length)),
   }
 }
 
@@ -67,11 +75,11 @@ function cyclesRow(done: readonly Done[], span: Span, checkpoints: readonly Span
 
 function toldBy(node: NodeProcess, span: Span): Told {
   const checkpoints: (Span & { changes: number })[] = []
-  const stalls: Span[] = []
+  const stalls: Stall[] = []
   for (const line of node.output().split('\n')) {
     if (!line.startsWith('{')) continue
     const { stall, msg, time, ms, changes } = JSON.parse(line)
-    if (stall !== undefined) stalls.push({ fromMs: stall.atMs, toMs: stall.atMs + stall.ms })
+    if (stall !== undefined) stalls.push({ fromMs: stall.atMs, toMs: stall.atMs + stall.ms, ownMs: stall.ownMs })
     if (msg !== 'checkpoint written') continue
     const toMs = Date.parse(time)
     checkpoints.push({ fromMs: toMs - ms, toMs, changes })
@@ -90,12 +98,16 @@ function union(spans: readonly Span[]): Span[] {
   return merged
 }
 
+function clipped({ fromMs, toMs }: Span, span: Span): Span {
+  return { fromMs: Math.max(fromMs, span.fromMs), toMs: Math.min(toMs, span.toMs) }
+}
+
 function overlap(a: Span, b: Span): boolean {
   return a.fromMs <= b.toMs && b.fromMs <= a.toMs
 }
 
-function longest(spans: readonly Span[]): number {
-  return rounded(Math.max(0, ...spans.map(length)))
+function greatest(numbers: readonly number[]): number {
+  return rounded(Math.max(0, ...numbers))
 }
 
 function length({ fromMs, toMs }: Span): number {

@@ -3,9 +3,9 @@ import type { Machine } from '../machine/machine.js'
 import type { Backup, Clock, NodeDisk, RecordChange } from './ports.js'
 import { encodeChange } from './record-codec.js'
 
-/** Records encoded at a time: a millisecond or two, and then the others' turn. */
-const SLICE_RECORDS = 1_000
-const SLICE_PAUSE_MS = 1
+/** Records encoded at a time, about a millisecond's work; then it rests, because requests come first. */
+const SLICE_RECORDS = 500
+const REST_MS = 4
 /** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
 const KEPT_MAX = 16
 
@@ -158,7 +158,7 @@ export class Checkpointer {
   }
 
   #sliceLater(machine: Machine): void {
-    this.#clock.after(SLICE_PAUSE_MS, () => {
+    this.#clock.after(REST_MS, () => {
       const underWay = this.#underWay
       if (!this.#stopped && underWay?.machine === machine) this.#slice(underWay)
     })

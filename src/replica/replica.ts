@@ -396,15 +396,17 @@ export class Replica {
   }
 
   /**
-   * Puts a peer's checkpoint in place of the log, the checkpoint and the machine of this node. Raft stands still from
-   * before its last write until it is told, so that nothing of the old log comes after.
+   * Puts a peer's checkpoint in place of the log, the checkpoint and the machine of this node. The machine is made before,
+   * while this node goes on as the one that it was. Raft stands still from before its last write until it is told, so that
+   * nothing of the old log comes after.
    */
   async #install(staging: Staging): Promise<void> {
+    const machine = await this.#restore(staging)
     await this.#checkpoints.pause()
     this.#installing = true
     await this.#standStill()
-    const wanted = !this.#stopped && this.#parts.raft.wants(staging.start)
-    if (wanted) await this.#restore(staging)
+    const wanted = machine !== undefined && !this.#stopped && this.#parts.raft.wants(staging.start)
+    if (wanted) await this.#replace(staging, machine)
     else await staging.abandon()
     this.#checkpoints.resume(wanted ? staging.start : undefined)
     this.#installing = false
@@ -422,12 +424,24 @@ export class Replica {
     } while (this.#disk.busy && !this.#stopped)
   }
 
-  async #restore(staging: Staging): Promise<void> {
-    const { disk, clock } = this.#parts
+  /** The machine of a checkpoint, a step in each turn of the event loop; undefined if this node stops before it is done. */
+  async #restore(staging: Staging): Promise<Machine | undefined> {
+    const { clock } = this.#parts
     const restorer = new MachineRestorer()
+    await staging.load(restorer.take)
+    const steps = restorer.inSteps()
+    while (!this.#stopped) {
+      const { done, value } = steps.next()
+      if (done) return value
+      await new Promise<void>((resolve) => clock.after(0, resolve))
+    }
+    return undefined
+  }
+
+  async #replace(staging: Staging, machine: Machine): Promise<void> {
+    const { disk, clock } = this.#parts
     await disk.install(staging)
-    await disk.load(restorer.take)
-    this.#machine = restorer.finish()
+    this.#machine = machine
     this.#appliedIndex = staging.start.index
     this.#appliedAtMs = clock.nowMs()
     this.#divergence.restored()

@@ -160,7 +160,7 @@ describe('checkpoints', () => {
     await node.clock.turn()
     assert.equal(verdicts[0]?.kind, 'granted')
     assert.equal(isWritten, false)
-    await node.clock.pass(20)
+    await node.clock.pass(100)
     assert.equal(isWritten, true)
     await node.restart()
     await serves(node)
