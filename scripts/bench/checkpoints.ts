@@ -59,7 +59,9 @@ function nodeRow({ node, checkpoints, stalls }: Told, leads: boolean) {
 
 /** `during`: while any of the nodes writes one. */
 function cyclesRow(done: readonly Done[], span: Span, checkpoints: readonly Span[]) {
-  const inside = done.filter(({ endMs }) => checkpoints.some(({ fromMs, toMs }) => fromMs <= endMs && endMs <= toMs))
+  const inside = done.filter(({ endMs }) =>
+    checkpoints.some(({ fromMs, toMs }) => fromMs <= endMs && endMs <= toMs),
+  )
   const duringMs = sum(checkpoints.map(length))
   const outsideMs = length(span) - duringMs
   const during = (inside.length / duringMs) * 1_000
@@ -79,7 +81,8 @@ function toldBy(node: NodeProcess, span: Span): Told {
   for (const line of node.output().split('\n')) {
     if (!line.startsWith('{')) continue
     const { stall, msg, time, ms, changes } = JSON.parse(line)
-    if (stall !== undefined) stalls.push({ fromMs: stall.atMs, toMs: stall.atMs + stall.ms, ownMs: stall.ownMs })
+    if (stall !== undefined)
+      stalls.push({ fromMs: stall.atMs, toMs: stall.atMs + stall.ms, ownMs: stall.ownMs })
     if (msg !== 'checkpoint written') continue
     const toMs = Date.parse(time)
     checkpoints.push({ fromMs: toMs - ms, toMs, changes })

@@ -65,6 +65,8 @@ const HAND_OVER_MS = 1_000
 const ENTRY_OVERHEAD_BYTES = 64
 /** Bytes of chunks in one entry; one chunk always fits. */
 export const ENTRY_BYTES_MAX = 1024 * 1024
+/** Between two steps in which a machine is made of a snapshot. */
+const STEP_REST_MS = 1
 const NO_COMMANDS = new Uint8Array(0)
 /** Of a status: what `onStatus` tells the changes of. */
 const TOLD = ['leader', 'term', 'serving', 'config', 'configCommitted', 'transferring'] as const
@@ -433,7 +435,7 @@ export class Replica {
     while (!this.#stopped) {
       const { done, value } = steps.next()
       if (done) return value
-      await new Promise<void>((resolve) => clock.after(0, resolve))
+      await new Promise<void>((resolve) => clock.after(STEP_REST_MS, resolve))
     }
     return undefined
   }
