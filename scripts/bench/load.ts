@@ -49,6 +49,9 @@ export function figuresOf(done: readonly Done[], { measuredMs }: Load): Measured
   }
 }
 
+/** So long that a machine with much else to do does not take the locks away. */
+const TTL_MS = 60_000
+
 /** Runs `work` with so many sessions, each on a stream of its own. */
 export async function withKeepers<T>(
   addresses: string,
@@ -56,7 +59,7 @@ export async function withKeepers<T>(
   work: (keepers: readonly Keeper[]) => Promise<T>,
 ): Promise<T> {
   const keepers = await Promise.all(
-    Array.from({ length: count }, (_, k) => connect(addresses, { label: `bench ${k + 1}` })),
+    Array.from({ length: count }, (_, k) => connect(addresses, { ttlMs: TTL_MS, label: `bench ${k + 1}` })),
   )
   try {
     return await work(keepers)
