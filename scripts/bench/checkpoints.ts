@@ -13,7 +13,7 @@ interface Span {
 
 /** An event loop was blocked. */
 interface Stall extends Span {
-  /** Less the time in which others had the processor. */
+  /** In which the node itself was at work. */
   readonly ownMs: number
 }
 
@@ -41,7 +41,7 @@ export async function checkpointTables(cluster: LocalCluster, done: readonly Don
   }
 }
 
-/** `blocked` is what the node did itself; `late` is with the time in which others had the processor. */
+/** `blocked`: by work of its own; `late`: with the time in which others had the processor. */
 function nodeRow({ node, checkpoints, stalls }: Told, leads: boolean) {
   const during = stalls.filter((stall) => checkpoints.some((checkpoint) => overlap(stall, checkpoint)))
   const outside = stalls.filter((stall) => !during.includes(stall))
@@ -59,6 +59,7 @@ function nodeRow({ node, checkpoints, stalls }: Told, leads: boolean) {
 
 /** `during`: while any of the nodes writes one. */
 function cyclesRow(done: readonly Done[], span: Span, checkpoints: readonly Span[]) {
+  if (checkpoints.length === 0) throw new Error('no checkpoint was written in that time; measure for longer')
   const inside = done.filter(({ endMs }) =>
     checkpoints.some(({ fromMs, toMs }) => fromMs <= endMs && endMs <= toMs),
   )
