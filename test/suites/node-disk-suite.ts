@@ -253,6 +253,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
       it('is not completed while chunks are missing, or when they are not what was promised', async () => {
         await checkpoint(8)
         const sent = await chunks(disk)
+        const before = await reopened()
         const staging = await disk.records.openStaging(startAt(8, 1))
         await staging.put(sent[0]!)
         await staging.put(sent[1]!)
@@ -263,6 +264,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         await assert.rejects(staging.complete(), /41 records with sum 7 were promised, and \d+ with/)
         await assert.rejects(disk.install(staging), InvariantError)
         await staging.abandon()
+        assert.deepEqual(await reopened(), before, 'nothing was put in its place')
       })
 
       it('of no records at all is a snapshot too', async () => {
