@@ -170,6 +170,7 @@ async function startOn(
         'the machines of two nodes differ, and one of them is wrong: the one that a majority contradicts stops by itself; if none does, keep the data directories of both, and report it',
       )
     },
+    onCheckpoint: (checkpoint) => logger.debug(checkpoint, 'checkpoint written'),
     onFatal: fail,
   })
   lookForMembers()

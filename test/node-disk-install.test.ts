@@ -82,10 +82,12 @@ describe('a snapshot that is installed', () => {
       await crashAfter('last chunk')
       await staging.complete()
       await crashAfter('completed')
+      await staging.load(() => {})
+      await crashAfter('loaded')
       await log.install(staging)
       await crashAfter('installed')
       await crashAfter('old records half removed', (copy) => rm(join(copy, 'records-1', 'CURRENT')))
-      await records.adopt(staging.generation)
+      await records.adopt(staging)
       await crashAfter('adopted')
     })
     await log.close()
@@ -95,6 +97,7 @@ describe('a snapshot that is installed', () => {
       'first chunk': 'old',
       'last chunk': 'old',
       completed: 'old',
+      loaded: 'old',
       installed: 'new',
       'old records half removed': 'new',
       adopted: 'new',

@@ -1,54 +1,82 @@
 import { connect, type Keeper } from '../../src/client/index.js'
 
+/** What is done again and again: an acquire and a release, each acknowledged. Rejects if one of them fails. */
+export type Cycle = () => Promise<void>
+
 export interface Load {
-  /** Each takes and releases a lock of its own, again and again. */
+  /** So many do cycles at a time. */
   readonly workers: number
-  /** Sessions, each on a stream of its own, among which the workers are dealt out. */
-  readonly connections: number
   readonly warmUpMs: number
   readonly measuredMs: number
 }
 
+/** When a cycle began and ended, in ms of the wall clock, which the logs of nodes know, too. */
+export interface Done {
+  readonly beginMs: number
+  readonly endMs: number
+}
+
 export interface Measured {
   readonly cyclesPerSecond: number
-  /** Of one cycle: acquire and release, each acknowledged. Milliseconds. */
+  /** Of one cycle. Milliseconds. */
   readonly p50Ms: number
   readonly p99Ms: number
 }
 
-/** Puts a load on the cluster at `addresses` and measures it, from the clients' side. Rejects if any cycle fails. */
-export async function measure(addresses: string, load: Load): Promise<Measured> {
+/** Those that began and ended in the measured time, in the order of their ends. Rejects if any cycle fails. `cycleOf` gives each worker its own. */
+export async function run(load: Load, cycleOf: (worker: number) => Cycle): Promise<Done[]> {
+  const beginMs = nowMs() + load.warmUpMs
+  const endMs = beginMs + load.measuredMs
+  const done: Done[] = []
+  const work = async (cycle: Cycle): Promise<void> => {
+    for (let startMs = nowMs(); startMs < endMs; ) {
+      await cycle()
+      const doneMs = nowMs()
+      if (startMs >= beginMs && doneMs <= endMs) done.push({ beginMs: startMs, endMs: doneMs })
+      startMs = doneMs
+    }
+  }
+  await Promise.all(Array.from({ length: load.workers }, (_, worker) => work(cycleOf(worker))))
+  return done
+}
+
+export function figuresOf(done: readonly Done[], { measuredMs }: Load): Measured {
+  const cyclesMs = done.map(({ beginMs, endMs }) => endMs - beginMs).sort((a, b) => a - b)
+  return {
+    cyclesPerSecond: Math.round(cyclesMs.length / (measuredMs / 1_000)),
+    p50Ms: quantile(cyclesMs, 0.5),
+    p99Ms: quantile(cyclesMs, 0.99),
+  }
+}
+
+/** So long that a machine with much else to do does not take the locks away. */
+const TTL_MS = 60_000
+
+/** Runs `work` with so many sessions, each on a stream of its own. */
+export async function withKeepers<T>(
+  addresses: string,
+  count: number,
+  work: (keepers: readonly Keeper[]) => Promise<T>,
+): Promise<T> {
   const keepers = await Promise.all(
-    Array.from({ length: load.connections }, (_, k) => connect(addresses, { label: `bench ${k + 1}` })),
+    Array.from({ length: count }, (_, k) => connect(addresses, { ttlMs: TTL_MS, label: `bench ${k + 1}` })),
   )
   try {
-    return await run(keepers, load)
+    return await work(keepers)
   } finally {
     await Promise.all(keepers.map((keeper) => keeper.close()))
   }
 }
 
-async function run(keepers: readonly Keeper[], { workers, warmUpMs, measuredMs }: Load): Promise<Measured> {
-  const beginMs = performance.now() + warmUpMs
-  const endMs = beginMs + measuredMs
-  const cyclesMs: number[] = []
-  const work = async (worker: number): Promise<void> => {
+/** A lock of its own for each worker. */
+export function ownLocks(keepers: readonly Keeper[]): (worker: number) => Cycle {
+  return (worker) => {
     const keeper = keepers[worker % keepers.length]!
     const name = `bench/${worker}`
-    for (let startMs = performance.now(); startMs < endMs; ) {
+    return async () => {
       const lock = await keeper.lock(name)
       await lock.release()
-      const nowMs = performance.now()
-      if (startMs >= beginMs && nowMs <= endMs) cyclesMs.push(nowMs - startMs)
-      startMs = nowMs
     }
-  }
-  await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)))
-  cyclesMs.sort((a, b) => a - b)
-  return {
-    cyclesPerSecond: Math.round(cyclesMs.length / (measuredMs / 1_000)),
-    p50Ms: quantile(cyclesMs, 0.5),
-    p99Ms: quantile(cyclesMs, 0.99),
   }
 }
 
@@ -57,4 +85,8 @@ function quantile(ascending: readonly number[], share: number): number {
   const value = ascending[Math.max(0, Math.ceil(ascending.length * share) - 1)]
   if (value === undefined) throw new Error('not one cycle was completed; measure for longer')
   return Number(value.toFixed(3))
+}
+
+function nowMs(): number {
+  return performance.timeOrigin + performance.now()
 }

@@ -1,45 +1,81 @@
 import { writeFile } from 'node:fs/promises'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { LocalCluster } from '../cluster/local-cluster.js'
-import { measure } from './load.js'
+import { checkpointTables, startWatched } from './checkpoints.js'
+import { holdLocks } from './held-locks.js'
+import { figuresOf, ownLocks, run, withKeepers } from './load.js'
 
 interface Options {
   readonly workers: number
   readonly connections: number
   readonly seconds: number
   readonly nodes: number
+  readonly held?: number
   readonly json?: string
 }
 
 const WARM_UP_MS = 3_000
+/** Of a session; its limit is a little higher. */
+const CLAIMS_MAX = 125_000
 
 const program = new Command('npm run bench --')
   .description(
     'Starts a cluster of real processes on this machine, with fsync, and measures how many times a second its clients\n' +
       'take and release a lock. Everything runs on the same processors: the nodes, and the clients.',
   )
-  .addOption(count('--workers <n>', 'how many take and release at a time, each its own lock', 256))
-  .addOption(count('--connections <n>', 'client sessions that the workers share', 1))
-  .addOption(count('--seconds <n>', `how long to measure, after ${WARM_UP_MS / 1_000} s to warm up`, 10))
-  .addOption(count('--nodes <n>', 'nodes of the cluster', 3))
+  .addOption(count('--workers <n>', 'how many take and release at a time, each its own lock').default(256))
+  .addOption(count('--connections <n>', 'client sessions that the workers share').default(1))
+  .addOption(
+    count('--seconds <n>', `how long to measure, after ${WARM_UP_MS / 1_000} s to warm up`).default(10),
+  )
+  .addOption(count('--nodes <n>', 'nodes of the cluster').default(3))
+  .addOption(
+    count(
+      '--held <n>',
+      'hold so many locks; a cycle is then to release one of them and take it again, each in its turn. Shows what\ncheckpoints do to the nodes meanwhile',
+    ),
+  )
   .option('--json <file>', 'also write the row to this file, as JSON')
   .action(bench)
 
 await program.parseAsync()
 
-async function bench({ workers, connections, seconds, nodes, json }: Options): Promise<void> {
-  await using cluster = await LocalCluster.start({ nodes })
-  const load = { workers, connections, warmUpMs: WARM_UP_MS, measuredMs: seconds * 1_000 }
-  const row = { workers, connections, nodes, ...(await measure(cluster.addresses, load)) }
-  console.table([row])
+async function bench(options: Options): Promise<void> {
+  const { held, json } = options
+  const row = held === undefined ? await benchCycles(options) : await benchCheckpoints(options, held)
   if (json !== undefined) await writeFile(json, `${JSON.stringify([row], undefined, 2)}\n`)
 }
 
-function count(flags: string, description: string, byDefault: number): Option {
-  return new Option(flags, description).default(byDefault).argParser((text) => {
+async function benchCycles({ workers, connections, seconds, nodes }: Options) {
+  await using cluster = await LocalCluster.start({ nodes })
+  const load = { workers, warmUpMs: WARM_UP_MS, measuredMs: seconds * 1_000 }
+  const done = await withKeepers(cluster.addresses, connections, (keepers) => run(load, ownLocks(keepers)))
+  const row = { workers, connections, nodes, ...figuresOf(done, load) }
+  console.table([row])
+  return row
+}
+
+async function benchCheckpoints({ workers, connections, seconds, nodes }: Options, held: number) {
+  await using cluster = await LocalCluster.create({ nodes, logLevel: 'debug' })
+  await startWatched(cluster)
+  const load = { workers, warmUpMs: WARM_UP_MS, measuredMs: seconds * 1_000 }
+  const sessions = Math.max(connections, Math.ceil(held / CLAIMS_MAX))
+  return await withKeepers(cluster.addresses, sessions, async (keepers) => {
+    const cycle = await holdLocks(keepers, held)
+    const done = await run(load, () => cycle)
+    const tables = await checkpointTables(cluster, done)
+    const row = { held, workers, connections: sessions, nodes, ...figuresOf(done, load), ...tables.cycles }
+    console.table([row])
+    console.table(tables.nodes)
+    return { ...row, nodes: tables.nodes }
+  })
+}
+
+function count(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text) => {
     const value = Number(text)
-    if (!Number.isInteger(value) || value < 1 || value > 100_000) {
-      throw new InvalidArgumentError('It is a whole number from 1 to 100000.')
+    if (!Number.isInteger(value) || value < 1 || value > 2_000_000) {
+      throw new InvalidArgumentError('It is a whole number from 1 to 2000000.')
     }
     return value
   })

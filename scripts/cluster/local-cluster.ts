@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { GrpcConnector } from '../../src/client/grpc-connector.js'
 import { DEFAULT_STORAGE } from '../../src/platform/config.js'
+import type { LogLevel } from '../../src/platform/logger.js'
 import { numberOf } from '../../src/platform/member-id.js'
 import type { GetStatusResponse } from '../../src/protocol/lockkeeper.js'
 import { freeAddresses } from './free-ports.js'
@@ -16,6 +17,8 @@ export interface LocalClusterOptions {
   readonly clusterId?: string
   /** Of the log between two checkpoints of a node; 8 by default. */
   readonly checkpointMiB?: number
+  /** Of the nodes; 'info' by default. */
+  readonly logLevel?: LogLevel
   /** Where each node dials the others, if not at their own address: for a network that a test can cut. */
   readonly peerAddressSeenBy?: (from: number, to: number, address: string) => string
 }
@@ -57,7 +60,7 @@ export class LocalCluster {
   /** Everything is in place, and nothing has been started. */
   static async create(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const { nodes: count = 3, clusterId = 'local', peerAddressSeenBy = (_, __, address) => address } = options
-    const { checkpointMiB = DEFAULT_STORAGE.checkpointMiB } = options
+    const { checkpointMiB = DEFAULT_STORAGE.checkpointMiB, logLevel = 'info' } = options
     const directory = await mkdtemp(join(tmpdir(), 'lockkeeper-'))
     const addresses = await freeAddresses(2 * count)
     const members = Array.from({ length: count }, (_, k) => ({
@@ -77,7 +80,7 @@ export class LocalCluster {
         configFile,
         stringify({ cluster: { id: clusterId }, nodes: seen, storage: { checkpointMiB } }),
       )
-      nodes.push(new NodeProcess({ id, configFile, logFile: join(directory, `node-${id}.log`) }))
+      nodes.push(new NodeProcess({ id, configFile, logFile: join(directory, `node-${id}.log`), logLevel }))
     }
     return new LocalCluster(
       directory,

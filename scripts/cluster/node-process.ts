@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { LogLevel } from '../../src/platform/logger.js'
 import { reaper } from './reaper.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
@@ -20,6 +21,8 @@ export interface NodeProcessOptions {
   readonly logFile: string
   /** Started with --join. */
   readonly joins?: boolean
+  /** 'info' by default. */
+  readonly logLevel?: LogLevel
 }
 
 /**
@@ -52,10 +55,11 @@ export class NodeProcess {
    * added to that of this process; `main` is the program, of this version or of another.
    */
   async start(env: NodeJS.ProcessEnv = {}, main = MAIN): Promise<void> {
-    const { id, configFile, logFile, joins = false } = this.#options
+    const { id, configFile, logFile, joins = false, logLevel = 'info' } = this.#options
     const log = openSync(logFile, 'a')
     const from = readFileSync(logFile).length
     const args = ['--enable-source-maps', main, 'serve', '--config', configFile, '--node', String(id)]
+    args.push('--log-level', logLevel)
     if (joins) args.push('--join')
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', log, log],

@@ -13,6 +13,8 @@ import { LIMITS } from './limits.js'
 import { type Claim, type Place, type Queue, Queues } from './queues.js'
 import type { ClaimRecord } from './records.js'
 import { limitReached } from './refusals.js'
+import { ShardedMap } from './sharded-map.js'
+import { forEach, type Steps, sorted } from './steps.js'
 
 export class Claims {
   readonly queues = new Queues()
@@ -23,8 +25,8 @@ export class Claims {
 
   readonly #agenda: Agenda
   readonly #ledger: Ledger
-  readonly #byId = new Map<ClaimId, Claim>()
-  readonly #byToken = new Map<Token, Claim>()
+  readonly #byId = new ShardedMap<ClaimId, Claim>()
+  readonly #byToken = new ShardedMap<Token, Claim>()
   #candidates: Claim[] = []
 
   constructor(agenda: Agenda, ledger: Ledger) {
@@ -68,18 +70,18 @@ export class Claims {
   }
 
   /** As they were recorded, in any order; `onClaim` gets them in the order of their ids. */
-  restoreAll(records: readonly ClaimRecord[], onClaim: (claim: Claim) => void): void {
-    const claims: Claim[] = []
-    for (const record of [...records].sort((a, b) => a.id - b.id)) {
+  *restoreAll(records: readonly ClaimRecord[], onClaim: (claim: Claim) => void): Steps<void> {
+    const holders: Claim[] = []
+    yield* forEach(yield* sorted(records, (a, b) => a.id - b.id), (record) => {
       const claim = newClaim(record)
       claim.isRecorded = true
       this.#add(claim)
       if (record.waitUntil !== undefined) this.limitWait(claim, record.waitUntil)
-      claims.push(claim)
+      if (claim.token !== undefined) holders.push(claim)
       onClaim(claim)
-    }
-    const holders = claims.filter(({ token }) => token !== undefined)
-    for (const claim of holders.sort((a, b) => a.token! - b.token!)) this.#hold(claim, claim.token!)
+    })
+    const inOrderOfGrants = yield* sorted(holders, (a, b) => a.token! - b.token!)
+    yield* forEach(inOrderOfGrants, (claim) => this.#hold(claim, claim.token!))
   }
 
   limitWait(claim: Claim, deadline: number): void {

@@ -9,6 +9,9 @@ import { changeOf, type RecordChange, type Recorded } from './records.js'
 export class Ledger {
   #dirty = new Set<Recorded>()
   #frozen = new Set<Recorded>()
+  /** Over the frozen. One that began anew would pass over the gaps of all that was taken before. */
+  #next = this.#frozen.values()
+  /** Changed since they were frozen, or taken. */
   #written: RecordChange[] = []
 
   /** Things that changed since the last freeze. */
@@ -33,19 +36,19 @@ export class Ledger {
   freeze(): void {
     assert(this.#frozen.size + this.#written.length === 0, 'one checkpoint at a time')
     this.#frozen = this.#dirty
+    this.#next = this.#frozen.values()
     this.#dirty = new Set()
   }
 
-  /** Up to `max` changes of the frozen moment, or all those that had to be written early; none: that was all. */
+  /** Up to `max` changes of the frozen moment; none: that was all. */
   take(max: number): readonly RecordChange[] {
-    for (const thing of this.#frozen) {
-      if (this.#written.length >= max) break
+    while (this.#written.length < max) {
+      const { value: thing } = this.#next.next()
+      if (thing === undefined) break
       this.#frozen.delete(thing)
       this.#write(thing)
     }
-    const taken = this.#written
-    this.#written = []
-    return taken
+    return this.#written.splice(0, max)
   }
 
   #write(thing: Recorded): void {

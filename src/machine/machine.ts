@@ -35,6 +35,7 @@ import type { Claim } from './queues.js'
 import { type Fields, RECORD_FORMAT, type RecordChange, RecordReader, SUMMARY_KEY } from './records.js'
 import * as refusals from './refusals.js'
 import { type Session, Sessions } from './sessions.js'
+import { finish, forEach, type Steps } from './steps.js'
 import { checkCommand } from './validate.js'
 import { type NamePage, type NameView, type SessionView, viewName, viewNames, viewSession } from './views.js'
 
@@ -120,8 +121,13 @@ export class Machine {
   static restore(records: Iterable<readonly [key: string, fields: Fields]>): Machine {
     const reader = new RecordReader()
     for (const [key, fields] of records) reader.read(key, fields)
+    return finish(Machine.restoring(reader))
+  }
+
+  /** The same, in steps, of records that have been read. */
+  static *restoring(reader: RecordReader): Steps<Machine> {
     const machine = new Machine()
-    machine.#restore(reader)
+    yield* machine.#restore(reader)
     return machine
   }
 
@@ -165,7 +171,7 @@ export class Machine {
     return session && viewSession(session)
   }
 
-  #restore({ summary, sessions, slots, claims, members, disks }: RecordReader): void {
+  *#restore({ summary, sessions, slots, claims, members, disks }: RecordReader): Steps<void> {
     const [format, at, nextSession, nextClaim, nextToken, digest, level = 0] = summary as readonly number[]
     if (format !== RECORD_FORMAT.first && format !== RECORD_FORMAT.levelled) {
       throw new RangeError(`records of format ${format}; upgrade this node`)
@@ -177,11 +183,11 @@ export class Machine {
     this.sessions.nextId = nextSession!
     this.claims.nextId = nextClaim!
     this.claims.nextToken = nextToken!
-    for (const session of sessions) this.sessions.restore(session)
-    for (const slot of slots) this.sessions.restoreSlot(slot)
+    yield* forEach(sessions, (session) => this.sessions.restore(session))
+    yield* forEach(slots, (slot) => this.sessions.restoreSlot(slot))
     if (members !== undefined) this.members.restore(members)
     if (disks !== undefined) this.disks.restore(disks)
-    this.claims.restoreAll(claims, (claim) => this.sessions.get(claim.session)!.claims.add(claim))
+    yield* this.claims.restoreAll(claims, (claim) => this.sessions.get(claim.session)!.claims.add(claim))
   }
 
   #digestStep(verdicts: readonly Verdict[]): void {

@@ -5,6 +5,7 @@
 import type { Deadline } from './agenda.js'
 import type { ClaimId, Mode, SessionId, Token } from './command.js'
 import type { Bookkeeping } from './records.js'
+import { ShardedMap } from './sharded-map.js'
 
 export interface Claim extends Bookkeeping {
   readonly kind: 'claim'
@@ -77,8 +78,7 @@ export class Queue {
 }
 
 export class Queues {
-  // A Map, not an object: `__proto__` is a name like any other.
-  readonly #byName = new Map<string, Queue>()
+  readonly #byName = new ShardedMap<string, Queue>()
 
   get size(): number {
     return this.#byName.size

@@ -9,6 +9,7 @@ import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
 import type { Bookkeeping, SessionRecord, SlotRecord } from './records.js'
 import { limitReached, SESSION_EXPIRED, SESSION_FOREIGN, SESSION_UNKNOWN } from './refusals.js'
+import { ShardedMap } from './sharded-map.js'
 
 export interface Session extends Bookkeeping {
   readonly kind: 'session'
@@ -39,8 +40,8 @@ export class Sessions {
 
   readonly #agenda: Agenda
   readonly #ledger: Ledger
-  readonly #byId = new Map<SessionId, Session>()
-  readonly #byKey = new Map<number, Session>()
+  readonly #byId = new ShardedMap<SessionId, Session>()
+  readonly #byKey = new ShardedMap<number, Session>()
 
   constructor(agenda: Agenda, ledger: Ledger) {
     this.#agenda = agenda

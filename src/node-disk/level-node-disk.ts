@@ -39,10 +39,10 @@ export class LevelNodeDisk implements NodeDisk {
   }
 
   async install(staging: Staging): Promise<void> {
-    assert(staging instanceof LevelStaging && staging.isComplete, 'a completed staging of this disk')
+    assert(staging instanceof LevelStaging && staging.isLoaded, 'a loaded staging of this disk')
     const { generation, start } = staging
     await this.log.install({ generation, start })
-    await this.records.adopt(generation)
+    await this.records.adopt(staging)
   }
 
   async close(): Promise<void> {

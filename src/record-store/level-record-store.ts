@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as rest } from 'node:timers/promises'
 import { assert, type LogStart } from '../../raft/index.js'
 import type { Database } from '../leveldb/database.js'
 import { failedDisk } from '../leveldb/errors.js'
@@ -11,8 +11,9 @@ import { loadRecords } from './load.js'
 import { LevelSnapshotSource } from './snapshot.js'
 import { LevelStaging } from './staging.js'
 
-/** A fifth of a millisecond's work. */
-const CHANGES_PER_TURN = 256
+/** Changes encoded at a time, a millisecond's work or two; then it rests, because the log's synced writes come first. */
+const SLICE_CHANGES = 1_000
+const REST_MS = 4
 
 /** The checkpoints in a LevelDB of their own: a large one never holds up the log's synced writes. */
 export class LevelRecordStore implements RecordStore {
@@ -75,14 +76,16 @@ export class LevelRecordStore implements RecordStore {
     return LevelStaging.open(this.#directory, this.#generation + 1, start)
   }
 
-  /** The log names another generation now. What was here goes. A `load` must follow. */
-  async adopt(generation: number): Promise<void> {
+  /** The log names the generation of this staging now. What was here goes. */
+  async adopt(staging: LevelStaging): Promise<void> {
+    const { generation, start } = staging
     assert(!this.#writing, 'nothing is written while a snapshot is installed', { generation })
+    const { database, checksums } = staging.handOver()
     await this.#database.close()
-    this.#checksums = undefined
-    this.#start = undefined
+    this.#checksums = checksums
+    this.#start = start
     this.#generation = generation
-    this.#database = await openRecords(this.#directory, generation)
+    this.#database = database
     await removeOthers(this.#directory, generation)
   }
 
@@ -105,7 +108,7 @@ export class LevelRecordStore implements RecordStore {
         batch.put(rowKey(key), sealed)
         checksums.set(key, checksumOf(sealed))
       }
-      if (++added % CHANGES_PER_TURN === 0) await nextTurn()
+      if (++added % SLICE_CHANGES === 0) await rest(REST_MS)
     }
     batch.put(CHECKPOINT_KEY, encodeCheckpoint({ start, totals: checksums.totals }))
     await batch.write({ sync: true })

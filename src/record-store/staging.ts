@@ -3,18 +3,21 @@ import { join } from 'node:path'
 import { assert, type LogStart } from '../../raft/index.js'
 import type { Database } from '../leveldb/database.js'
 import { failedDisk } from '../leveldb/errors.js'
-import type { Staging } from '../replica/ports.js'
+import type { Staging, StateRecord } from '../replica/ports.js'
 import { ChunkReader } from './chunks.js'
 import { openRecords, recordsName, syncFiles } from './directories.js'
 import { CHECKPOINT_KEY, encodeCheckpoint, rowKey } from './format.js'
+import { type LoadedRecords, loadRecords } from './load.js'
 
 /** A snapshot on its way into `records-<generation>`, which no log names yet. */
 export class LevelStaging implements Staging {
   readonly start: LogStart
   readonly generation: number
   readonly #directory: string
-  readonly #database: Database
+  #database: Database
+  #loaded: LoadedRecords | undefined
   readonly #reader: ChunkReader
+  /** Verified, on disk, and closed. */
   #isComplete = false
   #busy = false
 
@@ -31,9 +34,9 @@ export class LevelStaging implements Staging {
     return new LevelStaging(directory, generation, start, await openRecords(directory, generation))
   }
 
-  /** Verified, on disk, and closed. */
-  get isComplete(): boolean {
-    return this.#isComplete
+  /** Verified, on disk, and what it says is known. */
+  get isLoaded(): boolean {
+    return this.#loaded !== undefined
   }
 
   get next(): number | undefined {
@@ -59,6 +62,18 @@ export class LevelStaging implements Staging {
     await this.#database.close()
     await syncFiles(join(this.#directory, recordsName(this.generation)))
     this.#isComplete = true
+  }
+
+  async load(take: (records: readonly StateRecord[]) => void): Promise<void> {
+    assert(this.#isComplete, 'it is complete before it is loaded')
+    this.#database = await openRecords(this.#directory, this.generation)
+    this.#loaded = await loadRecords(this.#database, take)
+  }
+
+  /** Its database, open, and what is in it: for the store in which it comes into force. */
+  handOver(): LoadedRecords & { readonly database: Database } {
+    assert(this.#loaded !== undefined, 'it is loaded before it comes into force')
+    return { ...this.#loaded, database: this.#database }
   }
 
   async abandon(): Promise<void> {

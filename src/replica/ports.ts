@@ -128,6 +128,11 @@ export interface Staging {
    * missing.
    */
   complete(): Promise<void>
+  /**
+   * Hands over the records of the completed staging, as `RecordStore.load` does, and checks once more that all of them are
+   * there.
+   */
+  load(take: (records: readonly StateRecord[]) => void): Promise<void>
   /** Removes what was staged. */
   abandon(): Promise<void>
 }
@@ -148,12 +153,12 @@ export interface NodeDisk {
   readonly records: RecordStore
   /**
    * Loads both and checks that they belong together; `take` as in `RecordStore.load`. Rejects with a `DamagedLogError` or
-   * a `DamagedRecordsError`. Again after `install`.
+   * a `DamagedRecordsError`.
    */
   load(take: (records: readonly StateRecord[]) => void): Promise<RecoveredDisk>
   /**
-   * Puts a completed staging in place of the checkpoint and of the whole log: after a crash at any moment, either both are
-   * the old ones or both are the new ones. Nothing else may be under way. A `load` must follow.
+   * Puts a staging that was completed and loaded in place of the checkpoint and of the whole log: after a crash at any
+   * moment, either both are the old ones or both are the new ones. Nothing else may be under way.
    */
   install(staging: Staging): Promise<void>
   close(): Promise<void>

@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr'
 import { Machine } from '../machine/machine.js'
-import type { Fields, RecordChange as MachineChange } from '../machine/records.js'
+import { type Fields, type RecordChange as MachineChange, RecordReader } from '../machine/records.js'
+import { finish, type Steps } from '../machine/steps.js'
 import type { RecordChange, StateRecord } from './ports.js'
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
@@ -12,14 +13,22 @@ export function encodeChange({ key, fields }: MachineChange): RecordChange {
 
 /** Gathers the records of a checkpoint, and makes the machine that left them. */
 export class MachineRestorer {
-  readonly #records: [key: string, fields: Fields][] = []
+  readonly #reader = new RecordReader()
+  #isEmpty = true
 
+  /** Throws a RangeError if this version does not understand a record. */
   readonly take = (records: readonly StateRecord[]): void => {
-    for (const { key, value } of records) this.#records.push([key, packr.unpack(value) as Fields])
+    for (const { key, value } of records) this.#reader.read(key, packr.unpack(value) as Fields)
+    this.#isEmpty &&= records.length === 0
   }
 
   /** Throws a RangeError if this version does not understand the records. */
   finish(): Machine {
-    return this.#records.length === 0 ? new Machine() : Machine.restore(this.#records)
+    return finish(this.inSteps())
+  }
+
+  /** As `finish`, for a node that goes on meanwhile. */
+  *inSteps(): Steps<Machine> {
+    return this.#isEmpty ? new Machine() : yield* Machine.restoring(this.#reader)
   }
 }

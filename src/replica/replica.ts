@@ -12,7 +12,7 @@ import {
 } from '../../raft/index.js'
 import type { MachineEvent, Verdict } from '../machine/command.js'
 import type { Machine } from '../machine/machine.js'
-import { Checkpointer } from './checkpointer.js'
+import { Checkpointer, type WrittenCheckpoint } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
@@ -44,6 +44,8 @@ export interface ReplicaHandlers {
   readonly onRestored: () => void
   /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
   readonly onDifference: (difference: Difference) => void
+  /** A checkpoint is on disk. */
+  readonly onCheckpoint: (checkpoint: WrittenCheckpoint) => void
   /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
   readonly onFatal: (error: unknown) => void
 }
@@ -63,6 +65,8 @@ const HAND_OVER_MS = 1_000
 const ENTRY_OVERHEAD_BYTES = 64
 /** Bytes of chunks in one entry; one chunk always fits. */
 export const ENTRY_BYTES_MAX = 1024 * 1024
+/** Between two steps in which a machine is made of a snapshot. */
+const STEP_REST_MS = 1
 const NO_COMMANDS = new Uint8Array(0)
 /** Of a status: what `onStatus` tells the changes of. */
 const TOLD = ['leader', 'term', 'serving', 'config', 'configCommitted', 'transferring'] as const
@@ -116,6 +120,7 @@ export class Replica {
     this.#checkpoints = new Checkpointer(disk, checkpointBytes, clock, {
       neededFrom: () => this.#sender.oldestIndex,
       onForgotten: (index) => this.#input({ kind: 'compact', index }),
+      onWritten: (checkpoint) => this.#handlers?.onCheckpoint(checkpoint),
       onFailed,
     })
     const onEnded = (peer: NodeId): void => this.#input({ kind: 'snapshot_ended', peer })
@@ -393,15 +398,17 @@ export class Replica {
   }
 
   /**
-   * Puts a peer's checkpoint in place of the log, the checkpoint and the machine of this node. Raft stands still from
-   * before its last write until it is told, so that nothing of the old log comes after.
+   * Puts a peer's checkpoint in place of the log, the checkpoint and the machine of this node. The machine is made before,
+   * while this node goes on as the one that it was. Raft stands still from before its last write until it is told, so that
+   * nothing of the old log comes after.
    */
   async #install(staging: Staging): Promise<void> {
+    const machine = await this.#restore(staging)
     await this.#checkpoints.pause()
     this.#installing = true
     await this.#standStill()
-    const wanted = !this.#stopped && this.#parts.raft.wants(staging.start)
-    if (wanted) await this.#restore(staging)
+    const wanted = machine !== undefined && !this.#stopped && this.#parts.raft.wants(staging.start)
+    if (wanted) await this.#replace(staging, machine)
     else await staging.abandon()
     this.#checkpoints.resume(wanted ? staging.start : undefined)
     this.#installing = false
@@ -419,12 +426,24 @@ export class Replica {
     } while (this.#disk.busy && !this.#stopped)
   }
 
-  async #restore(staging: Staging): Promise<void> {
-    const { disk, clock } = this.#parts
+  /** The machine of a checkpoint, a step in each turn of the event loop; undefined if this node stops before it is done. */
+  async #restore(staging: Staging): Promise<Machine | undefined> {
+    const { clock } = this.#parts
     const restorer = new MachineRestorer()
+    await staging.load(restorer.take)
+    const steps = restorer.inSteps()
+    while (!this.#stopped) {
+      const { done, value } = steps.next()
+      if (done) return value
+      await new Promise<void>((resolve) => clock.after(STEP_REST_MS, resolve))
+    }
+    return undefined
+  }
+
+  async #replace(staging: Staging, machine: Machine): Promise<void> {
+    const { disk, clock } = this.#parts
     await disk.install(staging)
-    await disk.load(restorer.take)
-    this.#machine = restorer.finish()
+    this.#machine = machine
     this.#appliedIndex = staging.start.index
     this.#appliedAtMs = clock.nowMs()
     this.#divergence.restored()

@@ -15,6 +15,8 @@ export class SnapshotReceiver {
   readonly #transport: Transport
   readonly #handlers: SnapshotReceiverHandlers
   #staging: Staging | undefined
+  /** It is whole, and being put in place; `last` is its last chunk. */
+  #installing: { readonly index: LogIndex; readonly last: number } | undefined
   /** One thing at a time; what comes meanwhile is dropped, and will be offered again. */
   #busy = false
   #settled: Promise<void> = Promise.resolve()
@@ -26,6 +28,8 @@ export class SnapshotReceiver {
   }
 
   offered(from: NodeId, start: LogStart): void {
+    // A sender that hears nothing gives up, and no longer keeps the log that is needed behind its snapshot.
+    if (this.#installing?.index === start.index) return this.#want(from, start.index, this.#installing.last)
     this.#do(async () => {
       if (start.index <= this.#handlers.appliedIndex()) return this.#want(from, start.index, undefined)
       if (this.#staging?.start.index !== start.index) {
@@ -33,7 +37,7 @@ export class SnapshotReceiver {
         this.#staging = undefined
         this.#staging = await this.#records.openStaging(start)
       }
-      await this.#goOn(from, this.#staging)
+      this.#want(from, start.index, this.#staging.next)
     })
   }
 
@@ -48,7 +52,9 @@ export class SnapshotReceiver {
         if (!(error instanceof DamagedSnapshotError)) throw error
       }
       // Whoever asks again for each copy of a chunk gets ever more copies; what is missing will be offered again.
-      if (staging.next !== expected) await this.#goOn(from, staging)
+      if (staging.next === expected || expected === undefined) return
+      if (staging.next === undefined) await this.#complete(from, staging, expected)
+      else this.#want(from, index, staging.next)
     })
   }
 
@@ -59,9 +65,8 @@ export class SnapshotReceiver {
     await this.#settled
   }
 
-  async #goOn(from: NodeId, staging: Staging): Promise<void> {
-    const { start, next } = staging
-    if (next !== undefined) return this.#want(from, start.index, next)
+  async #complete(from: NodeId, staging: Staging, last: number): Promise<void> {
+    const { start } = staging
     this.#staging = undefined
     try {
       await staging.complete()
@@ -70,7 +75,9 @@ export class SnapshotReceiver {
       // It will be offered anew, from the beginning.
       return staging.abandon()
     }
+    this.#installing = { index: start.index, last }
     await this.#handlers.install(staging)
+    this.#installing = undefined
     this.#want(from, start.index, undefined)
   }
 

@@ -77,6 +77,20 @@ describe('a checkpoint', () => {
     fc.assert(property, { numRuns: 500 })
   })
 
+  it('comes in slices as small as asked for, though much of it had to be written early', () => {
+    const machine = machineWith(1)
+    for (let slot = 0; slot < 50; slot++) machine.do(acquire(1, { slot, names: [`name ${slot}`] }))
+    const changes = [machine.beginCheckpoint()]
+    machine.pass(1_000_000)
+    for (let slice = machine.ledger.take(7); slice.length > 0; slice = machine.ledger.take(7)) {
+      assert.ok(slice.length <= 7, `${slice.length} records`)
+      changes.push(...slice)
+    }
+    const shelf = new Shelf()
+    shelf.put(changes)
+    assert.equal(shelf.restore().claims.size, 50)
+  })
+
   it('costs nothing for what came and went since the last one', () => {
     const machine = machineWith(1)
     checkpoint(machine)

@@ -76,6 +76,7 @@ class Alone {
         },
         onRestored: () => undefined,
         onDifference: reject,
+        onCheckpoint: () => undefined,
         onFatal: reject,
       })
     })

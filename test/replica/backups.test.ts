@@ -31,6 +31,7 @@ function alone(clock: Clock): { disk: MemoryDisk; checkpoints: Checkpointer } {
   const checkpoints = new Checkpointer(disk.open(), Number.POSITIVE_INFINITY, clock, {
     neededFrom: () => Number.POSITIVE_INFINITY,
     onForgotten: () => assert.fail('nothing is forgotten'),
+    onWritten: () => undefined,
     onFailed: (error) => assert.fail(String(error)),
   })
   return { disk, checkpoints }

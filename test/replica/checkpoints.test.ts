@@ -154,13 +154,14 @@ describe('checkpoints', () => {
     node.onCheckpoint = async () => {
       isWritten = true
     }
-    await node.clock.pass(3)
+    // Twenty slices of 500, and a rest of 4 ms after each.
+    await node.clock.pass(60)
     assert.equal(isWritten, false, 'a slice at a time')
     const verdicts = node.submit(acquire(1, { slot: 6_000, names: ['meanwhile'] }))
     await node.clock.turn()
     assert.equal(verdicts[0]?.kind, 'granted')
     assert.equal(isWritten, false)
-    await node.clock.pass(20)
+    await node.clock.pass(100)
     assert.equal(isWritten, true)
     await node.restart()
     await serves(node)

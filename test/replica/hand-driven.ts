@@ -4,6 +4,7 @@ import { Attachments } from '../../src/attachments/attachments.js'
 import type { Command, Verdict } from '../../src/machine/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { Proposals } from '../../src/proposals/proposals.js'
+import type { WrittenCheckpoint } from '../../src/replica/checkpointer.js'
 import type { Difference } from '../../src/replica/divergence.js'
 import { decodePayload } from '../../src/replica/payload.js'
 import type { NodeDisk, PeerItem, Transport } from '../../src/replica/ports.js'
@@ -42,6 +43,8 @@ export class HandDrivenNode {
   readonly statuses: Status[] = []
   readonly fatal: unknown[] = []
   readonly differences: Difference[] = []
+  /** Those on disk, in their order. */
+  readonly checkpoints: WrittenCheckpoint[] = []
   /** Called before the parts of the node hear of an entry or a status. */
   onApplied: (applied: Applied) => void = () => undefined
   /** Awaited before a checkpoint is written. */
@@ -115,6 +118,7 @@ export class HandDrivenNode {
         this.proposals.onRestored()
       },
       onDifference: (difference) => this.differences.push(difference),
+      onCheckpoint: (checkpoint) => this.checkpoints.push(checkpoint),
       onFatal: (error) => this.fatal.push(error),
     })
   }

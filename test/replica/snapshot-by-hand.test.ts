@@ -14,10 +14,21 @@ const CONFIG: Configuration = { voters: [1, 2, 3], outgoing: [], learners: [] }
 async function snapshotOf(start: LogStart) {
   const machine = new Machine()
   machine.apply({ at: 5, commands: [open(101, 3_600_000), acquire(1)] })
+  const [records, end] = await chunksOf(machine, start)
+  return { machine, records: records!, end: end! }
+}
+
+async function chunksOf(machine: Machine, start: LogStart): Promise<Uint8Array[]> {
   const store = new MemoryDisk({ sync: (done) => done(), random: () => 0 }).open().records
-  await store.write(start, [machine.beginCheckpoint(), ...machine.ledger.take(100)].map(encodeChange))
+  await store.write(start, [machine.beginCheckpoint(), ...machine.ledger.take(Infinity)].map(encodeChange))
   const source = await store.openSnapshot()
-  return { machine, records: (await source.chunk(0)).data, end: (await source.chunk(1)).data }
+  const chunks: Uint8Array[] = []
+  for (let isLast = false; !isLast; ) {
+    const chunk = await source.chunk(chunks.length)
+    chunks.push(chunk.data)
+    isLast = chunk.isLast
+  }
+  return chunks
 }
 
 function run(from: number, to: number, term: number): Entry[] {
@@ -116,6 +127,47 @@ describe('a snapshot, chunk by chunk', () => {
       node.disk.entries.map(({ index }) => index),
       [11, 12],
     )
+    assert.deepEqual(node.fatal, [])
+  })
+
+  it('of many locks is made a machine step by step, and meanwhile the node hears and answers', async () => {
+    const { node, give, offer } = await receiving(start)
+    const machine = new Machine()
+    const locks = Array.from({ length: 8_000 }, (_, k) => acquire(1, { slot: k, names: [`name ${k}`] }))
+    machine.apply({ at: 5, commands: [open(101, 3_600_000), ...locks] })
+    await offer()
+    for (const chunk of await chunksOf(machine, start)) await give(chunk)
+    let turns = 0
+    for (; node.restored === 0; turns++) {
+      assert.ok(turns < 100)
+      assert.equal(node.replica.appliedIndex, 0)
+      node.sent.length = 0
+      node.hears(2, heartbeat(1))
+      await node.clock.turn()
+      assert.equal(node.takeMessages().length, 1, 'the heartbeat is answered')
+      await node.clock.pass(1)
+    }
+    // Slots, claims and the holders among them, at most 2,000 in a step.
+    assert.ok(turns >= 12, `${turns} turns`)
+    assert.deepEqual(portrait(node.machine), portrait(machine))
+  })
+
+  it('that takes long to be put in place is not given up by its sender', async () => {
+    const { node, give, offer, records, end } = await receiving(start)
+    await offer()
+    await give(records)
+    node.diskStalled = true
+    await give(end)
+    node.sent.length = 0
+    await offer()
+    await offer()
+    const wanted = node.sent.flatMap(({ item }) => (item.kind === 'snapshot_want' ? [item.sequence] : []))
+    assert.deepEqual(wanted, [1, 1], 'its last chunk again, as a sign of life')
+    await give(end)
+    node.diskStalled = false
+    await node.sync()
+    await node.clock.turn()
+    assert.equal(node.restored, 1)
     assert.deepEqual(node.fatal, [])
   })
 

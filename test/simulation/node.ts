@@ -163,6 +163,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     },
     onDifference: (difference) =>
       witness.fatal(id, new Error(`P1: nodes differ: ${JSON.stringify(difference)}`)),
+    onCheckpoint: () => undefined,
     onFatal: (error) => witness.fatal(id, error),
   })
   lookForMembers()

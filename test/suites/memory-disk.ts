@@ -107,7 +107,7 @@ export class MemoryNodeDisk implements NodeDisk {
   async install(staging: Staging): Promise<void> {
     assert(staging instanceof MemoryStaging, 'a staging of this disk')
     assert(!this.records.isWriting, 'nothing else is under way while a snapshot is installed')
-    const { start, rows } = staging.completed()
+    const { start, rows } = staging.handOver()
     this.log.restart(start)
     await this.#disk.synced('install', () => {
       this.#disk.start = start

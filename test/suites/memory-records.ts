@@ -115,6 +115,7 @@ export class MemoryStaging implements Staging {
   readonly #reader: ChunkReader
   readonly #rows: Row[] = []
   #isComplete = false
+  #isLoaded = false
 
   constructor(start: LogStart) {
     this.start = start
@@ -137,9 +138,20 @@ export class MemoryStaging implements Staging {
     this.#isComplete = true
   }
 
+  async load(take: (records: readonly StateRecord[]) => void): Promise<void> {
+    take(recordsOf(this.completed()))
+    this.#isLoaded = true
+  }
+
   async abandon(): Promise<void> {}
 
-  completed(): MemoryCheckpoint {
+  /** For the disk on which it comes into force. */
+  handOver(): MemoryCheckpoint {
+    assert(this.#isLoaded, 'it is loaded before it comes into force')
+    return this.completed()
+  }
+
+  private completed(): MemoryCheckpoint {
     assert(this.#isComplete, 'a completed staging')
     return { start: this.start, rows: new Map(this.#rows) }
   }

@@ -145,6 +145,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
       async function putAll(staging: Staging, all: readonly Uint8Array[]): Promise<void> {
         for (const data of all) await staging.put(data)
         await staging.complete()
+        await staging.load(() => {})
       }
 
       it('sends it to another disk, where it takes the place of log and records', async () => {
@@ -173,7 +174,6 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         const first = await disk.records.openStaging(startAt(8, 1))
         await putAll(first, sent)
         await disk.install(first)
-        await recover(disk)
         await log(9, 11, 2)
         await disk.records.write(startAt(10, 2), [put('new', 'y'), ...names.slice(1).map(gone)])
         await disk.log.compact(startAt(9, 2))
@@ -225,6 +225,10 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         }
         assert.deepEqual(wanted, [0, 1, 1, 1, 2, 2, 3, 3, undefined, undefined])
         await staging.complete()
+        await assert.rejects(disk.install(staging), InvariantError, 'it is loaded before')
+        const handedOver: string[] = []
+        await staging.load((records) => handedOver.push(...records.map(({ key }) => key)))
+        assert.deepEqual(handedOver.sort(), names)
         await disk.install(staging)
         assert.deepEqual(Object.keys((await recover(disk)).records).sort(), names)
       })
@@ -249,6 +253,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
       it('is not completed while chunks are missing, or when they are not what was promised', async () => {
         await checkpoint(8)
         const sent = await chunks(disk)
+        const before = await reopened()
         const staging = await disk.records.openStaging(startAt(8, 1))
         await staging.put(sent[0]!)
         await staging.put(sent[1]!)
@@ -259,6 +264,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         await assert.rejects(staging.complete(), /41 records with sum 7 were promised, and \d+ with/)
         await assert.rejects(disk.install(staging), InvariantError)
         await staging.abandon()
+        assert.deepEqual(await reopened(), before, 'nothing was put in its place')
       })
 
       it('of no records at all is a snapshot too', async () => {
@@ -351,6 +357,7 @@ export async function transfer(from: NodeDisk, to: NodeDisk, start: LogStart): P
     await staging.put((await source.chunk(next)).data)
   await source.close()
   await staging.complete()
+  await staging.load(() => {})
   return staging
 }
 

@@ -1,0 +1,44 @@
+import { openSync, readSync } from 'node:fs'
+
+/**
+ * Loaded before a node (`node --import`), tells on its stderr when its event loop did not turn for a while, one line of
+ * JSON each. A timer that is due again and again comes late by as long as the loop was blocked. How much of that time the
+ * thread itself was at work is told apart: where everything runs on a few processors, others have them for most of it.
+ */
+const PERIOD_MS = 2
+const TOLD_MS = 5
+const NS_PER_MS = 1_000_000
+
+const workedMs = openThreadClock()
+let dueMs = performance.now()
+let before = workedMs()
+
+const watch = (): void => {
+  const ms = performance.now() - dueMs
+  const worked = workedMs()
+  if (ms >= TOLD_MS) {
+    const atMs = performance.timeOrigin + dueMs
+    const stall = { atMs, ms, ownMs: Math.min(ms, worked - before) }
+    process.stderr.write(`${JSON.stringify({ stall })}\n`)
+  }
+  before = worked
+  dueMs = performance.now() + PERIOD_MS
+  setTimeout(watch, PERIOD_MS).unref()
+}
+
+watch()
+
+/** For how long this thread has had a processor so far, in ms. Linux tells; elsewhere all of the time counts. */
+function openThreadClock(): () => number {
+  const buffer = Buffer.alloc(128)
+  try {
+    // Nanoseconds on a processor, nanoseconds waiting for one, number of turns.
+    const file = openSync('/proc/thread-self/schedstat', 'r')
+    return () => {
+      const bytes = readSync(file, buffer, 0, buffer.length, 0)
+      return Number(buffer.toString('latin1', 0, bytes).split(' ')[0]) / NS_PER_MS
+    }
+  } catch {
+    return () => performance.now()
+  }
+}
