@@ -1,4 +1,5 @@
 import { connect, type Keeper } from '../../src/client/index.js'
+import { quantile } from './quantile.js'
 
 export interface Load {
   /** Each takes and releases a lock of its own, again and again. */
@@ -50,11 +51,4 @@ async function run(keepers: readonly Keeper[], { workers, warmUpMs, measuredMs }
     p50Ms: quantile(cyclesMs, 0.5),
     p99Ms: quantile(cyclesMs, 0.99),
   }
-}
-
-/** Of numbers in ascending order: the smallest that at least this share of them does not exceed. */
-function quantile(ascending: readonly number[], share: number): number {
-  const value = ascending[Math.max(0, Math.ceil(ascending.length * share) - 1)]
-  if (value === undefined) throw new Error('not one cycle was completed; measure for longer')
-  return Number(value.toFixed(3))
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command } from 'commander'
 import { LocalCluster } from '../cluster/local-cluster.js'
+import { countOption } from './count-option.js'
 import { measure } from './load.js'
 
 interface Options {
@@ -18,10 +19,12 @@ const program = new Command('npm run bench --')
     'Starts a cluster of real processes on this machine, with fsync, and measures how many times a second its clients\n' +
       'take and release a lock. Everything runs on the same processors: the nodes, and the clients.',
   )
-  .addOption(count('--workers <n>', 'how many take and release at a time, each its own lock', 256))
-  .addOption(count('--connections <n>', 'client sessions that the workers share', 1))
-  .addOption(count('--seconds <n>', `how long to measure, after ${WARM_UP_MS / 1_000} s to warm up`, 10))
-  .addOption(count('--nodes <n>', 'nodes of the cluster', 3))
+  .addOption(countOption('--workers <n>', 'how many take and release at a time, each its own lock', 256))
+  .addOption(countOption('--connections <n>', 'client sessions that the workers share', 1))
+  .addOption(
+    countOption('--seconds <n>', `how long to measure, after ${WARM_UP_MS / 1_000} s to warm up`, 10),
+  )
+  .addOption(countOption('--nodes <n>', 'nodes of the cluster', 3))
   .option('--json <file>', 'also write the row to this file, as JSON')
   .action(bench)
 
@@ -33,14 +36,4 @@ async function bench({ workers, connections, seconds, nodes, json }: Options): P
   const row = { workers, connections, nodes, ...(await measure(cluster.addresses, load)) }
   console.table([row])
   if (json !== undefined) await writeFile(json, `${JSON.stringify([row], undefined, 2)}\n`)
-}
-
-function count(flags: string, description: string, byDefault: number): Option {
-  return new Option(flags, description).default(byDefault).argParser((text) => {
-    const value = Number(text)
-    if (!Number.isInteger(value) || value < 1 || value > 100_000) {
-      throw new InvalidArgumentError('It is a whole number from 1 to 100000.')
-    }
-    return value
-  })
 }

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { connectOnlyTo } from '../../scripts/cluster/client-network.js'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import type { NodeProcess } from '../../scripts/cluster/node-process.js'
 import { connect, type Keeper, type Lock } from '../../src/client/index.js'
-import { connectOnlyTo } from './client-network.js'
 import { eventually, within } from './eventually.js'
 
 /** As small as it can be set, so that the log is cut while the test can wait for it. */
