@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { loadavg } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import { Command, Option } from 'commander'
 import { exitCodeOfSignal } from '../../src/cli/exit-codes.js'
 import { onEndSignal } from '../../src/cli/signals.js'
@@ -73,6 +73,7 @@ async function measure({ trials, how, json }: Options): Promise<void> {
   const rows = []
   for (const each of how === undefined ? HOWS : [how]) rows.push(await row(each, trials))
   console.table(rows.map(({ eachMs: _, ...shown }) => shown))
+  console.log(`load: of the last minute, on ${availableParallelism()} processors`)
   if (json !== undefined) await writeFile(json, `${JSON.stringify(rows, undefined, 2)}\n`)
 }
 

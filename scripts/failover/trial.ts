@@ -4,6 +4,8 @@ import type { Arena } from './arena.js'
 import { Workers } from './workers.js'
 
 const CLIENTS = 3
+/** So long that no regular renewal happens to find out what is wrong. */
+const TTL_MS = 30_000
 /** How long the workers are watched before the blow. */
 const CALM_MS = 1_000
 /** And at the least after it. */
@@ -29,7 +31,7 @@ export async function tryOnce(arena: Arena, number: number, interrupted: AbortSi
   const { cluster } = arena
   const leader = await cluster.settled()
   const keepers = await Promise.all(
-    Array.from({ length: CLIENTS }, (_, k) => arena.connect(leader, { label: `client ${k}` })),
+    Array.from({ length: CLIENTS }, (_, k) => arena.connect(leader, { label: `client ${k}`, ttlMs: TTL_MS })),
   )
   const workers = new Workers(keepers)
   try {
