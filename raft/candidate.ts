@@ -5,6 +5,12 @@ import type { Server } from './server.js'
 import { NOBODY, type NodeId } from './types.js'
 
 /**
+ * After a split vote the candidates part again within this share of an election timeout: several times what an election
+ * takes, or they would collide anew, and no longer, since nobody leads meanwhile.
+ */
+const CONTESTED_SHARE = 1 / 4
+
+/**
  * Asks for votes (§3.4), first in rehearsal (§9.6): `pre` asks whether a majority *would* vote for this node, without
  * entering the next term, so that a node that can't win doesn't disturb those that get along without it.
  */
@@ -79,10 +85,9 @@ export class Candidate implements RoleState {
   /** A refusal means a rival: a split vote is likely, and should not cost a whole election timeout. */
   #contested(voter: NodeId): void {
     if (this.#refused.size === 0) {
-      this.#patience = Math.min(
-        this.#patience,
-        1 + this.#server.randomBelow(this.#server.config.electionTicks),
-      )
+      const { electionTicks } = this.#server.config
+      const pause = 1 + this.#server.randomBelow(Math.ceil(electionTicks * CONTESTED_SHARE))
+      this.#patience = Math.min(this.#patience, pause)
     }
     this.#refused.add(voter)
   }

@@ -20,6 +20,8 @@ import { Replica } from './replica/replica.js'
 import { PeerTransport } from './transport/index.js'
 
 const BYTES_PER_MIB = 1024 * 1024
+/** Clients follow a new leader within 50 ms of the news, unless they have moved often of late. */
+const DESERTED_MS = 500
 
 export interface NodeSurroundings {
   readonly logger: Logger
@@ -133,7 +135,10 @@ async function startOn(
   }
 
   const stop = async (): Promise<void> => {
+    const led = replica.status.role === 'leader'
     await replica.handOver()
+    // What was asked here goes on to the next leader, and is answered here, while the clients go there.
+    if (led && replica.status.role !== 'leader') await door.deserted(DESERTED_MS)
     await api.stop()
     proposals.stop()
     await replica.stop()

@@ -244,6 +244,16 @@ describe('a peer', TIMEOUT, () => {
     assert.equal(station.logged.length, 1, 'the reason is logged once')
   })
 
+  it('that says hello is dialled at once, however long the pause until the next attempt', async () => {
+    const addresses = await addressesFor(2)
+    // Its pauses never end.
+    const station = new Station(1, addresses, 'blue', clockByHand().clock)
+    await station.start()
+    await station.until(() => station.logged.length === 1)
+    await new Station(2, addresses).start()
+    await station.connectedTo(2)
+  })
+
   it('that sends a malformed frame is cut off, nothing of the frame is delivered, and the node lives', async () => {
     const addresses = await addressesFor(2)
     const station = new Station(1, addresses)

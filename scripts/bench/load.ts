@@ -1,4 +1,5 @@
 import { connect, type Keeper } from '../../src/client/index.js'
+import { quantile } from './quantile.js'
 
 /** What is done again and again: an acquire and a release, each acknowledged. Rejects if one of them fails. */
 export type Cycle = () => Promise<void>
@@ -78,13 +79,6 @@ export function ownLocks(keepers: readonly Keeper[]): (worker: number) => Cycle 
       await lock.release()
     }
   }
-}
-
-/** Of numbers in ascending order: the smallest that at least this share of them does not exceed. */
-function quantile(ascending: readonly number[], share: number): number {
-  const value = ascending[Math.max(0, Math.ceil(ascending.length * share) - 1)]
-  if (value === undefined) throw new Error('not one cycle was completed; measure for longer')
-  return Number(value.toFixed(3))
 }
 
 function nowMs(): number {

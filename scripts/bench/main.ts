@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command } from 'commander'
 import { LocalCluster } from '../cluster/local-cluster.js'
 import { checkpointTables, startWatched } from './checkpoints.js'
+import { countOption } from './count-option.js'
 import { holdLocks } from './held-locks.js'
 import { figuresOf, ownLocks, run, withKeepers } from './load.js'
 
@@ -23,14 +24,14 @@ const program = new Command('npm run bench --')
     'Starts a cluster of real processes on this machine, with fsync, and measures how many times a second its clients\n' +
       'take and release a lock. Everything runs on the same processors: the nodes, and the clients.',
   )
-  .addOption(count('--workers <n>', 'how many take and release at a time, each its own lock').default(256))
-  .addOption(count('--connections <n>', 'client sessions that the workers share').default(1))
+  .addOption(countOption('--workers <n>', 'how many take and release at a time, each its own lock', 256))
+  .addOption(countOption('--connections <n>', 'client sessions that the workers share', 1))
   .addOption(
-    count('--seconds <n>', `how long to measure, after ${WARM_UP_MS / 1_000} s to warm up`).default(10),
+    countOption('--seconds <n>', `how long to measure, after ${WARM_UP_MS / 1_000} s to warm up`, 10),
   )
-  .addOption(count('--nodes <n>', 'nodes of the cluster').default(3))
+  .addOption(countOption('--nodes <n>', 'nodes of the cluster', 3))
   .addOption(
-    count(
+    countOption(
       '--held <n>',
       'hold so many locks; a cycle is then to release one of them and take it again, each in its turn. Shows what\ncheckpoints do to the nodes meanwhile',
     ),
@@ -68,15 +69,5 @@ async function benchCheckpoints({ workers, connections, seconds, nodes }: Option
     console.table([row])
     console.table(tables.nodes)
     return { ...row, nodes: tables.nodes }
-  })
-}
-
-function count(flags: string, description: string): Option {
-  return new Option(flags, description).argParser((text) => {
-    const value = Number(text)
-    if (!Number.isInteger(value) || value < 1 || value > 2_000_000) {
-      throw new InvalidArgumentError('It is a whole number from 1 to 2000000.')
-    }
-    return value
   })
 }

@@ -24,7 +24,7 @@ export interface LocalClusterOptions {
 }
 
 const STATUS_MS = 1_000
-const LEADER_MS = 20_000
+const PATIENCE_MS = 20_000
 const POLL_MS = 20
 
 /**
@@ -123,26 +123,45 @@ export class LocalCluster {
    * for when others do not answer, or are cut off.
    */
   async leader(among: readonly NodeProcess[] = this.nodes): Promise<NodeProcess> {
-    const endMs = performance.now() + LEADER_MS
-    while (performance.now() < endMs) {
+    return await this.#eventually('there is a leader', async () => {
       const running = among.filter(({ isRunning }) => isRunning)
       const statuses = await Promise.all(running.map(({ id }) => this.status(id)))
-      for (const node of running) {
+      return running.find((node) => {
         // It may be in a later life.
         const isNode = (member?: number): boolean => member !== undefined && numberOf(member) === node.id
         const followers = statuses.filter((status) => isNode(status?.topology?.leader))
         const leads = statuses.some((status) => isNode(status?.nodeId) && status?.role === 'leader')
-        if (leads && followers.length > this.nodes.length / 2) return node
-      }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-    }
-    const outputs = this.nodes.map((node) => `--- node ${node.id}\n${node.output().slice(-2_000)}`)
-    throw new Error(`no leader within ${LEADER_MS} ms\n${outputs.join('\n')}`)
+        return leads && followers.length > this.nodes.length / 2
+      })
+    })
+  }
+
+  /** Resolves with the leader when all nodes follow it and have applied what it had committed when this was asked. */
+  async settled(): Promise<NodeProcess> {
+    const { id } = await this.leader()
+    const { commitIndex = 0 } = (await this.status(id)) ?? {}
+    return await this.#eventually('all nodes have caught up', async () => {
+      const statuses = await Promise.all(this.nodes.map((node) => this.status(node.id)))
+      const leaders = new Set(statuses.map((status) => status?.topology?.leader))
+      const haveAll = statuses.every((status) => status !== undefined && status.appliedIndex >= commitIndex)
+      return haveAll && leaders.size === 1 ? this.nodes.find((node) => leaders.has(node.id)) : undefined
+    })
   }
 
   /** All but this one. */
   others(id: number): readonly NodeProcess[] {
     return this.nodes.filter((node) => node.id !== id)
+  }
+
+  async #eventually<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
+    const endMs = performance.now() + PATIENCE_MS
+    while (performance.now() < endMs) {
+      const answer = await probe()
+      if (answer !== undefined) return answer
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+    const outputs = this.nodes.map((node) => `--- node ${node.id}\n${node.output().slice(-2_000)}`)
+    throw new Error(`this did not come to pass within ${PATIENCE_MS} ms: ${what}\n${outputs.join('\n')}`)
   }
 
   /** Ends the nodes and removes the directory. */

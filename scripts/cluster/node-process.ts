@@ -97,13 +97,14 @@ export class NodeProcess {
     this.#child?.kill('SIGCONT')
   }
 
-  /** In order; if it does not end in ten seconds, it is killed. */
-  async stop(): Promise<void> {
-    if (this.#child === undefined) return
+  /** In order; if it does not end in ten seconds, it is killed. Resolves with its end, if it was running. */
+  async stop(): Promise<Exit | undefined> {
+    if (this.#child === undefined) return undefined
     this.thaw()
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_MS)
-    await this.kill('SIGTERM')
+    const exit = await this.kill('SIGTERM')
     clearTimeout(timer)
+    return exit
   }
 
   async #ready(from: number): Promise<void> {

@@ -13,6 +13,7 @@ export class Door {
   /** How to refuse each call under way. */
   readonly #calls = new Set<(refusal: Refusal) => void>()
   #stopping = false
+  #onDeserted: () => void = () => undefined
 
   constructor(readonly parts: DoorParts) {}
 
@@ -36,7 +37,10 @@ export class Door {
       this.parts,
       () => this.topology(),
       wire,
-      () => this.#streams.delete(stream),
+      () => {
+        this.#streams.delete(stream)
+        if (this.#streams.size === 0) this.#onDeserted()
+      },
     )
     this.#streams.add(stream)
     const turnedAway = this.#turnedAway()
@@ -83,6 +87,18 @@ export class Door {
   /** This node leapt ahead: what its clients wait for may have come to pass unseen, so all of them ask again. */
   onRestored(): void {
     this.#sendAway(new Refusal('BUSY', 'this node has been away and caught up; repeat the request'))
+  }
+
+  /** Resolves when all streams have left by themselves, as clients do when another node leads; or after this long. */
+  deserted(withinMs: number): Promise<void> {
+    if (this.#streams.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = this.parts.clock.after(withinMs, resolve)
+      this.#onDeserted = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
   }
 
   /** Sends everybody to another node. */

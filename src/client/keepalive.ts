@@ -1,6 +1,12 @@
 import type { Lease, Standing } from './lease.js'
 import type { Clock, Timer } from './ports.js'
 
+/**
+ * How long a node may owe an answer and say nothing before it is asked for a sign of life, in ms. Who waits in a queue is
+ * rightly told nothing, so each such question doubles the time until the next: a long wait costs the log a few of them.
+ */
+const QUIET_FIRST_MS = 250
+
 /** Who sends the renewals and hears about their absence. */
 export interface KeepAliveOwner {
   /** Sends one, if a node is attached. */
@@ -14,6 +20,9 @@ export interface KeepAliveOwner {
 /**
  * Keeps a lease renewed, with one timer: a renewal each third of the TTL, one in flight at a time. A renewal that was
  * under way when its stream broke counts for nothing; the hello to the next node is a renewal itself.
+ *
+ * A renewal is also the sign of life to ask for when a request stays unanswered: any node that serves answers it at once,
+ * and one that is frozen, cut off, or has no leader with a majority does not.
  */
 export class KeepAlive {
   readonly #clock: Clock
@@ -25,7 +34,11 @@ export class KeepAlive {
   #sentMs: number | undefined
   /** When to send the next one, or to complain about the one in flight. */
   #nextMs = 0
+  /** Since when the node has owed an answer and said nothing. */
+  #quietSinceMs: number | undefined
+  #quietMsMax = QUIET_FIRST_MS
   #timer: Timer | undefined
+  #timerAtMs = Number.POSITIVE_INFINITY
 
   constructor(clock: Clock, lease: Lease, owner: KeepAliveOwner) {
     this.#clock = clock
@@ -50,7 +63,22 @@ export class KeepAlive {
   detached(): void {
     this.#attached = false
     this.#sentMs = undefined
+    this.#quietSinceMs = undefined
     this.#arm()
+  }
+
+  /** A request has been sent to the attached node. */
+  asked(): void {
+    if (!this.#attached || this.#quietSinceMs !== undefined) return
+    this.#quietSinceMs = this.#clock.nowMs()
+    // Not for each request: a timer that finds nothing due sets itself anew.
+    if (this.#dueMs < this.#timerAtMs) this.#arm()
+  }
+
+  /** Requests have been answered; `owes`: others have not. */
+  answered(owes: boolean): void {
+    this.#quietSinceMs = owes ? this.#clock.nowMs() : undefined
+    this.#quietMsMax = QUIET_FIRST_MS
   }
 
   /** The renewal in flight was acknowledged. */
@@ -74,6 +102,7 @@ export class KeepAlive {
 
   #acknowledged(sentMs: number, ttlMs: number): void {
     this.#sentMs = undefined
+    if (this.#quietSinceMs !== undefined) this.#quietSinceMs = this.#clock.nowMs()
     this.#lease.renewed(sentMs, ttlMs, this.#clock.nowMs())
     this.#nextMs = this.#lease.renewAtMs
     this.#turn()
@@ -82,7 +111,7 @@ export class KeepAlive {
   #turn(): void {
     if (this.standing() === 'lost') return
     const nowMs = this.#clock.nowMs()
-    if (this.#attached && nowMs >= this.#nextMs) {
+    if (this.#attached && nowMs >= this.#dueMs) {
       this.#nextMs = nowMs + this.#patienceMs
       if (this.#sentMs === undefined) this.#renew(nowMs)
       else this.#owner.unanswered()
@@ -92,6 +121,7 @@ export class KeepAlive {
 
   #renew(nowMs: number): void {
     this.#sentMs = nowMs
+    if (this.#quietSinceMs !== undefined) this.#quietMsMax *= 2
     this.#owner.sendRenewal()
   }
 
@@ -106,12 +136,18 @@ export class KeepAlive {
     if (this.#standing === 'lost') return
     const { unsureAtMs, deadlineMs } = this.#lease
     const turningMs = this.#standing === 'held' ? unsureAtMs : deadlineMs
-    const atMs = this.#attached ? Math.min(turningMs, this.#nextMs) : turningMs
-    this.#timer = this.#clock.after(Math.max(0, atMs - this.#clock.nowMs()), () => this.#turn())
+    this.#timerAtMs = this.#attached ? Math.min(turningMs, this.#dueMs) : turningMs
+    this.#timer = this.#clock.after(Math.max(0, this.#timerAtMs - this.#clock.nowMs()), () => this.#turn())
   }
 
-  /** An answer takes a disk write and a round trip; a change of leader takes about a second. */
+  /** When to ask for a renewal; while one is in flight, when to complain. */
+  get #dueMs(): number {
+    if (this.#sentMs !== undefined || this.#quietSinceMs === undefined) return this.#nextMs
+    return Math.min(this.#nextMs, this.#quietSinceMs + this.#quietMsMax)
+  }
+
+  /** An answer takes a disk write and a round trip. Looking for another node meanwhile interrupts nothing. */
   get #patienceMs(): number {
-    return Math.min(1_000, Math.max(50, this.#lease.ttlMs / 10))
+    return Math.min(500, Math.max(50, this.#lease.ttlMs / 10))
   }
 }

@@ -71,6 +71,11 @@ export class Requests {
     this.#sender = sender
   }
 
+  /** Whether any has not had all its answers. */
+  get isWaiting(): boolean {
+    return this.#pending.size > 0
+  }
+
   /**
    * @param onLimit called at `limitMs` if the request is still unsettled; is expected to `abandon` it
    * @throws RefusedError `LIMIT` for an acquire that would leave too little room for releases

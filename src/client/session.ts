@@ -118,6 +118,7 @@ export class Session implements Holder {
     const settle: Settle = { done: (token) => this.#granted(ask.names, token, done), failed }
     const operation = { $case: 'acquire', value: ask } as const
     const pending = this.#requests.submit(operation, settle, limit?.atMs, limit?.onLimit)
+    this.#keepAlive?.asked()
     return () => this.#requests.abandon(pending)
   }
 
@@ -134,6 +135,7 @@ export class Session implements Holder {
       }
       const operation = { $case: 'release', value: { token: lock.token } } as const
       this.#requests.submit(operation, { done: () => resolve('released'), failed })
+      this.#keepAlive?.asked()
     })
     return outcome
   }
@@ -190,6 +192,7 @@ export class Session implements Holder {
     else this.#keepAlive?.attached(helloSentMs, welcome.ttlMs)
     if (this.#id === 0 || this.#end !== undefined) return
     this.#requests.resend()
+    if (this.#requests.isWaiting) this.#keepAlive?.asked()
     if (this.#closing !== undefined) this.#sendOwn({ $case: 'close', value: {} })
   }
 
@@ -208,6 +211,7 @@ export class Session implements Holder {
       }
       if (this.#end !== undefined) return
     }
+    if (answers.some(({ slot }) => slot !== 0)) this.#keepAlive?.answered(this.#requests.isWaiting)
   }
 
   refused(refusal: RefusedError): void {

@@ -48,6 +48,13 @@ export class Link {
     })
   }
 
+  /** The peer is there: no need to wait for the next attempt. */
+  hurry(): void {
+    if (this.#connection !== undefined) return
+    this.#retry?.cancel()
+    this.dial()
+  }
+
   send(item: PeerItem): void {
     if (!this.connected) return
     const dropped = this.#connection?.send(item) === false

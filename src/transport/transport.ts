@@ -103,6 +103,8 @@ export class PeerTransport implements Transport {
   }
 
   #greeted(hello: Hello): void {
+    // Who came back is heard at once, and answered only on a stream of ours.
+    this.#links.get(hello.from)?.hurry()
     if (this.#guests.size >= GUESTS_MAX) return
     this.#guests.set(hello.from, hello)
     this.#dialNew()

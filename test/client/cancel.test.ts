@@ -99,13 +99,14 @@ describe('taking an acquire back (faults 45 to 48)', () => {
   it('gives up by its own clock when the cluster does not say that the wait is over', async () => {
     const world = new World()
     const keeper = await world.connect()
+    const { link } = world
     const promise = keeper.lock('a', { waitMs: 100 })
     const longer = keeper.lock('b', { waitMs: 1_000 })
     await world.clock.turn()
     await Promise.all([assert.rejects(promise, LockTimeoutError), world.clock.advance(700)])
-    assert.equal(world.link.count('cancel'), 1)
+    assert.equal(link.count('cancel'), 1)
     await Promise.all([assert.rejects(longer, LockTimeoutError), world.clock.advance(1_000)])
-    assert.equal(world.link.count('cancel'), 2)
+    assert.equal(link.count('cancel'), 2)
   })
 
   it('turns the answer TIMEOUT into null for ifAvailable, and into an error otherwise', async () => {

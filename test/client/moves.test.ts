@@ -86,7 +86,58 @@ describe('preferring the leader (fault 52)', () => {
     assert.equal(world.links.length, 2)
     const sentMs = world.clock.nowMs()
     world.link.welcome(led(2))
-    assert.equal(keeper.session.expiresInMs, sentMs + 9_000 - 450 - world.clock.nowMs() - 100)
+    assert.equal(keeper.session.expiresInMs, sentMs + 9_000 - 450 - world.clock.nowMs() - 500)
+  })
+
+  it('asks for a sign of life when a request stays unanswered, and another node when there is none', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const [old] = world.links
+    const promise = keeper.lock('a')
+    await world.clock.advance(240)
+    assert.equal(old?.count('renew'), 0)
+    await world.clock.advance(20)
+    assert.equal(old?.count('renew'), 1)
+    await world.clock.advance(500)
+    assert.deepEqual(world.dialled, ['n1:1', 'n2:1'])
+    assert.equal(old?.closed, false)
+    world.link.welcome(led(2))
+    await world.clock.turn()
+    world.link.grant(world.link.last('acquire'), 5)
+    assert.equal((await promise).token, 5)
+    await world.clock.advance(2_000)
+    assert.equal(world.link.count('renew'), 0)
+  })
+
+  it('stays with a node that gives signs of life, and asks for them ever more rarely', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    void keeper.lock('a')
+    const askedMs: number[] = []
+    for (let passedMs = 10; passedMs <= 9_000; passedMs += 10) {
+      await world.clock.advance(10)
+      if (world.link.count('renew') === askedMs.length) continue
+      askedMs.push(passedMs)
+      world.link.renewed()
+    }
+    assert.deepEqual(world.dialled, ['n1:1'])
+    assert.deepEqual(askedMs, [250, 750, 1_750, 3_750, 6_750])
+  })
+
+  it('does not ask a node that answers, however much it is asked', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    for (let k = 1; k <= 14; k++) {
+      const promise = keeper.lock('a')
+      void keeper.lock('waits')
+      await world.clock.advance(200)
+      const asked = world.link.requests.filter(
+        ({ operation }) => operation?.$case === 'acquire' && operation.value.names[0] === 'a',
+      )
+      world.link.grant(asked.at(-1)!, k)
+      await promise
+    }
+    assert.equal(world.link.count('renew'), 0)
   })
 
   it('goes to the leader it was told of when its own node dies', async () => {

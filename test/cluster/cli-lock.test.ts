@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { ClientNetwork } from '../../scripts/cluster/client-network.js'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { EXIT } from '../../src/cli/exit-codes.js'
 import { connect, type Keeper } from '../../src/client/index.js'
 import { Cli, runCli } from './cli.js'
-import { ClientNetwork } from './client-network.js'
 import { eventually, within } from './eventually.js'
 
 const SOON_MS = 10_000

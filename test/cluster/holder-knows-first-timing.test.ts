@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ClientNetwork } from '../../scripts/cluster/client-network.js'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { connect, type Keeper, type LockState } from '../../src/client/index.js'
-import { ClientNetwork } from './client-network.js'
 import { eventually, within } from './eventually.js'
 import { FrozenWriter } from './frozen-writer.js'
 

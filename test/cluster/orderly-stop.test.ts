@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { credentials } from '@grpc/grpc-js'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
+import { LockkeeperClient } from '../../src/protocol/lockkeeper.js'
+import { acquire, RawStream } from '../api/raw-stream.js'
 import { assertNothingLost, Load } from './load.js'
 
 test('nodes that are stopped in order, one after the other, fail no request', {
@@ -21,4 +24,23 @@ test('nodes that are stopped in order, one after the other, fail no request', {
     await node.start()
   }
   await assertNothingLost(t, load)
+})
+
+test('a leader that stops sends nobody away before it has said who leads now', {
+  timeout: 60_000,
+}, async () => {
+  await using cluster = await LocalCluster.start()
+  const leader = await cluster.leader()
+  const client = new LockkeeperClient(cluster.clientAddress(leader.id), credentials.createInsecure())
+  const stream = await RawStream.attach(client)
+  const exit = leader.kill('SIGTERM')
+  // Asked while nobody leads, or somebody else does.
+  stream.ask(1, 1, acquire('meanwhile'))
+  const { code } = await stream.end()
+  assert.equal(code, 'STOPPING')
+  assert.match(stream.answers(1, 1).join(), /^granted \d+$/)
+  const leaders = stream.frames.flatMap(({ topology }) => topology?.leader ?? [])
+  assert.ok(![0, leader.id].includes(leaders.at(-1)!), `it named the leaders ${leaders.join(', ')}`)
+  assert.deepEqual(await exit, { code: 0, signal: null })
+  client.close()
 })

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TcpProxy } from '../../scripts/cluster/tcp-proxy.js'
 import { parseAddress } from '../../src/platform/address.js'
 import { within } from './eventually.js'
-import { TcpProxy } from './tcp-proxy.js'
 
 const SOON_MS = 5_000
 /** Long enough for loopback to deliver what nothing holds back. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Message, RaftNode } from '../../raft/index.js'
+import { type Message, RAFT_DEFAULTS, RaftNode } from '../../raft/index.js'
 import { append, entry, heard, leaderOne, nodeOne, ticks, voting } from './one-node.js'
 
 const vote = (term: number, lastIndex: number, lastTerm: number, pre = false): Message => ({
@@ -162,6 +162,22 @@ describe('an election', () => {
     node.step(ticks(10))
     node.step([heard(2, { kind: 'vote_result', term: 1, pre: true, granted: true })])
     assert.equal(node.step([heard(2, append(1, 0, 0))]).status.leader, 2)
+  })
+
+  it('that was split is held again within a quarter of an election timeout', () => {
+    const start = { index: 0, term: 0, config: voting(1, 2, 3) }
+    const recovered = { hardState: { term: 0, vote: 0 }, start, entries: [], appliedIndex: 0 }
+    const longest = 0.999
+    const node = new RaftNode({ ...RAFT_DEFAULTS, id: 1 }, recovered, () => longest)
+    node.step(ticks(2 * RAFT_DEFAULTS.electionTicks))
+    node.step([heard(2, { kind: 'vote_result', term: 1, pre: true, granted: true })])
+    node.step([{ kind: 'written', write: 1 }])
+    node.step([heard(2, { kind: 'vote_result', term: 1, pre: false, granted: false })])
+    const asked = (count: number) => node.step(ticks(count)).send.map(({ message }) => message)
+    assert.ok(
+      !asked(RAFT_DEFAULTS.electionTicks / 4 - 1).some((message) => message.kind === 'vote' && message.pre),
+    )
+    assert.deepEqual(asked(1), [vote(2, 0, 0, true), vote(2, 0, 0, true)])
   })
 
   it('is not stood for by a node whose disk is silent (fault 28)', () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { NodeId } from '../../raft/index.js'
 import { encodeCommands, encodePayload } from '../../src/replica/payload.js'
+import type { Timer } from '../../src/replica/ports.js'
+import { HandClock } from './hand-clock.js'
 import { HandDrivenNode, keepAlive, open } from './hand-driven.js'
 
 /** What P7 allows. */
@@ -18,6 +21,36 @@ async function endsAfter(node: HandDrivenNode, session: number, fromMs: number, 
   assert(ended !== undefined, `session ${session} still lives`)
   return ended - fromMs
 }
+
+/** Of a busy machine: timers go off late. */
+class LateClock extends HandClock {
+  override after(delayMs: number, action: () => void): Timer {
+    return super.after(delayMs + 5, action)
+  }
+}
+
+describe('the beat of a node (P10)', () => {
+  /** Stands for election after 60 ticks of 10 ms. */
+  const follower = () => {
+    const nowhere = { clock: new LateClock(), send: () => undefined, reachable: () => new Set<NodeId>() }
+    return HandDrivenNode.start({ voters: [1, 2, 3] }, nowhere)
+  }
+
+  it('keeps time though every timer is late: a silent leader is replaced no later', async () => {
+    const node = await follower()
+    await node.clock.pass(600)
+    assert.equal(node.replica.status.role, 'follower')
+    await node.clock.pass(10)
+    assert.equal(node.replica.status.role, 'candidate')
+  })
+
+  it('does not make up for what it missed: after a stall, what waits in the sockets comes first', async () => {
+    const node = await follower()
+    node.clock.stall(5_000)
+    await node.clock.pass(500)
+    assert.equal(node.replica.status.role, 'follower')
+  })
+})
 
 describe('the time of the cluster (P7, faults 33, 34, 36, 39)', () => {
   it('ends a session that nobody renews, by an entry without commands', async () => {

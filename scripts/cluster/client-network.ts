@@ -1,4 +1,3 @@
-import type { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { GrpcConnector } from '../../src/client/grpc-connector.js'
 import {
   type ConnectOptions,
@@ -11,10 +10,11 @@ import {
   type Reads,
 } from '../../src/client/index.js'
 import { secureRandom, systemClock } from '../../src/client/system.js'
+import type { LocalCluster } from './local-cluster.js'
 import { TcpProxy, type Way } from './tcp-proxy.js'
 
 /**
- * The network between one client and the nodes, which can be cut. Wherever the client goes, also to addresses it has
+ * The network between clients and the nodes, which can be cut. Wherever the client goes, also to addresses it has
  * learned from the cluster, it goes through here.
  */
 export class ClientNetwork implements AsyncDisposable {
@@ -35,8 +35,11 @@ export class ClientNetwork implements AsyncDisposable {
     return new Map([...this.#proxies].map(([own, { address }]) => [own, address]))
   }
 
-  connect(options: ConnectOptions): Promise<Keeper> {
-    return connectTranslated([...this.#proxies.keys()], this.translation, options)
+  /** `first`: the node's own address that is asked first. */
+  connect(options: ConnectOptions, first?: string): Promise<Keeper> {
+    const addresses = [...this.#proxies.keys()]
+    const ordered = first === undefined ? addresses : [first, ...addresses.filter((other) => other !== first)]
+    return connectTranslated(ordered, this.translation, options)
   }
 
   delay(way: Way, delayMs: number): void {
@@ -45,6 +48,15 @@ export class ClientNetwork implements AsyncDisposable {
 
   cut(...ways: Way[]): void {
     for (const proxy of this.#proxies.values()) proxy.cut(...ways)
+  }
+
+  /** From the node that has this address, silently, both ways. */
+  isolate(address: string): void {
+    this.#proxies.get(address)!.cut()
+  }
+
+  heal(): void {
+    for (const proxy of this.#proxies.values()) proxy.heal()
   }
 
   refuse(): void {

@@ -1,4 +1,4 @@
-import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
+import { LocalCluster } from './local-cluster.js'
 import { TcpProxy } from './tcp-proxy.js'
 
 /** A cluster of three whose nodes reach each other only through a network that can be cut, pair by pair. */
