@@ -2,11 +2,13 @@ import { NO_MEMBERS, NOBODY, RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
+import { FreeSpace, reserveBytes } from './free-space/free-space.js'
 import { Directory } from './membership/directory.js'
 import { Membership } from './membership/membership.js'
 import { openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
+import { freeBytes } from './platform/free-bytes.js'
 import type { Logger } from './platform/logger.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
@@ -64,6 +66,15 @@ async function startOn(
   const directory = new Directory(config.id, [...config.nodes, ...told], replica)
   const connected = () => transport.connected()
   const membership = new Membership({ self: config.id, replica, proposals, directory, connected })
+  const freeSpace = new FreeSpace({
+    self: config.id,
+    replica,
+    transport,
+    clock,
+    measure: () => freeBytes(config.data),
+    reserveBytes: reserveBytes(checkpointBytes),
+    logger,
+  })
   const door = new Door({
     clusterId: config.clusterId,
     nodeId: config.id,
@@ -73,6 +84,7 @@ async function startOn(
     replica,
     proposals,
     attachments,
+    freeSpace,
     clock,
     connected,
     logger,
@@ -91,6 +103,7 @@ async function startOn(
   }
 
   const stop = async (): Promise<void> => {
+    freeSpace.stop()
     await replica.handOver()
     await api.stop()
     proposals.stop()
@@ -139,13 +152,16 @@ async function startOn(
         if (item.kind === 'raft') replica.receive(from, item.message)
         else if (item.kind === 'forward') proposals.forwarded(item.chunk)
         else if (item.kind === 'digest') replica.digest(from, item)
+        else if (item.kind === 'low_on_space') freeSpace.told(from, item)
         else replica.snapshot(from, item)
       },
       onConnected: (peer) => proposals.onConnected(peer),
       onDisconnected: (peer) => replica.disconnected(peer),
     })
+    await freeSpace.start()
     await api.listen(config.client)
   } catch (error) {
+    freeSpace.stop()
     await replica.stop()
     await transport.stop()
     throw error

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import type { LogIndex, NodeView, Output, RaftNode } from '../../raft/index.js'
 import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
+import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Batch, Command } from '../../src/machine/command.js'
 import type { Machine, Applied as MachineApplied } from '../../src/machine/machine.js'
 import { Directory } from '../../src/membership/directory.js'
@@ -79,6 +80,16 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   directory.refresh()
   const connected = () => transport.connected()
   const membership = new Membership({ self: id, replica, proposals, directory, connected })
+  // Not started: these disks are never full.
+  const freeSpace = new FreeSpace({
+    self: id,
+    replica,
+    transport,
+    clock,
+    measure: async () => Number.POSITIVE_INFINITY,
+    reserveBytes: 0,
+    logger: silent,
+  })
   const door = new Door({
     clusterId: 'simulated',
     nodeId: id,
@@ -88,6 +99,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     replica,
     proposals,
     attachments,
+    freeSpace,
     clock,
     connected,
     logger: silent,
@@ -124,6 +136,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       if (item.kind === 'raft') replica.receive(from, item.message)
       else if (item.kind === 'forward') proposals.forwarded(item.chunk)
       else if (item.kind === 'digest') replica.digest(from, item)
+      else if (item.kind === 'low_on_space') freeSpace.told(from, item)
       else replica.snapshot(from, item)
     },
     onConnected: (peer) => proposals.onConnected(peer),
