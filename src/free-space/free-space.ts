@@ -109,7 +109,7 @@ export class FreeSpace {
 }
 
 function describe([id, { freeBytes, reserveBytes }]: readonly [NodeId, LowOnSpaceItem]): string {
-  return `node ${id} has ${mib(freeBytes)} MiB left, less than the ${mib(reserveBytes)} MiB kept in reserve`
+  return `node ${id} has ${mib(freeBytes)} MiB left (its reserve is ${mib(reserveBytes)} MiB)`
 }
 
 function mib(bytes: number): number {

@@ -26,7 +26,7 @@ describe('room on the disks (fault 29)', () => {
     await cluster.clock.pass(NOTICED_MS)
     assert.deepEqual(shortages(cluster), [true, true, true])
     const said = cluster.node(3).freeSpace.shortage
-    assert.match(said ?? '', /node 1 has 127 MiB left, less than the 128 MiB kept in reserve/)
+    assert.match(said ?? '', /node 1 has 127 MiB left \(its reserve is 128 MiB\)/)
     assert.match(said ?? '', /node 2 has 3 MiB left.*make room there.*same numbers/)
     two!.freeBytes = RESERVE_BYTES
     await cluster.clock.pass(3_000 + NOTICED_MS)
