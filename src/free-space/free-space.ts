@@ -18,6 +18,8 @@ const BYTES_PER_MIB = 1024 * 1024
 const LOOK_MS = 1_000
 /** A word may be lost, or late. */
 const WORD_MS = 3 * LOOK_MS
+/** A leader proposes nothing while it hands over, and the heir may not be able to. */
+const HAND_OVER_EVERY_MS = 30_000
 const RESERVE_BYTES_MIN = 64 * BYTES_PER_MIB
 const RESERVE_CHECKPOINTS = 8
 
@@ -38,6 +40,7 @@ export class FreeSpace {
   readonly #parts: FreeSpaceParts
   /** Who is low, this node among them, by its last word. */
   readonly #low = new Map<NodeId, LowOnSpaceItem & { readonly heardMs: number }>()
+  #handOverDueMs = Number.NEGATIVE_INFINITY
   #timer: Timer | undefined
   #stopped = false
 
@@ -103,8 +106,15 @@ export class FreeSpace {
     const item: LowOnSpaceItem = { kind: 'low_on_space', freeBytes, reserveBytes }
     this.told(self, item)
     for (const peer of transport.connected()) transport.send(peer, item)
+    if (replica.status.role === 'leader') this.#handOver()
+  }
+
+  #handOver(): void {
+    const { replica, clock } = this.#parts
+    if (clock.nowMs() < this.#handOverDueMs) return
+    this.#handOverDueMs = clock.nowMs() + HAND_OVER_EVERY_MS
     const low = this.#lowNow()
-    if (replica.status.role === 'leader') void replica.handOver((peer) => !low.has(peer))
+    void replica.handOver((peer) => !low.has(peer))
   }
 }
 

@@ -66,15 +66,15 @@ export class Disk implements AsyncDisposable {
 export const NO_STRACE = await whyNot()
 
 async function whyNot(): Promise<string | false> {
-  const process = spawn('sleep', ['60'], { stdio: 'ignore' })
-  reaper.watch(process)
+  const victim = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)'], { stdio: 'ignore' })
+  reaper.watch(victim)
   try {
-    const disk = await Disk.fail(process.pid!)
+    const disk = await Disk.fail(victim.pid!)
     await disk.recover()
     return false
   } catch (error) {
     return `needs strace, and leave to trace processes (${error instanceof Error ? error.message : error})`
   } finally {
-    process.kill('SIGKILL')
+    victim.kill('SIGKILL')
   }
 }

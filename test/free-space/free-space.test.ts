@@ -85,6 +85,23 @@ describe('room on the disks (fault 29)', () => {
     assert.equal(heir.replica.status.role, 'leader', 'where all are low, leadership does not go around')
     assert.equal(heir.replica.status.term, term)
   })
+
+  it('is no reason to stand still: if the heir is silent, the next attempt is half a minute later', async () => {
+    const cluster = await HandDrivenCluster.start(3)
+    const leader = await cluster.leader()
+    let attempts = 0
+    cluster.copies = (item) => {
+      if (item.kind !== 'raft' || item.message.kind !== 'timeout_now') return 1
+      attempts++
+      return 0
+    }
+    leader.freeBytes = LOW
+    await cluster.clock.pass(20_000)
+    assert.equal(attempts, 1)
+    assert.equal(leader.replica.status.role, 'leader')
+    cluster.copies = () => 1
+    await cluster.until('another leads', () => leader.replica.status.role !== 'leader')
+  })
 })
 
 function followerOf(cluster: HandDrivenCluster, leader: HandDrivenNode): HandDrivenNode {
