@@ -2,6 +2,7 @@ import { NO_MEMBERS, NOBODY, RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
+import { FreeSpace, reserveBytes } from './free-space/free-space.js'
 import { FEATURE_LEVEL } from './machine/feature-level.js'
 import { Directory } from './membership/directory.js'
 import { FeatureLevel } from './membership/feature-level.js'
@@ -10,6 +11,7 @@ import { Membership } from './membership/membership.js'
 import { type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
+import { freeBytes } from './platform/free-bytes.js'
 import type { Logger } from './platform/logger.js'
 import { lifeOf } from './platform/member-id.js'
 import { random, randomKey } from './platform/random.js'
@@ -97,6 +99,15 @@ async function startOn(
     directory,
     onDisowned: fail,
   })
+  const freeSpace = new FreeSpace({
+    self,
+    replica,
+    transport,
+    clock,
+    measure: () => freeBytes(config.data),
+    reserveBytes: reserveBytes(checkpointBytes),
+    logger,
+  })
   const door = new Door({
     clusterId: config.clusterId,
     nodeId: self,
@@ -106,6 +117,7 @@ async function startOn(
     replica,
     proposals,
     attachments,
+    freeSpace,
     clock,
     connected,
     logger,
@@ -136,6 +148,7 @@ async function startOn(
 
   const stop = async (): Promise<void> => {
     const led = replica.status.role === 'leader'
+    freeSpace.stop()
     await replica.handOver()
     // What was asked here goes on to the next leader, and is answered here, while the clients go there.
     if (led && replica.status.role !== 'leader') await door.deserted(DESERTED_MS)
@@ -185,6 +198,7 @@ async function startOn(
         if (item.kind === 'raft') replica.receive(from, item.message)
         else if (item.kind === 'forward') proposals.forwarded(item.chunk)
         else if (item.kind === 'digest') replica.digest(from, item)
+        else if (item.kind === 'low_on_space') freeSpace.told(from, item)
         else replica.snapshot(from, item)
       },
       onConnected: (peer) => proposals.onConnected(peer),
@@ -198,8 +212,10 @@ async function startOn(
         )
       },
     })
+    await freeSpace.start()
     await api.listen(config.client)
   } catch (error) {
+    freeSpace.stop()
     await replica.stop()
     await transport.stop()
     throw error

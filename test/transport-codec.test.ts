@@ -67,6 +67,7 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
       .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, chunk.commands.length) })),
   }),
   fc.record({ kind: fc.constant('digest' as const), index: number, digest: number }),
+  fc.record({ kind: fc.constant('low_on_space' as const), freeBytes: number, reserveBytes: number }),
   fc.record({
     kind: fc.constant('snapshot_offer' as const),
     start: fc.record({ index: number, term: number, config: configArbitrary }),

@@ -46,6 +46,11 @@ export class NodeProcess {
     return this.#child?.pid
   }
 
+  /** When it ends by itself or by others: how. */
+  get ended(): Promise<Exit | undefined> {
+    return Promise.resolve(this.#exit)
+  }
+
   get isRunning(): boolean {
     return this.#child !== undefined
   }

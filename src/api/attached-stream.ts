@@ -14,6 +14,7 @@ import type { Timer } from '../replica/ports.js'
 import { Asked, type Final } from './asked.js'
 import type { DoorParts } from './door-parts.js'
 import { Refusal, wireCode } from './refusal.js'
+import { submit, tooManyUnderWay } from './submit.js'
 
 export const PROTOCOL_VERSION = 1
 
@@ -158,15 +159,14 @@ export class AttachedStream {
   #ask(command: Command, done: (final: Final) => void, failed: (refusal: Refusal) => void): void {
     const problem = checkCommand(command)
     if (problem !== undefined) return done(problem)
-    const { proposals, attachments } = this.#parts
-    const asked = new Asked(attachments, (final) => {
+    const asked = new Asked(this.#parts.attachments, (final) => {
       this.#asked.delete(asked)
       done(final)
     })
-    if (this.#asked.size < LIMITS.requestsPerStreamMax && proposals.submit(command, asked))
-      this.#asked.add(asked)
-    else
-      failed(new Refusal('BUSY', 'too many requests are under way here; repeat with the same numbers, later'))
+    const isFull = this.#asked.size >= LIMITS.requestsPerStreamMax
+    const refusal = isFull ? tooManyUnderWay() : submit(this.#parts, command, asked)
+    if (refusal === undefined) this.#asked.add(asked)
+    else failed(refusal)
   }
 
   #answer(slot: number, seq: number, result: NonNullable<Answer['result']>): void {

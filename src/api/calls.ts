@@ -5,6 +5,7 @@ import { Asked, type Final } from './asked.js'
 import { noLeader } from './attached-stream.js'
 import type { Door } from './door.js'
 import { Refusal } from './refusal.js'
+import { submit } from './submit.js'
 
 /** One unary call, as far as its caller is concerned. */
 export interface Caller {
@@ -88,7 +89,8 @@ export class Calls {
 
   /** Waits for the log as long as the caller's deadline leaves time to say so, and for the queue as long as it takes. */
   #propose(command: Command, caller: Caller): Promise<Final> {
-    const { attachments, proposals, clock } = this.#door.parts
+    const { parts } = this.#door
+    const { attachments, clock } = parts
     return new Promise((resolve, reject) => {
       const over = (): void => {
         patience.cancel()
@@ -109,9 +111,8 @@ export class Calls {
         if (!asked.queued) fail(noLeader(patienceMs))
       })
       caller.onGone(() => fail(new Refusal('CANCELLED', 'the caller has left')))
-      if (!proposals.submit(command, asked)) {
-        fail(new Refusal('BUSY', 'too many requests are under way here; repeat with the same numbers, later'))
-      }
+      const refusal = submit(parts, command, asked)
+      if (refusal !== undefined) fail(refusal)
     })
   }
 }

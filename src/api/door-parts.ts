@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Attachments } from '../attachments/attachments.js'
+import type { FreeSpace } from '../free-space/free-space.js'
 import type { Directory } from '../membership/directory.js'
 import type { Membership } from '../membership/membership.js'
 import type { Proposals } from '../proposals/proposals.js'
@@ -16,6 +17,7 @@ export interface DoorParts {
   readonly replica: Replica
   readonly proposals: Proposals
   readonly attachments: Attachments
+  readonly freeSpace: FreeSpace
   readonly clock: Clock
   /** Peers with a live stream. */
   readonly connected: () => ReadonlySet<number>

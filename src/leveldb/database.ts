@@ -110,6 +110,9 @@ function explain({ directory, damaged }: DatabaseSpec, error: unknown): Error {
   return unusable(directory, error)
 }
 
+/** As LevelDB and Node.js say it. */
+const FULL = /No space left|ENOSPC/
+
 /** Why a directory that may be whole can't be used. */
 export function unusable(directory: string, error: unknown): LockedDirectoryError | UnusableDirectoryError {
   const { code, text } = reasonOf(error)
@@ -119,10 +122,10 @@ export function unusable(directory: string, error: unknown): LockedDirectoryErro
       { cause: error },
     )
   }
-  return new UnusableDirectoryError(
-    `data directory ${directory} can't be used (${text}): check its path and permissions`,
-    { cause: error },
-  )
+  const remedy = FULL.test(text) ? 'make room on its disk' : 'check its path and permissions'
+  return new UnusableDirectoryError(`data directory ${directory} can't be used (${text}): ${remedy}`, {
+    cause: error,
+  })
 }
 
 /** LevelDB wraps the reason: LEVEL_LOCKED, LEVEL_CORRUPTION and the like are found in the cause. */

@@ -2,8 +2,15 @@ import { randomInt } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NOBODY } from '../../raft/index.js'
-import { type Database, exists, isDatabase, isUnreadable, openDatabase } from '../leveldb/database.js'
-import { ForeignDataError, UnusableDirectoryError } from '../leveldb/errors.js'
+import {
+  type Database,
+  exists,
+  isDatabase,
+  isUnreadable,
+  openDatabase,
+  unusable,
+} from '../leveldb/database.js'
+import { ForeignDataError } from '../leveldb/errors.js'
 import { lifeOf, numberOf } from '../platform/member-id.js'
 import {
   type DiskIdentity,
@@ -99,13 +106,7 @@ async function openWitness(directory: string): Promise<Witness | undefined> {
     await witness.close()
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
-    const remedy = 'check its path and permissions'
-    throw new UnusableDirectoryError(
-      `data directory ${directory} can't be used (${error.message}): ${remedy}`,
-      {
-        cause: error,
-      },
-    )
+    throw unusable(directory, error)
   }
   throw vanished()
 }

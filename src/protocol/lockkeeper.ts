@@ -51,7 +51,10 @@ export enum RefusalCode {
   INTERNAL = 13,
   /** STOPPING - The node is stopping; attach to another. */
   STOPPING = 14,
-  /** BUSY - The node has more in hand than it can take. Repeat with the same numbers, later or at another node. */
+  /**
+   * BUSY - The node has more in hand than it can take, or disks are nearly full: nothing is said of the request itself. Repeat it
+   * with the same numbers, later or at another node.
+   */
   BUSY = 15,
   /** NOT_LEADER - The asked node does not lead; the message says where the leader is. */
   NOT_LEADER = 16,

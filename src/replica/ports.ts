@@ -188,6 +188,7 @@ export type PeerItem =
   /** Commands for the leader's log. May be lost or doubled: the origin repeats, the machine knows repeats. */
   | { readonly kind: 'forward'; readonly chunk: Chunk }
   | DigestItem
+  | LowOnSpaceItem
   | SnapshotItem
 
 /** What the machine of a node has said, all in all, up to this entry: see `divergence.ts`. May be lost. */
@@ -196,6 +197,13 @@ export interface DigestItem {
   readonly index: LogIndex
   /** A whole number. */
   readonly digest: number
+}
+
+/** The sender's disk has less free space than it keeps in reserve. Said again and again while it is so. */
+export interface LowOnSpaceItem {
+  readonly kind: 'low_on_space'
+  readonly freeBytes: number
+  readonly reserveBytes: number
 }
 
 /** A checkpoint on its way to a peer. Each of these may be lost: the sender repeats its offer. */

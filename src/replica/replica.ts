@@ -164,15 +164,16 @@ export class Replica {
   }
 
   /**
-   * Hands leadership to the follower in reach that is furthest (thesis §3.10), if this node leads. Resolves when it no
-   * longer does, or after a second.
+   * Hands leadership to the follower in reach that is furthest (thesis §3.10) of those who are `fit`, if this node leads.
+   * Resolves when it no longer does, or after a second.
    */
-  handOver(): Promise<void> {
+  handOver(fit: (peer: NodeId) => boolean = () => true): Promise<void> {
     const { raft, clock, transport } = this.#parts
     const connected = transport.connected()
     const heirs = raft
       .progress()
       .filter(({ id, snapshot }) => isVoter(this.#status.config, id) && connected.has(id) && !snapshot)
+      .filter(({ id }) => fit(id))
     const heir = heirs.sort((a, b) => b.match - a.match)[0]
     if (heir === undefined) return Promise.resolve()
     return new Promise((resolve) => {

@@ -30,6 +30,7 @@ const TAG = {
   snapshot_want: 11,
   snapshot_chunk: 12,
   digest: 13,
+  low_on_space: 14,
 } as const
 
 const ITEM_BYTES = 96
@@ -89,6 +90,8 @@ function itemFields(item: PeerItem): unknown[] {
       return chunkFields(item.chunk)
     case 'digest':
       return [TAG.digest, item.index, item.digest]
+    case 'low_on_space':
+      return [TAG.low_on_space, item.freeBytes, item.reserveBytes]
     case 'snapshot_offer':
       return [TAG.snapshot_offer, item.start.index, item.start.term, configFields(item.start.config)]
     case 'snapshot_want':
@@ -158,6 +161,8 @@ function itemOf(tag: number, f: Fields): PeerItem {
       return { kind: 'forward', chunk: chunk(f) }
     case TAG.digest:
       return { kind: 'digest', index: f.number(), digest: f.number() }
+    case TAG.low_on_space:
+      return { kind: 'low_on_space', freeBytes: f.number(), reserveBytes: f.number() }
     case TAG.snapshot_offer:
       return { kind: 'snapshot_offer', start: logStart(f) }
     case TAG.snapshot_want:

@@ -87,14 +87,14 @@ async function acquireOne(node: OneNode): Promise<{ token: number }> {
 
 describe('a reader who stops in the middle of a backup', () => {
   it('is cut off after a while, and what it held is let go', async () => {
-    const { id, replica, proposals, attachments, clock } = await HandDrivenNode.leading()
+    const { id, replica, proposals, attachments, freeSpace, clock } = await HandDrivenNode.leading()
     const logger = createLogger('silent', {})
     const connected = () => new Set<number>()
     const directory = new Directory(id, [], replica)
     directory.refresh()
     const membership = new Membership({ self: id, replica, proposals, directory, connected })
     const parts = { clusterId: 'test', nodeId: id, version: '0', directory, membership, replica, proposals }
-    const door = new Door({ ...parts, attachments, clock, connected, logger })
+    const door = new Door({ ...parts, attachments, freeSpace, clock, connected, logger })
     const inspection = new Inspection(door)
     const backups = new Backups(door, inspection.confirm.bind(inspection))
     const caller = { remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { pino } from 'pino'
 import { type Message, type NodeId, RAFT_DEFAULTS, type Status } from '../../raft/index.js'
 import { Attachments } from '../../src/attachments/attachments.js'
+import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Command, Verdict } from '../../src/machine/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { Proposals } from '../../src/proposals/proposals.js'
@@ -22,6 +24,9 @@ export interface Circumstances {
   /** In [0, 1). */
   readonly random?: () => number
 }
+
+export const RESERVE_BYTES = 128 * 1024 * 1024
+const silent = pino({ level: 'silent' })
 
 /** Where the items of a node go. */
 export interface HandNetwork {
@@ -52,11 +57,14 @@ export class HandDrivenNode {
   /** How often a peer's snapshot was put in place. */
   restored = 0
   diskStalled = false
+  /** Space left on the disk; a node is low with less than `RESERVE_BYTES`. */
+  freeBytes = Number.POSITIVE_INFINITY
   /** What is under way to the disk survives a crash if this is below 0.5. */
   survives = 0
   isAlive = false
   replica!: Replica
   proposals!: Proposals
+  freeSpace!: FreeSpace
   readonly #circumstances: Circumstances
   readonly #network: HandNetwork | undefined
   #synced: (() => void)[] = []
@@ -102,6 +110,9 @@ export class HandDrivenNode {
     const transport = this.#transport()
     this.replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
     this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber })
+    const measure = async () => this.freeBytes
+    const parts = { self: id, replica: this.replica, transport, clock, logger: silent }
+    this.freeSpace = new FreeSpace({ ...parts, measure, reserveBytes: RESERVE_BYTES })
     this.isAlive = true
     this.replica.start({
       onApplied: (applied) => {
@@ -121,11 +132,13 @@ export class HandDrivenNode {
       onCheckpoint: (checkpoint) => this.checkpoints.push(checkpoint),
       onFatal: (error) => this.fatal.push(error),
     })
+    await this.freeSpace.start()
   }
 
   /** kill -9. */
   crash(): void {
     this.isAlive = false
+    this.freeSpace.stop()
     this.proposals.stop()
     void this.replica.stop()
     this.#synced = []
@@ -142,6 +155,7 @@ export class HandDrivenNode {
     if (item.kind === 'raft') this.replica.receive(from, item.message)
     else if (item.kind === 'forward') this.proposals.forwarded(item.chunk)
     else if (item.kind === 'digest') this.replica.digest(from, item)
+    else if (item.kind === 'low_on_space') this.freeSpace.told(from, item)
     else this.replica.snapshot(from, item)
   }
 

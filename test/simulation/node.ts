@@ -10,6 +10,7 @@ import {
 } from '../../raft/index.js'
 import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
+import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Batch, Command } from '../../src/machine/command.js'
 import type { Machine, Applied as MachineApplied } from '../../src/machine/machine.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
@@ -106,6 +107,16 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     featureLevel.onNews()
     identification.onNews()
   }
+  // Not started: these disks are never full.
+  const freeSpace = new FreeSpace({
+    self: id,
+    replica,
+    transport,
+    clock,
+    measure: async () => Number.POSITIVE_INFINITY,
+    reserveBytes: 0,
+    logger: silent,
+  })
   const door = new Door({
     clusterId: CLUSTER_ID,
     nodeId: id,
@@ -115,6 +126,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     replica,
     proposals,
     attachments,
+    freeSpace,
     clock,
     connected,
     logger: silent,
@@ -172,6 +184,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       if (item.kind === 'raft') replica.receive(from, item.message)
       else if (item.kind === 'forward') proposals.forwarded(item.chunk)
       else if (item.kind === 'digest') replica.digest(from, item)
+      else if (item.kind === 'low_on_space') freeSpace.told(from, item)
       else replica.snapshot(from, item)
     },
     onConnected: (peer) => proposals.onConnected(peer),

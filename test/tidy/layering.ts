@@ -47,11 +47,18 @@ export const STATIONS: readonly Station[] = [
     mayImport: [RAFT_DOOR, 'src/machine/', 'src/platform/'],
     mayImportTypes: ['src/proposals/', 'src/replica/replica.ts'],
   },
+  { place: 'src/free-space/', mayImport: [RAFT_DOOR], mayImportTypes: ['src/replica/replica.ts', PORTS] },
   { place: 'src/attachments/', mayImport: [], mayImportTypes: ['src/machine/command.ts'] },
   {
     place: 'src/api/',
     mayImport: ['src/machine/', 'src/protocol/', 'src/platform/', 'src/backup/', 'src/membership/'],
-    mayImportTypes: ['src/proposals/', 'src/attachments/', 'src/replica/replica.ts', PORTS],
+    mayImportTypes: [
+      'src/proposals/',
+      'src/free-space/',
+      'src/attachments/',
+      'src/replica/replica.ts',
+      PORTS,
+    ],
   },
   { place: 'src/client/', mayImport: ['src/protocol/'] },
   {
@@ -65,6 +72,7 @@ export const STATIONS: readonly Station[] = [
       'src/transport/',
       'src/proposals/',
       'src/membership/',
+      'src/free-space/',
       'src/attachments/',
       'src/api/',
     ],
