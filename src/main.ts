@@ -138,12 +138,15 @@ async function startOn(
     featureLevel.onNews()
     identification.onNews()
   }
+  const settleDown = (): void => {
+    membership.tidy()
+    announce()
+  }
   const lookForMembers = (): void => {
     if (!directory.refresh()) return
     updatePeers()
     door.onMembers()
-    membership.tidy()
-    announce()
+    settleDown()
   }
 
   const stop = async (): Promise<void> => {
@@ -164,6 +167,7 @@ async function startOn(
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
       lookForMembers()
+      announce()
     },
     onStatus: (status) => {
       const { role, term, leader, config: members } = status
@@ -174,7 +178,8 @@ async function startOn(
       door.onStatus()
       lookForMembers()
       updatePeers()
-      announce()
+      // Once what is committed has been applied, too.
+      clock.soon(settleDown)
     },
     onRestored: () => {
       logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')

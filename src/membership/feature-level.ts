@@ -29,7 +29,7 @@ export class FeatureLevel {
   onNews(): void {
     const { self, replica, levels } = this.#parts
     const { serving, config } = replica.status
-    if (!serving || replica.machine.level >= FEATURE_LEVEL) return
+    if (!serving || !replica.isUpToTerm || replica.machine.level >= FEATURE_LEVEL) return
     const known = levels()
     const least = Math.min(
       ...membersOf(config).map((id) => (id === self ? FEATURE_LEVEL : (known.get(id) ?? 0))),

@@ -51,7 +51,8 @@ export class Identification {
     const known = machine.disks.all.get(self)
     if (known !== undefined && known !== disk) return onDisowned(new DisownedError('its log says so'))
     const command: Identify = { op: 'identify', node: self, disk }
-    const isTimely = status.leader !== NOBODY && directory.isMember && machine.level >= levelOf(command)
+    const isHeard = status.leader !== NOBODY && replica.isUpToTerm
+    const isTimely = isHeard && directory.isMember && machine.level >= levelOf(command)
     if (known === undefined && isTimely) this.#announcement.make(command)
   }
 }

@@ -63,7 +63,7 @@ export class Membership {
   tidy(): void {
     const { replica, proposals } = this.#parts
     const { serving, config } = this.#status
-    if (!serving || this.#isChanging()) return
+    if (!serving || !replica.isUpToTerm || this.#isChanging()) return
     const members = new Set(membersOf(config))
     const { machine } = replica
     const told = new Set([...[...machine.members.values()].map(({ id }) => id), ...machine.disks.all.keys()])

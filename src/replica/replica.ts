@@ -102,6 +102,7 @@ export class Replica {
   #clusterClock: ClusterClock | undefined
   #stampedAt = 0
   #appliedIndex: number
+  #appliedTerm = 0
   #appliedAtMs: number
 
   constructor(parts: ReplicaParts) {
@@ -144,6 +145,14 @@ export class Replica {
 
   get appliedIndex(): number {
     return this.#appliedIndex
+  }
+
+  /**
+   * The machine has applied an entry of this term, and so all that was committed before it. Until then it may have yet to
+   * hear what happened long ago.
+   */
+  get isUpToTerm(): boolean {
+    return this.#appliedTerm === this.#status.term
   }
 
   /** The replicated state, as applied here so far. For reading only; linearizable after `confirmRead`. */
@@ -385,6 +394,7 @@ export class Replica {
 
   #apply(entry: Entry): void {
     this.#appliedIndex = entry.index
+    this.#appliedTerm = entry.term
     if (entry.payload.length > 0 && entry.config === undefined) this.#perform(entry)
     const start = () => this.#parts.raft.startAt(entry.index)
     this.#checkpoints.applied(this.#machine, ENTRY_OVERHEAD_BYTES + entry.payload.length, start)
@@ -453,6 +463,7 @@ export class Replica {
     await disk.install(staging)
     this.#machine = machine
     this.#appliedIndex = staging.start.index
+    this.#appliedTerm = staging.start.term
     this.#appliedAtMs = clock.nowMs()
     this.#divergence.restored()
     this.#inputs.unshift({ kind: 'restored', start: staging.start })

@@ -138,12 +138,15 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     const peers = directory.peers()
     transport.update({ addresses: peers, configIndex, isLed, disks: now.disks.all, level: now.level })
   }
+  const settleDown = (): void => {
+    membership.tidy()
+    announce()
+  }
   const lookForMembers = (): void => {
     if (!directory.refresh()) return
     updatePeers()
     door.onMembers()
-    membership.tidy()
-    announce()
+    settleDown()
   }
   replica.start({
     onApplied: (applied) => {
@@ -157,6 +160,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
       lookForMembers()
+      announce()
     },
     onStatus: (status) => {
       witness.leads(id, status.term, status.serving ? id : 0)
@@ -165,7 +169,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       door.onStatus()
       lookForMembers()
       updatePeers()
-      announce()
+      clock.soon(settleDown)
     },
     onRestored: () => {
       door.onRestored()
