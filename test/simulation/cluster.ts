@@ -8,6 +8,7 @@ import {
   type NodeId,
   type NodeView,
   type Output,
+  type Status,
 } from '../../raft/index.js'
 import type { Batch } from '../../src/machine/command.js'
 import { checkMachine } from '../../src/machine/invariants.js'
@@ -156,12 +157,12 @@ export class Cluster implements NodeWitness {
 
   /** Who leads by the newest term, and may serve. */
   get leader(): Node | undefined {
-    let newest: Node | undefined
-    for (const { node } of this.#sites.values()) {
-      if (node === undefined || !node.replica.status.serving) continue
-      if (node.replica.status.term > (newest?.replica.status.term ?? 0)) newest = node
-    }
-    return newest
+    return this.#newest(({ serving }) => serving)
+  }
+
+  /** Who leads by the newest term, though it may have yet to learn what is committed. */
+  get elected(): Node | undefined {
+    return this.#newest(({ role }) => role === 'leader')
   }
 
   /** A new machine with an empty disk; its node is to join. */
@@ -359,6 +360,15 @@ export class Cluster implements NodeWitness {
   restartAll(): void {
     for (const id of this.ids) this.crash(id)
     for (const id of this.ids) this.start(id)
+  }
+
+  #newest(which: (status: Status) => boolean): Node | undefined {
+    let newest: Node | undefined
+    for (const { node } of this.#sites.values()) {
+      if (node === undefined || !which(node.replica.status)) continue
+      if (node.replica.status.term > (newest?.replica.status.term ?? 0)) newest = node
+    }
+    return newest
   }
 
   #burn(site: Site, effect: Effect): void {

@@ -250,16 +250,18 @@ export class Faults {
     this.#cut(random.chance(0.5) ? pairs : pairs.filter(([from]) => from === hostOf(leader.id)))
   }
 
-  /** Some hear of a change from a leader that is cut off with them, or dies; the others may take it back. */
+  /** Few hear of a change from a leader that is cut off with them, or dies; the others go on without it, and take it back. */
   #splitChange(): void {
     const { cluster, random } = this.#parts
     cluster.whenChanging((leader) => {
       if (this.#over) return
       const others = cluster.ids.filter((id) => id !== leader)
-      const side = [leader, ...random.some(others, 0.3)]
+      const companions = random.integer(0, Math.floor(others.length / 2) - 1)
+      const side = [leader, ...others.slice(0, companions)]
       const far = others.filter((id) => !side.includes(id))
-      this.#cut(side.flatMap((a) => far.flatMap((b) => bothWays(hostOf(a), hostOf(b)))))
-      if (random.chance(0.5)) this.#crashAt(leader, random.pick<Effect>(['send', 'write']), 3)
+      const pairs = side.flatMap((a) => far.flatMap((b) => bothWays(hostOf(a), hostOf(b))))
+      this.#cut(pairs, random.between(500, 4_000))
+      if (random.chance(0.3)) this.#crashAt(leader, random.pick<Effect>(['send', 'write']), 3)
     })
   }
 

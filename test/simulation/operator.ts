@@ -155,7 +155,7 @@ export class Operator {
 
   async #pursue(aim: Aim): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX && this.#isWise(aim); attempt++) {
-      const { leader } = this.#parts.cluster
+      const leader = this.#parts.cluster.elected
       const answer = await this.#ask(`${aim.what} ${aim.node}`, aim.act)
       if (answer instanceof ChangeRefused) {
         if (answer.code === 'INVALID') return
@@ -173,7 +173,7 @@ export class Operator {
     const { cluster, outcasts } = this.#parts
     if (what === 'added' || what === 'promoted') return !outcasts.has(node) && !cluster.isGone(node)
     if (what !== 'removed' || cluster.isGone(node)) return true
-    const status = cluster.leader?.replica.status
+    const status = cluster.elected?.replica.status
     return status === undefined || !membersOf(status.config).some((id) => cluster.isGone(id))
   }
 
@@ -193,7 +193,7 @@ export class Operator {
   /** Undefined: there is no leader to ask, or no answer. */
   #ask<T>(what: string, act: (membership: Membership) => Promise<T>): Promise<Answer<T>> {
     const { cluster, world, history, name } = this.#parts
-    const { leader } = cluster
+    const leader = cluster.elected
     if (!leader?.process.awake) return Promise.resolve(undefined)
     return new Promise((resolve) => {
       const patience = world.plan(PATIENCE_MS, () => resolve(undefined))

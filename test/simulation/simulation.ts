@@ -7,7 +7,7 @@ import { MemoryDisk, type MemoryDiskOptions } from '../suites/memory-disk.js'
 import { UnaryCaller } from './caller.js'
 import { Client } from './client.js'
 import { ClientChecks } from './client-checks.js'
-import { ClientNetwork } from './client-network.js'
+import { addressOf, ClientNetwork } from './client-network.js'
 import { Cluster } from './cluster.js'
 import { Faults } from './faults.js'
 import { type Breach, History } from './history.js'
@@ -206,7 +206,9 @@ export class Simulation {
       () => this.#leftBehind() === undefined,
     )
     let visited = false
-    const visitor = this.#startClient(0, 4_000)
+    // Who starts a program now names members: nodes that were removed unheard would keep it waiting.
+    const members = this.#members.map(({ id }) => addressOf(id))
+    const visitor = this.#startClient(0, 4_000, () => members)
     void visitor.visitAll(VISIT_WITHIN_MS).then(() => {
       visited = true
     })
@@ -330,6 +332,7 @@ export class Simulation {
   #startClient(
     workers = this.#scenario.workload.workers,
     ttlMs = this.#random.pick([300, 600, 1_500, 4_000]),
+    addresses: () => readonly string[] = () => this.#cluster.addresses,
   ): Client {
     const random = this.#random.fork()
     const name = `c${this.#past.length + this.#clients.length + 1}`
@@ -343,7 +346,7 @@ export class Simulation {
       process,
       random,
       network: this.#clientNetwork,
-      addresses: () => this.#cluster.addresses,
+      addresses,
       names: this.#scenario.names,
       options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]) },
       ledger: this.#ledger,
