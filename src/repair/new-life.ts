@@ -28,6 +28,7 @@ export async function beginNewLife(config: NodeConfig, logger: Logger, signal: A
   const { id, clusterId, data } = config
   using operator = new Operator(othersOf(config))
   const seen = await untilLed(operator, logger, signal)
+  if (seen.clusterId === '') throw new Error('the leader runs a version without repair: upgrade it first')
   if (seen.clusterId !== clusterId) {
     throw new Error(`its file says cluster '${clusterId}', and the nodes in it are of '${seen.clusterId}'`)
   }
