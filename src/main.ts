@@ -34,6 +34,10 @@ export interface NodeSurroundings {
 export interface RunningNode {
   /** As which member of the cluster it runs: see `member-id.ts`. */
   readonly member: number
+  /** For a later life: whether it is to have a vote. */
+  readonly votes: boolean
+  /** Nothing of the cluster's log had come to its disk before it was started. */
+  readonly isNew: boolean
   readonly clientAddress: string
   /** In order: clients are sent to other nodes, the last write ends. */
   stop(): Promise<void>
@@ -64,7 +68,7 @@ async function startOn(
   const raftConfig = { ...RAFT_DEFAULTS, id: self, heartbeatTicks, electionTicks }
   const voters = nodes.map(({ id }) => id)
   const firstMembers = config.joins || lifeOf(self) > 0 ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
-  const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random)
+  const { raft, machine, addresses, disks } = await recover(disk, raftConfig, firstMembers, random)
   const transport = new PeerTransport({
     self,
     clusterId: config.clusterId,
@@ -79,6 +83,7 @@ async function startOn(
   const clock = systemClock
   const checkpointBytes = config.storage.checkpointMiB * BYTES_PER_MIB
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
+  const isNew = replica.status.lastIndex === 0
   const attachments = new Attachments()
   const proposals = new Proposals({ self, replica, transport, clock, firstNumber: firstNumber() })
   const told = addresses.map(({ node, peer, client }) => ({ id: node, peer, client }))
@@ -94,6 +99,7 @@ async function startOn(
   const identification = new Identification({
     self,
     disk: disk.identity.disk,
+    told: disks,
     replica,
     proposals,
     directory,
@@ -225,7 +231,8 @@ async function startOn(
     await transport.stop()
     throw error
   }
-  return { member: self, clientAddress: config.client, stop }
+  const { votes = true } = disk.identity
+  return { member: self, votes, isNew, clientAddress: config.client, stop }
 }
 
 /** At random, so that no answer meant for an earlier process of this node is taken for one of this. */

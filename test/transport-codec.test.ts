@@ -203,9 +203,16 @@ describe('a hello', () => {
   ]
   for (const [who, change, reason] of strangers) {
     it(`of ${who} is refused, with the reason and the remedy`, () => {
-      assert.match(refusal({ ...hello, ...change }, receiver) ?? '', reason)
+      assert.match(refusal({ ...hello, ...change }, receiver)?.reason ?? '', reason)
     })
   }
+
+  it('of one on another disk disowns it only if it is of this cluster, and looks for this node (fault 17)', () => {
+    const elsewhere = { ...hello, disk: 78 }
+    assert.equal(refusal(elsewhere, receiver)?.isDisowned, true)
+    for (const change of [{ clusterId: 'green' }, { to: 3 }, { version: 2 }])
+      assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.isDisowned, false)
+  })
 
   it('of a later version is welcome, and of a disk that nobody has named yet', () => {
     assert.equal(refusal({ ...hello, level: 9, from: 3, disk: 5 }, receiver), undefined)
@@ -217,14 +224,14 @@ describe('a hello', () => {
 
   it('of an unknown node is refused as long as there is a leader, whatever it knows', () => {
     const led = { ...receiver, book: { ...receiver.book, isLed: true } }
-    assert.match(refusal({ ...hello, from: 9, configIndex: 6 }, led) ?? '', /node 9 is no member/)
+    assert.match(refusal({ ...hello, from: 9, configIndex: 6 }, led)?.reason ?? '', /node 9 is no member/)
   })
 
   it('of anybody of its cluster is welcome to a node that is no member: who else could tell it', () => {
     const joining = { ...receiver, self: 4 }
     assert.equal(refusal({ ...hello, from: 9, to: 4, configIndex: 0 }, joining), undefined)
     assert.match(
-      refusal({ ...hello, from: 9, to: 4, clusterId: 'green' }, joining) ?? '',
+      refusal({ ...hello, from: 9, to: 4, clusterId: 'green' }, joining)?.reason ?? '',
       /of cluster 'green'/,
     )
   })

@@ -46,25 +46,30 @@ async function runUntil(asked: Promise<void>, config: NodeConfig, logger: Logger
   const starting = startNode(config, { logger, onFatal }).catch((error: unknown) => {
     throw cannotStart(config, error)
   })
-  const node = await Promise.race([starting, fatal])
-  process.stdout.write(`${readyLine(config, node.clientAddress)}\n`)
   const over = new AbortController()
-  const ends = [asked, fatal]
-  if (lifeOf(node.member) > 0) ends.push(rejoin(config, node.member, logger, over.signal).then(() => asked))
   try {
+    const node = await Promise.race([starting, fatal])
+    process.stdout.write(`${readyLine(config, node.clientAddress)}\n`)
+    const ends = [asked, fatal]
+    if (lifeOf(node.member) > 0) ends.push(rejoin(config, node, logger, over.signal).then(() => asked))
     await Promise.race(ends)
   } catch (error) {
-    await Promise.race([close(node, logger), sleep(CLOSE_MS)])
+    await Promise.race([close(starting, logger), sleep(CLOSE_MS)])
     throw error
   } finally {
     over.abort()
   }
+  const node = await starting
   await Promise.race([node.stop(), fatal])
 }
 
-/** It may be broken: what that leads to is of no interest any more. */
-async function close(node: RunningNode, logger: Logger): Promise<void> {
-  await node.stop().catch((err: unknown) => logger.warn({ err }, 'could not be closed in order'))
+/**
+ * Also a node that stops itself before it is ready: its files are not to be touched while it goes on. It may be broken: what
+ * that leads to is of no interest any more.
+ */
+async function close(starting: Promise<RunningNode>, logger: Logger): Promise<void> {
+  const node = await starting.catch(() => undefined)
+  await node?.stop().catch((err: unknown) => logger.warn({ err }, 'could not be closed in order'))
 }
 
 /** For people and for scripts, which wait for the word "ready". */

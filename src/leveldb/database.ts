@@ -93,10 +93,13 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+/** What the process lacks, and not the disk: the next process may read what this one can't. */
+const LACKS = /Too many open files|Permission denied|Cannot allocate memory/
+
 /** Reading met bytes that LevelDB can't make sense of, or files that are gone. */
 export function isUnreadable(error: unknown): boolean {
   const code = codeOf(error)
-  return code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
+  return code === 'LEVEL_CORRUPTION' || (code === 'LEVEL_IO_ERROR' && !LACKS.test(reasonOf(error).text))
 }
 
 /** The database is there, and a file that it needs is not. */

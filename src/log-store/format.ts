@@ -7,7 +7,7 @@ import { DAMAGE_REMEDY, DamagedLogError } from '../replica/ports.js'
  * what it can't read from its own log.
  *
  *     hard-state              term, vote, then the head: last index, last term, number of the write
- *     identity                {"clusterId": …, "nodeId": …, "disk": …} as JSON
+ *     identity                {"clusterId": …, "nodeId": …, "votes": …, "disk": …} as JSON
  *     log-start               {"generation": …, "start": …} as JSON; absent while nothing was compacted
  *     log/<index, 16 digits>  index, term, term of the entry before, bytes of the configuration, that as JSON, payload
  *
@@ -28,6 +28,8 @@ const INDEX_DIGITS = 16
 export interface Identity {
   readonly clusterId: string
   readonly nodeId: number
+  /** Of a later life only: whether it is to have a vote, as the one before had. */
+  readonly votes?: boolean
 }
 
 /** What a data directory is: never changed, and never made twice. */
@@ -110,8 +112,8 @@ export function decodeHardState(value: Buffer): { hardState: HardState; head: He
   return { hardState, head: { lastIndex: number(2), lastTerm: number(3), writes: number(4) } }
 }
 
-export function encodeIdentity({ clusterId, nodeId, disk }: DiskIdentity): Buffer {
-  return sealJson(IDENTITY_KEY, { clusterId, nodeId, disk })
+export function encodeIdentity({ clusterId, nodeId, votes, disk }: DiskIdentity): Buffer {
+  return sealJson(IDENTITY_KEY, { clusterId, nodeId, votes, disk })
 }
 
 /** Without `disk` if it was written before disks had a number. */

@@ -2,7 +2,6 @@ import { membersOf, type NodeId } from '../../raft/index.js'
 import { FEATURE_LEVEL } from '../machine/feature-level.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Replica } from '../replica/replica.js'
-import { Announcement } from './announcement.js'
 
 export interface FeatureLevelParts {
   readonly self: NodeId
@@ -18,22 +17,23 @@ export interface FeatureLevelParts {
  */
 export class FeatureLevel {
   readonly #parts: FeatureLevelParts
-  readonly #announcement: Announcement
 
   constructor(parts: FeatureLevelParts) {
     this.#parts = parts
-    this.#announcement = new Announcement(parts.proposals)
   }
 
-  /** Leadership, the members or their versions may have changed. */
+  /**
+   * Leadership, the members or their versions may have changed. What is proposed goes into the log of this leader or nowhere: a
+   * word that is repeated at the next one may come when a member runs the old version again.
+   */
   onNews(): void {
-    const { self, replica, levels } = this.#parts
+    const { self, replica, proposals, levels } = this.#parts
     const { serving, config } = replica.status
     if (!serving || !replica.isUpToTerm || replica.machine.level >= FEATURE_LEVEL) return
     const known = levels()
     const least = Math.min(
       ...membersOf(config).map((id) => (id === self ? FEATURE_LEVEL : (known.get(id) ?? 0))),
     )
-    if (least > replica.machine.level) this.#announcement.make({ op: 'raise', level: least })
+    if (least > replica.machine.level) proposals.proposeOnce({ op: 'raise', level: least })
   }
 }

@@ -19,6 +19,8 @@ export interface IdentificationParts {
   readonly self: NodeId
   /** Which one this node is on. */
   readonly disk: number
+  /** What its log says of disks, and the machine has yet to apply: nobody can know yet that it is committed. */
+  readonly told: readonly Identify[]
   readonly replica: Replica
   readonly proposals: Proposals
   readonly directory: Directory
@@ -38,8 +40,9 @@ export class Identification {
 
   /** A peer says so. Returns whether that is to be believed: not if the log of this node has named this disk. */
   disowned(reason: string): boolean {
-    const { self, disk, replica, onDisowned } = this.#parts
-    if (replica.machine.disks.all.get(self) === disk) return false
+    const { self, disk, told, replica, onDisowned } = this.#parts
+    const isNamed = told.some((word) => word.node === self && word.disk === disk)
+    if (isNamed || replica.machine.disks.all.get(self) === disk) return false
     onDisowned(new DisownedError(reason))
     return true
   }

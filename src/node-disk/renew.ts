@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists, syncDirectory } from '../leveldb/database.js'
 import { type Identity, LOG_DATABASE, openLevelLog, WITNESS } from '../log-store/index.js'
+import { isRecordsName } from '../record-store/index.js'
 
 /** In the data directory: what was there before, for people to look at. */
 export const SET_ASIDE = 'set-aside'
@@ -9,14 +10,15 @@ const UNFINISHED = 'unfinished'
 
 /**
  * Puts the empty disk of another life of the node in place of what is in `directory`, which is kept in `set-aside` until
- * the next time. After a crash on the way the directory is damaged, or empty, or the new one: never what it was.
+ * the next time. What is not a node's is left alone. After a crash on the way the directory is damaged, or the new one: never
+ * what it was. Without a witness it may be empty, as at a node's first start.
  */
 export async function renewNodeDisk(directory: string, identity: Identity): Promise<void> {
   const unfinished = join(directory, UNFINISHED)
   await rm(unfinished, { recursive: true, force: true })
   await make(unfinished, identity)
   await setAside(directory)
-  // The witness last: a database without it is damaged, and a witness alone would be taken for a node's first start.
+  // The witness is replaced last: beside the old one no database, and an empty one, are damaged.
   for (const name of [LOG_DATABASE, WITNESS]) {
     await rename(join(unfinished, name), join(directory, name))
     await syncDirectory(directory)
@@ -35,11 +37,12 @@ async function setAside(directory: string): Promise<void> {
   const isWhole = await exists(join(directory, LOG_DATABASE))
   if (isWhole) await rm(aside, { recursive: true, force: true })
   await mkdir(aside, { recursive: true })
-  const rest = (await readdir(directory)).filter(
-    (name) => ![SET_ASIDE, UNFINISHED, LOG_DATABASE].includes(name),
-  )
+  const rest = (await readdir(directory)).filter(isRecordsName)
   for (const name of isWhole ? [LOG_DATABASE, ...rest] : rest) {
+    await rm(join(aside, name), { recursive: true, force: true })
     await rename(join(directory, name), join(aside, name))
     await syncDirectory(directory)
   }
+  const witness = join(directory, WITNESS)
+  if (await exists(witness)) await copyFile(witness, join(aside, WITNESS))
 }

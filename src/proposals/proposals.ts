@@ -67,6 +67,17 @@ export class Proposals {
     return true
   }
 
+  /** Into the log of this node, if it leads: never repeated, here or elsewhere, and nobody waits for the verdict. */
+  proposeOnce(command: Command): void {
+    const { self, replica } = this.#parts
+    replica.propose({
+      origin: self,
+      first: this.#nextNumber++,
+      count: 1,
+      commands: encodeCommands([command]),
+    })
+  }
+
   /** From a peer: if this node does not lead, the chunk is dropped, and its origin will see who leads. */
   forwarded(chunk: Chunk): void {
     this.#parts.replica.propose(chunk)

@@ -28,18 +28,20 @@ export async function beginNewLife(config: NodeConfig, logger: Logger, signal: A
   const { id, clusterId, data } = config
   using operator = new Operator(othersOf(config))
   const seen = await untilLed(operator, logger, signal)
+  if (seen.clusterId === '') throw new Error('the leader runs a version without repair: upgrade it first')
   if (seen.clusterId !== clusterId) {
     throw new Error(`its file says cluster '${clusterId}', and the nodes in it are of '${seen.clusterId}'`)
   }
-  const lives = seen.members.map((member) => member.id).filter((member) => numberOf(member) === id)
-  if (lives.length === 0) {
+  const lives = seen.members.filter((member) => numberOf(member.id) === id).sort((a, b) => a.id - b.id)
+  const last = lives.at(-1)
+  if (last === undefined) {
     throw new Error(
       `node ${id} is no member any more: see "lockkeeper members", and add it as a new node, with a new number`,
     )
   }
-  const member = nextLife(Math.max(...lives))
+  const member = nextLife(last.id)
   signal.throwIfAborted()
-  await renewNodeDisk(data, { clusterId, nodeId: member })
+  await renewNodeDisk(data, { clusterId, nodeId: member, votes: last.voter })
   logger.warn({ member, kept: join(data, SET_ASIDE) }, 'the node begins anew, empty, as another member')
 }
 

@@ -8,26 +8,36 @@ import { othersOf } from './new-life.js'
 
 const PAUSE_MS = 500
 
+export interface Newcomer {
+  readonly member: number
+  /** Whether it is to have a vote, as the life before it had. */
+  readonly votes: boolean
+  /** Nothing of the cluster's log had come to it before this process: it can't have been a member. */
+  readonly isNew: boolean
+}
+
 /**
- * Has the cluster take `member`, which is running, in place of the earlier lives of this node: those go, it becomes a
- * learner and, when it has caught up, a voter, unless the one before was none. Each step can be repeated, so it does not
- * matter who crashes on the way. Resolves when that is done or `signal` is aborted.
+ * Has the cluster take this node, which is running, in place of its earlier lives: those go, it becomes a learner and, when
+ * it has caught up, a voter, unless the one before was none. Each step can be repeated, so it does not matter who crashes on
+ * the way. One that was a member and is none any more was removed by an operator, and stays out. Resolves when there is
+ * nothing left to do or `signal` is aborted.
  */
 export async function rejoin(
   config: NodeConfig,
-  member: number,
+  newcomer: Newcomer,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   using operator = new Operator([...othersOf(config), config.client])
-  const taking = new Taking(operator, config, member)
+  const taking = new Taking(operator, config, newcomer)
+  const { member } = newcomer
   let reported = ''
   while (!signal.aborted) {
     try {
-      if (await taking.step()) {
-        logger.info({ member }, 'the node is back')
-        return
-      }
+      const outcome = await taking.step()
+      if (outcome === 'back') logger.info({ member }, 'the node is back')
+      if (outcome === 'removed') logger.warn({ member }, 'removed from the cluster: the node stays out')
+      if (outcome !== undefined) return
     } catch (error) {
       if (!(error instanceof LockkeeperError)) throw error
       if (error.message !== reported) logger.warn({ reason: error.message }, 'not back yet; trying on')
@@ -41,33 +51,38 @@ class Taking {
   readonly #operator: Operator
   readonly #config: NodeConfig
   readonly #member: number
-  #hadVote = true
+  readonly #votes: boolean
+  #wasMember: boolean
 
-  constructor(operator: Operator, config: NodeConfig, member: number) {
+  constructor(operator: Operator, config: NodeConfig, { member, votes, isNew }: Newcomer) {
     this.#operator = operator
     this.#config = config
     this.#member = member
+    this.#votes = votes
+    this.#wasMember = !isNew
   }
 
-  /** Returns whether there is nothing left to do. */
-  async step(): Promise<boolean> {
-    const { members } = await this.#operator.members()
+  /** Undefined: there is more to do. */
+  async step(): Promise<'back' | 'removed' | undefined> {
+    const { members, changing } = await this.#operator.members()
     const own = members.find(({ id }) => id === this.#member)
-    if (own !== undefined && (own.voter || !this.#hadVote)) return true
+    if (own !== undefined && (own.voter || !this.#votes)) return 'back'
+    if (own === undefined && this.#wasMember) return 'removed'
+    // What is not committed yet may be taken back.
+    this.#wasMember ||= own !== undefined && !changing
     const earlier = members.find(({ id }) => numberOf(id) === this.#config.id && id < this.#member)
     if (earlier !== undefined) await this.#replace(earlier)
     else if (own === undefined) await this.#add()
     else await this.#promote()
-    return false
+    return undefined
   }
 
   /** Whoever is connected is alive: then this node is one too many. */
-  async #replace({ id, voter, connected }: MembersSeen['members'][number]): Promise<void> {
+  async #replace({ id, connected }: MembersSeen['members'][number]): Promise<void> {
     if (connected) {
       const remedy = `stop the other process of node ${this.#config.id}, or give this one a number of its own`
       throw new RefusedError('NOT_READY', `member ${id} is connected, so it runs elsewhere: ${remedy}`)
     }
-    this.#hadVote = voter
     await this.#operator.change('removeMember', { id }, (seen) => !this.#has(seen, id))
   }
 

@@ -1,5 +1,5 @@
 import { type Configuration, type Entry, type RaftConfig, RaftNode } from '../../raft/index.js'
-import type { Command, Describe } from '../machine/command.js'
+import type { Command, Describe, Identify } from '../machine/command.js'
 import type { Machine } from '../machine/machine.js'
 import { decodeCommands, decodePayload } from './payload.js'
 import type { NodeDisk } from './ports.js'
@@ -14,6 +14,8 @@ export interface Recovery {
    * can know that these are committed; but they are good enough to try.
    */
   readonly addresses: readonly Describe[]
+  /** On which disks they are, likewise. */
+  readonly disks: readonly Identify[]
 }
 
 /**
@@ -33,15 +35,17 @@ export async function recover(
   if (start === undefined && entries.length === 0) await disk.log.compact(beginning)
   const appliedIndex = (checkpoint ?? beginning).index
   const raft = new RaftNode(config, { hardState, start: beginning, entries, appliedIndex }, random)
-  const addresses = addressesIn(entries.filter(({ index }) => index > appliedIndex))
-  return { raft, machine: restorer.finish(), addresses }
+  const commands = commandsIn(entries.filter(({ index }) => index > appliedIndex))
+  const addresses = commands.filter((command) => command.op === 'describe')
+  const disks = commands.filter((command) => command.op === 'identify')
+  return { raft, machine: restorer.finish(), addresses, disks }
 }
 
-function addressesIn(entries: readonly Entry[]): Describe[] {
+function commandsIn(entries: readonly Entry[]): Command[] {
   const commands: Command[] = []
   for (const { payload, config } of entries) {
     if (payload.length === 0 || config !== undefined) continue
     for (const chunk of decodePayload(payload).chunks) decodeCommands(chunk.commands, chunk.count, commands)
   }
-  return commands.filter((command) => command.op === 'describe')
+  return commands
 }

@@ -70,38 +70,59 @@ export interface Receiver {
   readonly book: PeerBook
 }
 
+export interface Refusal {
+  /** And what to do about it. */
+  readonly reason: string
+  /** The sender is known in this cluster, and not as what it is: it must not go on as this member. */
+  readonly isDisowned: boolean
+}
+
 /**
- * Why the sender of this hello is a stranger, and what to do about it; undefined if it is a peer. It need not be a member
- * as far as this node knows: this node may be joining, or may have been away while the members changed. But who has a leader
- * hears of new members from that; a log that others lead must not be mixed with ours, though they call their cluster the same.
+ * Why the sender of this hello is a stranger; undefined if it is a peer. It need not be a member as far as this node knows:
+ * this node may be joining, or may have been away while the members changed. But who has a leader hears of new members from
+ * that; a log that others lead must not be mixed with ours, though they call their cluster the same.
  */
-export function refusal(hello: Hello, { clusterId, self, book }: Receiver): string | undefined {
+export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refusal | undefined {
   if (hello.version !== PROTOCOL_VERSION) {
-    return `you speak peer protocol ${hello.version} and node ${self} speaks ${PROTOCOL_VERSION}: run versions that are compatible`
+    return refused(
+      `you speak peer protocol ${hello.version} and node ${self} speaks ${PROTOCOL_VERSION}: run versions that are compatible`,
+    )
   }
   if (hello.clusterId !== clusterId) {
-    return `you are of cluster '${hello.clusterId}' and node ${self} is of cluster '${clusterId}': check clusterId and peer addresses`
+    return refused(
+      `you are of cluster '${hello.clusterId}' and node ${self} is of cluster '${clusterId}': check clusterId and peer addresses`,
+    )
   }
   if (hello.to !== self)
-    return `you look for node ${hello.to} and this is node ${self}: check the peer addresses`
-  if (hello.from === self) return `this is node ${self}, and so are you: give each node an id of its own`
+    return refused(`you look for node ${hello.to} and this is node ${self}: check the peer addresses`)
+  if (hello.from === self)
+    return refused(`this is node ${self}, and so are you: give each node an id of its own`)
   const { addresses, configIndex, isLed, level } = book
   if (hello.level < level) {
-    return `the cluster is on feature level ${level}, and the version of node ${hello.from} knows level ${hello.level}: upgrade it`
+    return refused(
+      `the cluster is on feature level ${level}, and the version of node ${hello.from} knows level ${hello.level}: upgrade it`,
+    )
   }
-  if (isDisowned(hello, book)) {
-    return `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
+  if (isAnother(hello, book)) {
+    const reason = `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
+    return { reason, isDisowned: true }
   }
   if (addresses.has(hello.from) || !addresses.has(self)) return undefined
   if (!isLed && hello.configIndex > configIndex) return undefined
-  return `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`
+  return refused(
+    `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`,
+  )
+}
+
+function refused(reason: string): Refusal {
+  return { reason, isDisowned: false }
 }
 
 /**
  * The sender is known, and not on this disk: its data directory was emptied, or is another's (fault 17). So is a node that
  * has begun another life since.
  */
-export function isDisowned({ from, disk }: Hello, { addresses, disks }: PeerBook): boolean {
+function isAnother({ from, disk }: Hello, { addresses, disks }: PeerBook): boolean {
   const known = disks.get(from)
   if (known !== undefined) return known !== disk
   return [...addresses.keys()].some((id) => numberOf(id) === numberOf(from) && id > from)

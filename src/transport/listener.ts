@@ -5,7 +5,7 @@ import { listen } from '../platform/listen.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
-import { decodeHello, encodeWelcome, type Hello, isDisowned, type Receiver, refusal } from './hello.js'
+import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal } from './hello.js'
 import { HELLO_MS } from './limits.js'
 import { DISOWNED, SERVER_OPTIONS, STREAM } from './service.js'
 
@@ -76,11 +76,10 @@ export class Listener {
       this.#refuse(stream, status.INVALID_ARGUMENT, `this is no hello: ${hello.message}`)
       return undefined
     }
-    const receiver = this.#options.receiver()
-    const reason = refusal(hello, receiver)
-    if (reason !== undefined) {
-      const code = isDisowned(hello, receiver.book) ? DISOWNED : status.FAILED_PRECONDITION
-      this.#refuse(stream, code, reason)
+    const refused = refusal(hello, this.#options.receiver())
+    if (refused !== undefined) {
+      const code = refused.isDisowned ? DISOWNED : status.FAILED_PRECONDITION
+      this.#refuse(stream, code, refused.reason)
       return undefined
     }
     const older = this.#streams.get(hello.from)

@@ -145,8 +145,8 @@ export class PeerTransport implements Transport {
     // Who was let in to lead us may do so.
     const receiver = { ...this.#receiver, book: { ...this.#book, isLed: false } }
     for (const hello of [...this.#guests.values()]) {
-      const reason = refusal(hello, receiver)
-      if (reason !== undefined) this.#listener?.turnOut(hello.from, reason)
+      const refused = refusal(hello, receiver)
+      if (refused !== undefined) this.#listener?.turnOut(hello.from, refused.reason)
     }
     for (const [peer, link] of this.#links) {
       if (this.#addressOf(peer) !== '') continue

@@ -91,6 +91,29 @@ test('nodes that are damaged all at once wait, touch nothing, and vote for nobod
   assert.ok((await keeper.withLock('kept/0', async (lock) => lock.token)) > token)
 })
 
+test('a repaired node that an operator has removed stays out when it is started again', {
+  timeout: 120_000,
+}, async () => {
+  await using cluster = await LocalCluster.start()
+  await using keeper = await connect(cluster.addresses)
+  await keeper.withLock('before', () => {})
+  const node = cluster.node(3)
+  await node.kill()
+  await empty(cluster.dataDirectory(3))
+  await node.start()
+  await isVoter(cluster, 1_003)
+  using operator = new Operator(cluster.clientAddresses)
+  await operator.change('removeMember', { id: 1_003 }, () => false)
+  await node.kill()
+  const from = node.output().length
+  await node.start()
+  await eventually('the node sees that it was removed', REPAIR_MS, () =>
+    /removed from the cluster: the node stays out/.test(node.output(from)) ? true : undefined,
+  )
+  const { members } = await operator.members()
+  assert.deepEqual(members.map(({ id }) => id).sort(), [1, 2])
+})
+
 async function isVoter(cluster: LocalCluster, member: number): Promise<void> {
   using operator = new Operator(cluster.clientAddresses)
   await eventually(`member ${member} is a voter, and the one before it is gone`, REPAIR_MS, async () => {

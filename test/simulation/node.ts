@@ -83,7 +83,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const raftConfig = { ...timing, id }
   const voters = nodes.map((node) => node.id)
   const firstMembers = joins ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
-  const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random.next)
+  const { raft, machine, addresses, disks } = await recover(disk, raftConfig, firstMembers, random.next)
   observe(raft, witness)
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   witness.restored(id, replica.appliedIndex, machine)
@@ -98,6 +98,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const identification = new Identification({
     self: id,
     disk: diskOf(id),
+    told: disks,
     replica,
     proposals,
     directory,

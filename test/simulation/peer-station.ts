@@ -2,7 +2,14 @@ import type { NodeId } from '../../raft/index.js'
 import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
 import type { PeerItem, Timer, Transport } from '../../src/replica/ports.js'
 import { decodeItems } from '../../src/transport/codec.js'
-import { decodeHello, encodeHello, type Hello, type PeerBook, refusal } from '../../src/transport/hello.js'
+import {
+  decodeHello,
+  encodeHello,
+  type Hello,
+  type PeerBook,
+  type Refusal,
+  refusal,
+} from '../../src/transport/hello.js'
 import type { PeerHandlers } from '../../src/transport/index.js'
 import { FAREWELL_MS } from '../../src/transport/limits.js'
 import { hostOf, type PeerDoor, PeerLink, type PeerNetworkOptions } from './peer-link.js'
@@ -103,7 +110,7 @@ export class PeerStation implements Transport, PeerDoor {
     for (const item of decodeItems(items)) this.#handlers?.onItem(from, item)
   }
 
-  #refusal(hello: Hello, book: PeerBook): string | undefined {
+  #refusal(hello: Hello, book: PeerBook): Refusal | undefined {
     return refusal(hello, { clusterId: CLUSTER_ID, self: this.#parts.self, book })
   }
 

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { RAFT_DEFAULTS } from '../../raft/index.js'
+import { Directory } from '../../src/membership/directory.js'
+import { FeatureLevel } from '../../src/membership/feature-level.js'
+import { Identification } from '../../src/membership/identification.js'
+import { systemClock } from '../../src/platform/clock.js'
+import { Proposals } from '../../src/proposals/proposals.js'
+import type { Transport } from '../../src/replica/ports.js'
+import { recover } from '../../src/replica/recover.js'
+import { Replica } from '../../src/replica/replica.js'
+import { MemoryDisk } from '../suites/memory-disk.js'
+
+const DISK = 77
+const NOBODY_THERE: Transport = {
+  send: () => undefined,
+  start: async () => undefined,
+  connected: () => new Set(),
+  stop: async () => undefined,
+}
+
+/** The only node of its cluster, not started yet. */
+async function put(disk: MemoryDisk, own: number) {
+  const store = disk.open()
+  const config = { ...RAFT_DEFAULTS, id: 1, heartbeatTicks: 2, electionTicks: 5 }
+  const first = { voters: [1], outgoing: [], learners: [] }
+  const { raft, machine, disks } = await recover(store, config, first, Math.random)
+  const clock = systemClock
+  const transport = NOBODY_THERE
+  const checkpointBytes = 1_000_000
+  const replica = new Replica({ raft, machine, disk: store, transport, clock, tickMs: 1, checkpointBytes })
+  const proposals = new Proposals({ self: 1, replica, transport, clock, firstNumber: 1 })
+  const directory = new Directory(1, [{ id: 1, peer: 'localhost:1', client: 'localhost:2' }], replica)
+  const ended: string[] = []
+  const identification = new Identification({
+    self: 1,
+    disk: own,
+    told: disks,
+    replica,
+    proposals,
+    directory,
+    onDisowned: (error) => ended.push(error.message),
+  })
+  const featureLevel = new FeatureLevel({ self: 1, replica, proposals, levels: () => new Map() })
+  return { replica, proposals, directory, identification, featureLevel, ended }
+}
+
+it('a node that has just started, and applied nothing, is not talked out of the disk that its log names (fault 17)', async () => {
+  const disk = new MemoryDisk({ sync: setImmediate, random: Math.random })
+  const node = await put(disk, DISK)
+  await new Promise<void>((resolve, reject) => {
+    const look = (): void => {
+      node.directory.refresh()
+      node.featureLevel.onNews()
+      node.identification.onNews()
+      if (node.replica.machine.disks.all.get(1) === DISK) resolve()
+    }
+    node.replica.start({
+      onApplied: (applied) => {
+        node.proposals.onApplied(applied)
+        look()
+      },
+      onStatus: look,
+      onRestored: look,
+      onDifference: reject,
+      onCheckpoint: () => undefined,
+      onFatal: reject,
+    })
+  })
+  await node.replica.stop()
+  node.proposals.stop()
+  disk.release()
+
+  const again = await put(disk, DISK)
+  assert.equal(again.replica.machine.disks.all.size, 0, 'its machine has yet to apply that')
+  assert.equal(again.identification.disowned('you are on another disk'), false)
+  assert.deepEqual(again.ended, [])
+
+  disk.release()
+  const other = await put(disk, DISK + 1)
+  assert.equal(other.identification.disowned('you are on another disk'), true)
+  assert.equal(other.ended.length, 1)
+})
