@@ -61,7 +61,10 @@ export class Session implements Holder {
     this.#settings = settings
     this.#onLost = onLost
     this.#stream = new Stream(ports, route, this, attemptMs(settings))
-    this.#requests = new Requests(ports.clock, ports.random, this.#stream)
+    this.#requests = new Requests(ports.clock, ports.random, {
+      send: (request) => this.#sendRequest(request),
+      seek: () => this.#stream.seek(),
+    })
     this.opened = new Promise((resolve, reject) => {
       this.#settleOpened = { resolve, reject }
     })
@@ -118,7 +121,6 @@ export class Session implements Holder {
     const settle: Settle = { done: (token) => this.#granted(ask.names, token, done), failed }
     const operation = { $case: 'acquire', value: ask } as const
     const pending = this.#requests.submit(operation, settle, limit?.atMs, limit?.onLimit)
-    this.#keepAlive?.asked()
     return () => this.#requests.abandon(pending)
   }
 
@@ -135,7 +137,6 @@ export class Session implements Holder {
       }
       const operation = { $case: 'release', value: { token: lock.token } } as const
       this.#requests.submit(operation, { done: () => resolve('released'), failed })
-      this.#keepAlive?.asked()
     })
     return outcome
   }
@@ -192,7 +193,6 @@ export class Session implements Holder {
     else this.#keepAlive?.attached(helloSentMs, welcome.ttlMs)
     if (this.#id === 0 || this.#end !== undefined) return
     this.#requests.resend()
-    if (this.#requests.isWaiting) this.#keepAlive?.asked()
     if (this.#closing !== undefined) this.#sendOwn({ $case: 'close', value: {} })
   }
 
@@ -257,6 +257,11 @@ export class Session implements Holder {
     })
     this.#keepAlive.attached(openSentMs, ttlMs)
     this.#settleOpened?.resolve()
+  }
+
+  #sendRequest(request: Request): boolean {
+    this.#keepAlive?.asked()
+    return this.#stream.send(request)
   }
 
   #sendOwn(operation: NonNullable<Request['operation']>): void {
