@@ -140,6 +140,30 @@ describe('preferring the leader (fault 52)', () => {
     assert.equal(world.link.count('renew'), 0)
   })
 
+  it('notices silence as soon when a request has long been waiting, rightly without an answer', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const { link } = world
+    void keeper.lock('waits')
+    for (const askedMs of [250, 500, 1_000]) {
+      await world.clock.advance(askedMs)
+      link.renewed()
+    }
+    assert.equal(link.count('renew'), 3)
+    void keeper.lock('a')
+    await world.clock.advance(240)
+    link.grant(link.last('acquire'), 5)
+    await world.clock.advance(240)
+    assert.equal(link.count('renew'), 3)
+    await world.clock.advance(20)
+    assert.equal(link.count('renew'), 4, 'since its last answer')
+    link.renewed()
+    await world.clock.advance(100)
+    void keeper.lock('b')
+    await world.clock.advance(260)
+    assert.equal(link.count('renew'), 5, 'since it was last asked')
+  })
+
   it('goes to the leader it was told of when its own node dies', async () => {
     const world = new World()
     await world.connect()
