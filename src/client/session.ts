@@ -252,7 +252,7 @@ export class Session implements Holder {
     this.#lease = lease
     this.#keepAlive = new KeepAlive(this.#ports.clock, lease, {
       sendRenewal: () => this.#sendOwn({ $case: 'renew', value: {} }),
-      unanswered: () => this.#stream.seek(),
+      unanswered: () => this.#stream.seek(true),
       changed: (standing) => this.#changed(standing),
     })
     this.#keepAlive.attached(openSentMs, ttlMs)
@@ -270,7 +270,10 @@ export class Session implements Holder {
 
   #answeredOwn({ seq, result }: Answer): void {
     if (result === undefined || seq !== this.#ownSeq) return
-    if (result.$case === 'renewed') this.#keepAlive?.renewed(result.value.ttlMs)
+    if (result.$case === 'renewed') {
+      this.#keepAlive?.renewed(result.value.ttlMs)
+      this.#stream.stay()
+    }
     if (result.$case === 'closed') this.#ended('the session was closed')
     if (result.$case !== 'refused') return
     const refusal = toRefusedError(result.value)

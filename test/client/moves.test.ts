@@ -164,6 +164,21 @@ describe('preferring the leader (fault 52)', () => {
     assert.equal(link.count('renew'), 5, 'since it was last asked')
   })
 
+  it('stays when its node turns out to be slow and not silent, so that nothing is asked twice', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const [old] = world.links
+    const promise = keeper.lock('a')
+    await world.clock.advance(900)
+    assert.deepEqual(world.dialled, ['n1:1', 'n2:1'])
+    old?.renewed()
+    assert.equal(world.link.closed, true)
+    world.link.welcome(led(1))
+    old?.grant(old.last('acquire'), 5)
+    assert.equal((await promise).token, 5)
+    assert.equal(keeper.session.nodeId, 1)
+  })
+
   it('goes to the leader it was told of when its own node dies', async () => {
     const world = new World()
     await world.connect()
