@@ -8,6 +8,8 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { FailedDiskError } from '../src/leveldb/errors.js'
 import { openLevelLog } from '../src/log-store/index.js'
 import { openNodeDisk } from '../src/node-disk/index.js'
+import { openRecords } from '../src/record-store/directories.js'
+import { rowKey } from '../src/record-store/format.js'
 import { LevelRecordStore } from '../src/record-store/index.js'
 import type { NodeDisk } from '../src/replica/ports.js'
 import { run, startAt, write } from './suites/log-store-suite.js'
@@ -102,6 +104,28 @@ describe('a snapshot that is installed', () => {
       'old records half removed': 'new',
       adopted: 'new',
     })
+  })
+
+  it('whose records are not read as they were written is a failed disk, and not the loss of what is in force', async () => {
+    await onDisk(directory, async (disk) => {
+      const staging = await onDisk(join(root, 'leader'), async (leader) => {
+        const source = await leader.records.openSnapshot()
+        const opened = await disk.records.openStaging(source.start)
+        for (let wanted = opened.next; wanted !== undefined; wanted = opened.next)
+          await opened.put((await source.chunk(wanted)).data)
+        await opened.complete()
+        return opened
+      })
+      const staged = await openRecords(directory, 2)
+      await staged.del(rowKey('k7'))
+      await staged.close()
+      await assert.rejects(
+        staging.load(() => {}),
+        FailedDiskError,
+      )
+      await staging.abandon()
+    })
+    assert.equal(await next(directory), 'old')
   })
 
   it('is there whole or not at all wherever the process is killed (fault 19)', async () => {

@@ -69,16 +69,13 @@ export class KeepAlive {
 
   /** A request has been sent to the attached node. */
   asked(): void {
-    if (!this.#attached || this.#quietSinceMs !== undefined) return
-    this.#quietSinceMs = this.#clock.nowMs()
-    // Not for each request: a timer that finds nothing due sets itself anew.
-    if (this.#dueMs < this.#timerAtMs) this.#arm()
+    if (!this.#attached || (this.#quietSinceMs !== undefined && this.#quietMsMax === QUIET_FIRST_MS)) return
+    this.#quietFrom(this.#clock.nowMs())
   }
 
   /** Requests have been answered; `owes`: others have not. */
   answered(owes: boolean): void {
-    this.#quietSinceMs = owes ? this.#clock.nowMs() : undefined
-    this.#quietMsMax = QUIET_FIRST_MS
+    this.#quietFrom(owes ? this.#clock.nowMs() : undefined)
   }
 
   /** The renewal in flight was acknowledged. */
@@ -98,6 +95,13 @@ export class KeepAlive {
     this.#timer?.cancel()
     this.#attached = false
     this.#standing = 'lost'
+  }
+
+  #quietFrom(sinceMs: number | undefined): void {
+    this.#quietSinceMs = sinceMs
+    this.#quietMsMax = QUIET_FIRST_MS
+    // Not each time: a timer that finds nothing due sets itself anew.
+    if (this.#attached && this.#dueMs < this.#timerAtMs) this.#arm()
   }
 
   #acknowledged(sentMs: number, ttlMs: number): void {

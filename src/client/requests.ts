@@ -34,7 +34,10 @@ export interface Pending {
 export interface Sender {
   /** Returns false if no node is attached: the request then waits for `resend`. */
   send(request: Request): boolean
-  /** A node said that it can't serve now; another may. */
+  /**
+   * A node said that it can't serve now; another may. Ever more rarely while none can: to move costs the log a renewal, and
+   * all that is under way is sent again.
+   */
   seek(): void
 }
 
@@ -71,9 +74,9 @@ export class Requests {
     this.#sender = sender
   }
 
-  /** Whether any has not had all its answers. */
+  /** Whether the node owes any an answer; not to those that it has put off, until they are sent again. */
   get isWaiting(): boolean {
-    return this.#pending.size > 0
+    return this.#pending.size > this.#postponed.size
   }
 
   /**
@@ -197,8 +200,8 @@ export class Requests {
 
   #postpone(pending: Pending): void {
     this.#postponed.add(pending)
-    this.#sender.seek()
     if (this.#retry !== undefined) return
+    if (isPowerOfTwo(this.#retries + 1)) this.#sender.seek()
     const pauseMs = backoffMs(this.#retries++, RETRY_FIRST_MS, RETRY_MAX_MS, this.#random)
     this.#retry = this.#clock.after(pauseMs, () => {
       this.#retry = undefined
@@ -225,6 +228,10 @@ export class Requests {
     this.#sweepAtMs = NEVER
     if (nextMs !== NEVER) this.#sweepAt(Math.max(nextMs, nowMs + SWEEP_MS))
   }
+}
+
+function isPowerOfTwo(n: number): boolean {
+  return (n & (n - 1)) === 0
 }
 
 function tooMany(): RefusedError {

@@ -61,7 +61,10 @@ export class Session implements Holder {
     this.#settings = settings
     this.#onLost = onLost
     this.#stream = new Stream(ports, route, this, attemptMs(settings))
-    this.#requests = new Requests(ports.clock, ports.random, this.#stream)
+    this.#requests = new Requests(ports.clock, ports.random, {
+      send: (request) => this.#sendRequest(request),
+      seek: () => this.#stream.seek(),
+    })
     this.opened = new Promise((resolve, reject) => {
       this.#settleOpened = { resolve, reject }
     })
@@ -118,7 +121,6 @@ export class Session implements Holder {
     const settle: Settle = { done: (token) => this.#granted(ask.names, token, done), failed }
     const operation = { $case: 'acquire', value: ask } as const
     const pending = this.#requests.submit(operation, settle, limit?.atMs, limit?.onLimit)
-    this.#keepAlive?.asked()
     return () => this.#requests.abandon(pending)
   }
 
@@ -135,7 +137,6 @@ export class Session implements Holder {
       }
       const operation = { $case: 'release', value: { token: lock.token } } as const
       this.#requests.submit(operation, { done: () => resolve('released'), failed })
-      this.#keepAlive?.asked()
     })
     return outcome
   }
@@ -192,7 +193,6 @@ export class Session implements Holder {
     else this.#keepAlive?.attached(helloSentMs, welcome.ttlMs)
     if (this.#id === 0 || this.#end !== undefined) return
     this.#requests.resend()
-    if (this.#requests.isWaiting) this.#keepAlive?.asked()
     if (this.#closing !== undefined) this.#sendOwn({ $case: 'close', value: {} })
   }
 
@@ -252,11 +252,16 @@ export class Session implements Holder {
     this.#lease = lease
     this.#keepAlive = new KeepAlive(this.#ports.clock, lease, {
       sendRenewal: () => this.#sendOwn({ $case: 'renew', value: {} }),
-      unanswered: () => this.#stream.seek(),
+      unanswered: () => this.#stream.seek(true),
       changed: (standing) => this.#changed(standing),
     })
     this.#keepAlive.attached(openSentMs, ttlMs)
     this.#settleOpened?.resolve()
+  }
+
+  #sendRequest(request: Request): boolean {
+    this.#keepAlive?.asked()
+    return this.#stream.send(request)
   }
 
   #sendOwn(operation: NonNullable<Request['operation']>): void {
@@ -265,7 +270,10 @@ export class Session implements Holder {
 
   #answeredOwn({ seq, result }: Answer): void {
     if (result === undefined || seq !== this.#ownSeq) return
-    if (result.$case === 'renewed') this.#keepAlive?.renewed(result.value.ttlMs)
+    if (result.$case === 'renewed') {
+      this.#keepAlive?.renewed(result.value.ttlMs)
+      this.#stream.stay()
+    }
     if (result.$case === 'closed') this.#ended('the session was closed')
     if (result.$case !== 'refused') return
     const refusal = toRefusedError(result.value)

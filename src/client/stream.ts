@@ -27,6 +27,8 @@ interface Dialled {
 
 interface Candidate extends Dialled {
   readonly giveUp: Timer
+  /** Sought because the present node said nothing. */
+  readonly inPlaceOfSilent: boolean
 }
 
 interface Attached extends Dialled {
@@ -91,9 +93,17 @@ export class Stream {
   }
 
   /** Looks for another node, keeping the present one until then. Harmless if that is under way. */
-  seek(): void {
+  seek(inPlaceOfSilent = false): void {
     if (this.#stopped || this.#candidate !== undefined || this.#redial !== undefined) return
-    this.#dial(this.#route.next(this.#attached?.address))
+    this.#dial(this.#route.next(this.#attached?.address), inPlaceOfSilent)
+  }
+
+  /**
+   * The present node is not silent after all: whoever is sought in its place is let go. To move would send again what is
+   * about to be answered, and a slow cluster would be made slower by all who find it slow.
+   */
+  stay(): void {
+    if (this.#attached !== undefined && this.#candidate?.inPlaceOfSilent) this.#abandonCandidate()
   }
 
   /** Leaves the present node as if its stream had broken. */
@@ -111,7 +121,7 @@ export class Stream {
     this.#attached = undefined
   }
 
-  #dial(address: string): void {
+  #dial(address: string, inPlaceOfSilent = false): void {
     this.#route.asking(address)
     const sentMs = this.#ports.clock.nowMs()
     const link = this.#ports.connector.attach(address, {
@@ -122,7 +132,7 @@ export class Stream {
       link.close()
       this.#closed(dialled, new UnreachableError(`no welcome within ${Math.round(this.#attemptMs)} ms`))
     })
-    const dialled: Candidate = { link, address, sentMs, giveUp }
+    const dialled: Candidate = { link, address, sentMs, giveUp, inPlaceOfSilent }
     this.#candidate = dialled
     link.send({ hello: this.#owner.hello(), requests: [] })
   }

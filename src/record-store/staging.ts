@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { assert, type LogStart } from '../../raft/index.js'
 import type { Database } from '../leveldb/database.js'
 import { failedDisk } from '../leveldb/errors.js'
-import type { Staging, StateRecord } from '../replica/ports.js'
+import { DamagedRecordsError, type Staging, type StateRecord } from '../replica/ports.js'
 import { ChunkReader } from './chunks.js'
 import { openRecords, recordsName, syncFiles } from './directories.js'
 import { CHECKPOINT_KEY, encodeCheckpoint, rowKey } from './format.js'
@@ -67,7 +67,13 @@ export class LevelStaging implements Staging {
   async load(take: (records: readonly StateRecord[]) => void): Promise<void> {
     assert(this.#isComplete, 'it is complete before it is loaded')
     this.#database = await openRecords(this.#directory, this.generation)
-    this.#loaded = await loadRecords(this.#database, take)
+    try {
+      this.#loaded = await loadRecords(this.#database, take)
+    } catch (error) {
+      // It was whole when it was completed, and is not in force: nothing that this node promised is lost with it.
+      if (!(error instanceof DamagedRecordsError)) throw error
+      throw failedDisk(new Error('a snapshot is not read back as it was written', { cause: error }))
+    }
   }
 
   /** Its database, open, and what is in it: for the store in which it comes into force. */

@@ -130,7 +130,7 @@ export interface Staging {
   complete(): Promise<void>
   /**
    * Hands over the records of the completed staging, as `RecordStore.load` does, and checks once more that all of them are
-   * there.
+   * there. If not, the disk has failed; nothing in force is damaged.
    */
   load(take: (records: readonly StateRecord[]) => void): Promise<void>
   /** Removes what was staged. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { led, World } from './peer.js'
+import { led, type PeerLink, World } from './peer.js'
 
 describe('preferring the leader (fault 52)', () => {
   it('moves once when another node leads, without interrupting what is in flight', async () => {
@@ -140,6 +140,45 @@ describe('preferring the leader (fault 52)', () => {
     assert.equal(world.link.count('renew'), 0)
   })
 
+  it('notices silence as soon when a request has long been waiting, rightly without an answer', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const { link } = world
+    void keeper.lock('waits')
+    for (const askedMs of [250, 500, 1_000]) {
+      await world.clock.advance(askedMs)
+      link.renewed()
+    }
+    assert.equal(link.count('renew'), 3)
+    void keeper.lock('a')
+    await world.clock.advance(240)
+    link.grant(link.last('acquire'), 5)
+    await world.clock.advance(240)
+    assert.equal(link.count('renew'), 3)
+    await world.clock.advance(20)
+    assert.equal(link.count('renew'), 4, 'since its last answer')
+    link.renewed()
+    await world.clock.advance(100)
+    void keeper.lock('b')
+    await world.clock.advance(260)
+    assert.equal(link.count('renew'), 5, 'since it was last asked')
+  })
+
+  it('stays when its node turns out to be slow and not silent, so that nothing is asked twice', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const [old] = world.links
+    const promise = keeper.lock('a')
+    await world.clock.advance(900)
+    assert.deepEqual(world.dialled, ['n1:1', 'n2:1'])
+    old?.renewed()
+    assert.equal(world.link.closed, true)
+    world.link.welcome(led(1))
+    old?.grant(old.last('acquire'), 5)
+    assert.equal((await promise).token, 5)
+    assert.equal(keeper.session.nodeId, 1)
+  })
+
   it('goes to the leader it was told of when its own node dies', async () => {
     const world = new World()
     await world.connect()
@@ -175,5 +214,29 @@ describe('preferring the leader (fault 52)', () => {
     assert.equal(world.links[0]?.closed, true)
     world.link.grant(world.link.last('acquire'), 5)
     assert.equal((await promise).token, 5)
+  })
+
+  it('does not wander about while all nodes are busy, and asks none for a sign of life that it has given', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    world.onDial = (link) => link.welcome(led(1))
+    void keeper.lock('a')
+    const refused = new Map<PeerLink, number>()
+    for (let passedMs = 0; passedMs < 60_000; passedMs += 10) {
+      await world.clock.advance(10)
+      const { link } = world
+      const asked = link.count('acquire')
+      if (asked > (refused.get(link) ?? 0)) link.refuse(link.last('acquire'), 'BUSY')
+      refused.set(link, asked)
+      if (link.count('renew') > 0) link.renewed()
+    }
+    const renewals = world.links.reduce((sum, link) => sum + link.count('renew'), 0)
+    const asked = world.links.reduce((sum, link) => sum + link.count('acquire'), 0)
+    assert.ok(world.links.length <= 25, `${world.links.length} streams in a minute`)
+    assert.ok(renewals <= 25, `${renewals} renewals in a minute`)
+    assert.ok(asked >= 60, `asked ${asked} times in a minute`)
+    const before = world.link.count('renew')
+    await world.clock.advance(800)
+    assert.equal(world.link.count('renew'), before + 1, 'one that falls silent then is asked')
   })
 })
