@@ -89,7 +89,8 @@ export class FreeSpace {
 
   async #look(): Promise<void> {
     try {
-      this.#measured(await this.#parts.measure())
+      const freeBytes = await this.#parts.measure()
+      if (!this.#stopped) this.#measured(freeBytes)
     } catch (error) {
       this.#parts.logger.warn({ err: error }, "can't tell how much space the disk has left")
     }
