@@ -173,7 +173,6 @@ async function startOn(
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
       lookForMembers()
-      announce()
     },
     onStatus: (status) => {
       const { role, term, leader, config: members } = status
@@ -184,9 +183,9 @@ async function startOn(
       door.onStatus()
       lookForMembers()
       updatePeers()
-      // Once what is committed has been applied, too.
-      clock.soon(settleDown)
+      settleDown()
     },
+    onUpToTerm: settleDown,
     onRestored: () => {
       logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')
       door.onRestored()

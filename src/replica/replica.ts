@@ -40,6 +40,8 @@ export interface ReplicaHandlers {
   readonly onApplied: (applied: Applied) => void
   /** Leader, term, readiness to serve, the members or a transfer of leadership has changed. */
   readonly onStatus: (status: Status) => void
+  /** `isUpToTerm` holds from now on, as long as the term does. */
+  readonly onUpToTerm: () => void
   /** The machine has leapt over entries, by a peer's snapshot: what was waited for may have happened unseen. */
   readonly onRestored: () => void
   /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
@@ -394,8 +396,10 @@ export class Replica {
 
   #apply(entry: Entry): void {
     this.#appliedIndex = entry.index
+    const wasUpToTerm = this.isUpToTerm
     this.#appliedTerm = entry.term
     if (entry.payload.length > 0 && entry.config === undefined) this.#perform(entry)
+    if (this.isUpToTerm && !wasUpToTerm) this.#handlers?.onUpToTerm()
     const start = () => this.#parts.raft.startAt(entry.index)
     this.#checkpoints.applied(this.#machine, ENTRY_OVERHEAD_BYTES + entry.payload.length, start)
   }

@@ -61,6 +61,7 @@ it('a node that has just started, and applied nothing, is not talked out of the 
         look()
       },
       onStatus: look,
+      onUpToTerm: look,
       onRestored: look,
       onDifference: reject,
       onCheckpoint: () => undefined,

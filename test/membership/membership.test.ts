@@ -74,6 +74,7 @@ class Alone {
           alone.membership.onStatus()
           if (serving) resolve()
         },
+        onUpToTerm: () => alone.membership.tidy(),
         onRestored: () => undefined,
         onDifference: reject,
         onCheckpoint: () => undefined,

@@ -124,6 +124,7 @@ export class HandDrivenNode {
         this.statuses.push(status)
         this.proposals.onStatus(status)
       },
+      onUpToTerm: () => undefined,
       onRestored: () => {
         this.restored++
         this.proposals.onRestored()

@@ -161,7 +161,6 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
       lookForMembers()
-      announce()
     },
     onStatus: (status) => {
       witness.leads(id, status.term, status.serving ? id : 0)
@@ -170,8 +169,9 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       door.onStatus()
       lookForMembers()
       updatePeers()
-      clock.soon(settleDown)
+      settleDown()
     },
+    onUpToTerm: settleDown,
     onRestored: () => {
       door.onRestored()
       proposals.onRestored()

@@ -32,8 +32,13 @@ export class QuorumChecks {
     this.#history = history
   }
 
-  stepped(view: NodeView, { write, committed }: Output): void {
+  stepped(view: NodeView, { write, committed, sendAfterWrite }: Output): void {
     if (write?.hardState !== undefined) this.#voted(view.id, write.hardState)
+    // A step may give a vote and go on to the next term: what is written then bars any other vote as well.
+    for (const { to, message } of sendAfterWrite) {
+      if (message.kind === 'vote_result' && message.granted && !message.pre)
+        this.#voted(view.id, { term: message.term, vote: to })
+    }
     if (view.role !== 'leader') return
     if (!this.#elected.has(view.term)) this.#checkElected(view)
     if (committed.length > 0) this.#checkCommitted(view, committed)
