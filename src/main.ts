@@ -1,4 +1,4 @@
-import { NO_MEMBERS, NOBODY, RAFT_DEFAULTS } from '../raft/index.js'
+import { NO_MEMBERS, RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
@@ -8,6 +8,7 @@ import { Directory } from './membership/directory.js'
 import { FeatureLevel } from './membership/feature-level.js'
 import { Identification } from './membership/identification.js'
 import { Membership } from './membership/membership.js'
+import { Upkeep } from './membership/upkeep.js'
 import { type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
@@ -130,30 +131,17 @@ async function startOn(
   })
   const api = new ApiServer(door, randomKey)
 
-  const updatePeers = (): void => {
-    const { machine, status } = replica
-    transport.update({
-      addresses: directory.peers(),
-      configIndex: status.configIndex,
-      isLed: status.leader !== NOBODY,
-      disks: machine.disks.all,
-      level: machine.level,
-    })
-  }
-  const announce = (): void => {
-    featureLevel.onNews()
-    identification.onNews()
-  }
-  const settleDown = (): void => {
-    membership.tidy()
-    announce()
-  }
-  const lookForMembers = (): void => {
-    if (!directory.refresh()) return
-    updatePeers()
-    door.onMembers()
-    settleDown()
-  }
+  const updatePeers = (): void => transport.update(directory.book())
+  const upkeep = new Upkeep({
+    directory,
+    membership,
+    featureLevel,
+    identification,
+    onMembers: () => {
+      updatePeers()
+      door.onMembers()
+    },
+  })
 
   const stop = async (): Promise<void> => {
     const led = replica.status.role === 'leader'
@@ -172,25 +160,23 @@ async function startOn(
     onApplied: (applied) => {
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
-      lookForMembers()
+      upkeep.onApplied()
     },
     onStatus: (status) => {
       const { role, term, leader, config: members } = status
       logger.info({ role, term, leader, members }, 'status')
       proposals.onStatus(status)
-      membership.onStatus()
       api.setServing(status.leader !== 0)
       door.onStatus()
-      lookForMembers()
+      upkeep.onStatus()
       updatePeers()
-      settleDown()
     },
-    onUpToTerm: settleDown,
+    onUpToTerm: () => upkeep.onUpToTerm(),
     onRestored: () => {
       logger.info({ index: replica.appliedIndex }, 'caught up by a snapshot')
       door.onRestored()
       proposals.onRestored()
-      lookForMembers()
+      upkeep.onApplied()
     },
     onDifference: (difference) => {
       logger.error(
@@ -201,7 +187,7 @@ async function startOn(
     onCheckpoint: (checkpoint) => logger.debug(checkpoint, 'checkpoint written'),
     onFatal: fail,
   })
-  lookForMembers()
+  upkeep.onApplied()
   try {
     await transport.start({
       onItem: (from, item) => {
@@ -213,7 +199,7 @@ async function startOn(
       },
       onConnected: (peer) => proposals.onConnected(peer),
       onDisconnected: (peer) => replica.disconnected(peer),
-      onGreeted: announce,
+      onGreeted: () => upkeep.announce(),
       onDisowned: (reason) => {
         if (identification.disowned(reason)) return
         logger.error(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { loadClusterConfig, nodeConfig } from '../platform/config.js'
+import { NUMBERS } from '../platform/member-id.js'
 import { address, wholeNumber } from './arguments.js'
 import { takeBackup } from './backup.js'
 import { addressesOf, connectOption } from './connect-option.js'
@@ -9,7 +10,8 @@ import type { Finish } from './program.js'
 import { restoreNode } from './restore.js'
 import { verify } from './verify.js'
 
-const nodeId = wholeNumber(1, 65_535)
+/** A node that was repaired is a member of another id: see `member-id.ts`. */
+const memberId = wholeNumber(1, 65_535)
 
 /** The commands of those who run a cluster. */
 export function addOperations(program: Command, finish: Finish): void {
@@ -38,7 +40,7 @@ function addMembers(program: Command, finish: Finish): void {
     .command('add')
     .summary('take a node in')
     .description('Takes in a node that was started with --join; when it has caught up, it gets a vote.')
-    .argument('<id>', 'its id, which no node of this cluster ever had', nodeId)
+    .argument('<id>', 'its id, which no node of this cluster ever had', wholeNumber(1, NUMBERS - 1))
     .argument('<peer>', 'host:port where the other nodes reach it', address)
     .argument('<client>', 'host:port where clients reach it', address)
     .option('--learner', 'give it no vote yet; see "members promote"')
@@ -53,7 +55,7 @@ function addMembers(program: Command, finish: Finish): void {
     .command('promote')
     .summary('give a learner a vote')
     .description('Gives a vote to a learner that has caught up.')
-    .argument('<id>', 'which node', nodeId)
+    .argument('<id>', 'which node', memberId)
     .addOption(connectOption())
     .action(async (id: number, _: object, self: Command) => {
       await promoteMember(addressesOf(self), id)
@@ -63,7 +65,7 @@ function addMembers(program: Command, finish: Finish): void {
     .command('remove')
     .summary('take a node out')
     .description('Takes a node out of the cluster, dead or alive; it may be the leader.')
-    .argument('<id>', 'which node', nodeId)
+    .argument('<id>', 'which node', memberId)
     .addOption(connectOption())
     .action(async (id: number, _: object, self: Command) => {
       await removeMember(addressesOf(self), id)
@@ -80,7 +82,7 @@ function addTransfer(program: Command, finish: Finish): void {
     .command('transfer')
     .summary('let another node lead')
     .description('Hands leadership to another node, without a failed request.')
-    .argument('[id]', 'which node (default: the one that has most of the log)', nodeId)
+    .argument('[id]', 'which node (default: the one that has most of the log)', memberId)
     .addOption(connectOption())
     .addHelpText('after', HELP.transfer)
     .action(async (id: number | undefined, _: object, self: Command) => {
@@ -121,7 +123,7 @@ function addRestore(program: Command, finish: Finish): void {
     )
     .argument('<file>', 'the backup, the same for every node')
     .requiredOption('--config <file>', 'the cluster file of the new cluster, with a new cluster.id')
-    .requiredOption('--node <id>', 'which node of that file this is', nodeId)
+    .requiredOption('--node <id>', 'which node of that file this is', memberId)
     .option(
       '--tokens-after <token>',
       'the greatest token you know of, if more than the backup knows; the same for every node',

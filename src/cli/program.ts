@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { loadClusterConfig, nodeConfig } from '../platform/config.js'
 import { LOG_LEVELS, type LogLevel } from '../platform/logger.js'
+import { NUMBERS } from '../platform/member-id.js'
 import { version } from '../platform/version.js'
 import { DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
 import { addressesOf, connectOption } from './connect-option.js'
@@ -56,7 +57,7 @@ function addServe(program: Command, finish: Finish): void {
     .summary('run one node of a cluster')
     .description('Runs one node of a cluster in the foreground.')
     .requiredOption('--config <file>', 'the cluster file; see cluster-configs/')
-    .requiredOption('--node <id>', 'which node of that file this is', wholeNumber(1, 65_535))
+    .requiredOption('--node <id>', 'which node of that file this is', wholeNumber(1, NUMBERS - 1))
     .option('--join', 'start empty, and wait to be added to a cluster that runs')
     .addOption(logLevelOption('info'))
     .addHelpText('after', HELP.serve)

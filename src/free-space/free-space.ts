@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { type NodeId, reached } from '../../raft/index.js'
+import { LOW_ON_SPACE_SINCE } from '../machine/feature-level.js'
 import type { Clock, LowOnSpaceItem, Timer, Transport } from '../replica/ports.js'
 import type { Replica } from '../replica/replica.js'
 
@@ -14,8 +15,6 @@ export interface FreeSpaceParts {
   readonly logger: Pick<Logger, 'warn' | 'info'>
 }
 
-/** Of the cluster (`machine/feature-level.ts`): a version that knows less breaks off when it hears such a word. */
-const TOLD_SINCE_LEVEL = 1
 const BYTES_PER_MIB = 1024 * 1024
 const LOOK_MS = 1_000
 /** A word may be lost, or late. */
@@ -108,7 +107,7 @@ export class FreeSpace {
     if (!wasLow) logger.warn({ freeBytes, reserveBytes }, 'the disk is low on space: make room')
     const item: LowOnSpaceItem = { kind: 'low_on_space', freeBytes, reserveBytes }
     this.told(self, item)
-    if (replica.machine.level >= TOLD_SINCE_LEVEL)
+    if (replica.machine.level >= LOW_ON_SPACE_SINCE)
       for (const peer of transport.connected()) transport.send(peer, item)
     if (replica.status.role === 'leader') this.#handOver()
   }

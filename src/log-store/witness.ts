@@ -26,6 +26,7 @@ const NOTE_AFTER_MS = 5
 export class Witness {
   readonly #file: FileHandle
   #newest = 0
+  #notes = 0
   #noting: Promise<void> | undefined
   #failure: unknown
   #syncedAtMs = Number.NEGATIVE_INFINITY
@@ -91,7 +92,7 @@ export class Witness {
       for (let noted: number | undefined; noted !== this.#newest; ) {
         await pause(NOTE_AFTER_MS)
         noted = this.#newest
-        await this.#file.write(slot(noted), 0, SLOT_BYTES, (noted % SLOTS) * SLOT_BYTES)
+        await this.#file.write(slot(noted), 0, SLOT_BYTES, (this.#notes++ % SLOTS) * SLOT_BYTES)
       }
     } catch (error) {
       this.#failure ??= error

@@ -8,8 +8,10 @@ import type { Command } from './command.js'
 /** What this version knows. */
 export const FEATURE_LEVEL = 1
 
-/** Where nothing stands, it is 0. */
+/** Commands; where nothing stands, it is 0. */
 const SINCE: Partial<Record<Command['op'], number>> = { identify: 1 }
+/** A peer of a version that knows less breaks off at the word that a disk is low on space. */
+export const LOW_ON_SPACE_SINCE = 1
 
 export function levelOf({ op }: Command): number {
   return SINCE[op] ?? 0

@@ -1,5 +1,6 @@
-import { isVoter, membersOf, type NodeId, type Status } from '../../raft/index.js'
+import { isVoter, membersOf, NOBODY, type NodeId, type Status } from '../../raft/index.js'
 import type { Machine } from '../machine/machine.js'
+import type { PeerBook } from '../transport/index.js'
 
 /** 'host:port' each. */
 export interface Addresses {
@@ -79,5 +80,17 @@ export class Directory {
   /** Whom to exchange messages with, and where, as of the last `refresh`; '' if that is not known. */
   peers(): ReadonlyMap<NodeId, string> {
     return new Map([...this.#peers].map((id) => [id, this.addressesOf(id).peer]))
+  }
+
+  /** By what peers are found and judged. */
+  book(): PeerBook {
+    const { machine, status } = this.#sources
+    return {
+      addresses: this.peers(),
+      configIndex: status.configIndex,
+      isLed: status.leader !== NOBODY,
+      disks: machine.disks.all,
+      level: machine.level,
+    }
   }
 }

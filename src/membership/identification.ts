@@ -3,7 +3,6 @@ import type { Identify } from '../machine/command.js'
 import { levelOf } from '../machine/feature-level.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Replica } from '../replica/replica.js'
-import { Announcement } from './announcement.js'
 import type { Directory } from './directory.js'
 
 /** The data directory of this node was emptied, or is another's. */
@@ -31,11 +30,11 @@ export interface IdentificationParts {
 /** Tells the cluster, once, on which disk this node is, so that it is known by it ever after (fault 17). */
 export class Identification {
   readonly #parts: IdentificationParts
-  readonly #announcement: Announcement
+  /** The word is under way. */
+  #isTold = false
 
   constructor(parts: IdentificationParts) {
     this.#parts = parts
-    this.#announcement = new Announcement(parts.proposals)
   }
 
   /** A peer says so. Returns whether that is to be believed: not if the log of this node has named this disk. */
@@ -49,13 +48,17 @@ export class Identification {
 
   /** Leadership, the members or the feature level may have changed. */
   onNews(): void {
-    const { self, disk, replica, directory, onDisowned } = this.#parts
+    const { self, disk, replica, proposals, directory, onDisowned } = this.#parts
     const { machine, status } = replica
     const known = machine.disks.all.get(self)
     if (known !== undefined && known !== disk) return onDisowned(new DisownedError('its log says so'))
     const command: Identify = { op: 'identify', node: self, disk }
     const isHeard = status.leader !== NOBODY && replica.isUpToTerm
     const isTimely = isHeard && directory.isMember && machine.level >= levelOf(command)
-    if (known === undefined && isTimely) this.#announcement.make(command)
+    if (known !== undefined || !isTimely || this.#isTold) return
+    const settle = (): void => {
+      this.#isTold = false
+    }
+    this.#isTold = proposals.submit(command, { settle, gone: false })
   }
 }

@@ -183,8 +183,9 @@ export class Replica {
     const connected = transport.connected()
     const heirs = raft
       .progress()
-      .filter(({ id, snapshot }) => isVoter(this.#status.config, id) && connected.has(id) && !snapshot)
-      .filter(({ id }) => fit(id))
+      .filter(
+        ({ id, snapshot }) => isVoter(this.#status.config, id) && connected.has(id) && !snapshot && fit(id),
+      )
     const heir = heirs.sort((a, b) => b.match - a.match)[0]
     if (heir === undefined) return Promise.resolve()
     return new Promise((resolve) => {

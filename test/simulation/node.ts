@@ -2,7 +2,6 @@ import { pino } from 'pino'
 import {
   type LogIndex,
   NO_MEMBERS,
-  NOBODY,
   type NodeId,
   type NodeView,
   type Output,
@@ -17,6 +16,7 @@ import { type Addresses, Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { Identification } from '../../src/membership/identification.js'
 import { Membership } from '../../src/membership/membership.js'
+import { Upkeep } from '../../src/membership/upkeep.js'
 import { Proposals } from '../../src/proposals/proposals.js'
 import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
@@ -104,10 +104,6 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     directory,
     onDisowned: (error) => witness.fatal(id, error),
   })
-  const announce = (): void => {
-    featureLevel.onNews()
-    identification.onNews()
-  }
   // Not started: these disks are never full.
   const freeSpace = new FreeSpace({
     self: id,
@@ -132,23 +128,17 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     connected,
     logger: silent,
   })
-  const updatePeers = (): void => {
-    const { machine: now, status } = replica
-    const isLed = status.leader !== NOBODY
-    const { configIndex } = status
-    const peers = directory.peers()
-    transport.update({ addresses: peers, configIndex, isLed, disks: now.disks.all, level: now.level })
-  }
-  const settleDown = (): void => {
-    membership.tidy()
-    announce()
-  }
-  const lookForMembers = (): void => {
-    if (!directory.refresh()) return
-    updatePeers()
-    door.onMembers()
-    settleDown()
-  }
+  const updatePeers = (): void => transport.update(directory.book())
+  const upkeep = new Upkeep({
+    directory,
+    membership,
+    featureLevel,
+    identification,
+    onMembers: () => {
+      updatePeers()
+      door.onMembers()
+    },
+  })
   replica.start({
     onApplied: (applied) => {
       const commands = applied.chunks.flatMap(({ chunk }) => {
@@ -160,22 +150,20 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       witness.applied(id, applied.index, batch, asOfMachine(applied), replica.machine)
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
-      lookForMembers()
+      upkeep.onApplied()
     },
     onStatus: (status) => {
       witness.leads(id, status.term, status.serving ? id : 0)
       proposals.onStatus(status)
-      membership.onStatus()
       door.onStatus()
-      lookForMembers()
+      upkeep.onStatus()
       updatePeers()
-      settleDown()
     },
-    onUpToTerm: settleDown,
+    onUpToTerm: () => upkeep.onUpToTerm(),
     onRestored: () => {
       door.onRestored()
       proposals.onRestored()
-      lookForMembers()
+      upkeep.onApplied()
       witness.restored(id, replica.appliedIndex, replica.machine)
     },
     onDifference: (difference) =>
@@ -183,7 +171,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     onCheckpoint: () => undefined,
     onFatal: (error) => witness.fatal(id, error),
   })
-  lookForMembers()
+  upkeep.onApplied()
   await transport.start({
     onItem: (from, item) => {
       if (item.kind === 'raft') replica.receive(from, item.message)
@@ -194,7 +182,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     },
     onConnected: (peer) => proposals.onConnected(peer),
     onDisconnected: (peer) => replica.disconnected(peer),
-    onGreeted: announce,
+    onGreeted: () => upkeep.announce(),
   })
   const stop = async (): Promise<void> => {
     await replica.handOver()

@@ -45,9 +45,13 @@ export const STATIONS: readonly Station[] = [
   {
     place: 'src/membership/',
     mayImport: [RAFT_DOOR, 'src/machine/', 'src/platform/'],
-    mayImportTypes: ['src/proposals/', 'src/replica/replica.ts'],
+    mayImportTypes: ['src/proposals/', 'src/replica/replica.ts', 'src/transport/'],
   },
-  { place: 'src/free-space/', mayImport: [RAFT_DOOR], mayImportTypes: ['src/replica/replica.ts', PORTS] },
+  {
+    place: 'src/free-space/',
+    mayImport: [RAFT_DOOR, 'src/machine/feature-level.ts'],
+    mayImportTypes: ['src/replica/replica.ts', PORTS],
+  },
   { place: 'src/attachments/', mayImport: [], mayImportTypes: ['src/machine/command.ts'] },
   {
     place: 'src/api/',
