@@ -27,7 +27,7 @@ export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<n
     } catch (error) {
       const cause = error instanceof CliError ? error.cause : error
       if (!hasLostPromises(cause) || othersOf(config).length === 0) throw error
-      logger.error({ err: cause }, 'this node can not be trusted as the member it was')
+      logger.error({ reason: messageOf(cause) }, 'this node can not be trusted as the member it was')
       const begun = beginNewLife(config, logger, stopAsked.signal).catch((problem: unknown) => {
         if (!stopAsked.signal.aborted) throw cannotStart(config, problem)
       })
