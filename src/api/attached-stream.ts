@@ -13,8 +13,9 @@ import type {
 import type { Timer } from '../replica/ports.js'
 import { Asked, type Final } from './asked.js'
 import type { DoorParts } from './door-parts.js'
-import { Refusal, wireCode } from './refusal.js'
+import { Refusal } from './refusal.js'
 import { submit, tooManyUnderWay } from './submit.js'
+import { refused, toCommand, toResult } from './translate.js'
 
 export const PROTOCOL_VERSION = 1
 
@@ -140,11 +141,11 @@ export class AttachedStream {
       ttlMs,
       topology: this.#topology(),
     }
-    this.#wire.send({ welcome, answers: [], topology: undefined, sessionEnded: undefined })
+    this.#wire.send({ welcome, answers: [], topology: undefined, sessionEnded: undefined, notices: [] })
   }
 
   #take({ slot, seq, operation }: Request, bound: Bound): void {
-    const command = operation && toCommand(slot, seq, operation, bound)
+    const command = operation && toCommand({ ...bound, slot, seq }, operation)
     if (command === undefined) {
       this.#answer(slot, seq, refused('UNSUPPORTED', 'this node does not know that operation; upgrade it'))
       return
@@ -187,7 +188,7 @@ export class AttachedStream {
     const topology = this.#news
     this.#answers = []
     this.#news = undefined
-    const rest = { welcome: undefined, topology: undefined, sessionEnded: undefined }
+    const rest = { welcome: undefined, topology: undefined, sessionEnded: undefined, notices: [] }
     for (let k = 0; k < answers.length; k += ANSWERS_PER_FRAME) {
       this.#wire.send({ ...rest, answers: answers.slice(k, k + ANSWERS_PER_FRAME) })
     }
@@ -198,7 +199,7 @@ export class AttachedStream {
   #sessionEnded(reason: 'expired' | 'closed'): void {
     this.#flush()
     const sessionEnded = { reason: reason === 'expired' ? 'EXPIRED' : 'CLOSED' }
-    this.#wire.send({ welcome: undefined, answers: [], topology: undefined, sessionEnded })
+    this.#wire.send({ welcome: undefined, answers: [], topology: undefined, sessionEnded, notices: [] })
     this.#finish()
     this.#wire.end()
   }
@@ -229,55 +230,4 @@ export function noLeader(waitedMs: number): Refusal {
 
 function invalid(message: string): Refusal {
   return new Refusal('INVALID', message)
-}
-
-function toCommand(
-  slot: number,
-  seq: number,
-  operation: NonNullable<Request['operation']>,
-  bound: Bound,
-): Command | undefined {
-  switch (operation.$case) {
-    case 'acquire': {
-      const { names, waitMs, label } = operation.value
-      return { op: 'acquire', ...bound, slot, seq, names, mode: { kind: 'exclusive' }, waitMs, label }
-    }
-    case 'release':
-      return { op: 'release', ...bound, slot, seq, token: operation.value.token }
-    case 'cancel':
-      return { op: 'cancel', ...bound, slot, seq }
-    case 'renew':
-      return { op: 'keepAlive', ...bound }
-    case 'close':
-      return { op: 'close', ...bound }
-    default:
-      return undefined
-  }
-}
-
-function toResult(final: Final): NonNullable<Answer['result']> {
-  switch (final.kind) {
-    case 'granted':
-      return { $case: 'granted', value: { token: final.token } }
-    case 'released':
-      return { $case: 'released', value: {} }
-    case 'cancelled':
-      return { $case: 'cancelled', value: {} }
-    case 'renewed':
-      return { $case: 'renewed', value: { ttlMs: final.ttlMs } }
-    case 'closed':
-      return { $case: 'closed', value: {} }
-    case 'refused':
-      return refused(final.code, final.message)
-    case 'opened':
-    case 'described':
-    case 'forgotten':
-    case 'raised':
-    case 'identified':
-      return refused('INTERNAL', `${final.kind}, which nobody asked for here`)
-  }
-}
-
-function refused(code: Refusal['code'], message: string): NonNullable<Answer['result']> {
-  return { $case: 'refused', value: { code: wireCode(code), message } }
 }

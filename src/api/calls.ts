@@ -6,6 +6,7 @@ import { noLeader } from './attached-stream.js'
 import type { Door } from './door.js'
 import { Refusal } from './refusal.js'
 import { submit } from './submit.js'
+import { acquireOf, releaseOf } from './translate.js'
 
 /** One unary call, as far as its caller is concerned. */
 export interface Caller {
@@ -52,21 +53,15 @@ export class Calls {
   }
 
   async acquire(request: wire.AcquireRequest, caller: Caller): Promise<wire.AcquireResponse> {
-    const { names, waitMs, label } = request
-    const command: Command = {
-      op: 'acquire',
-      ...numbers(request),
-      names,
-      mode: { kind: 'exclusive' },
-      waitMs,
-      label,
-    }
-    const { token } = await this.#ask(command, 'granted', caller)
-    return { token }
+    const final = await this.#final(acquireOf(numbers(request), request), caller)
+    if (final.kind === 'found')
+      return { token: 0, seats: [], found: { token: final.token, data: final.data } }
+    const { token, seats = [] } = expected(final, 'granted')
+    return { token, seats: [...seats], found: undefined }
   }
 
   async release(request: wire.ReleaseRequest, caller: Caller): Promise<wire.ReleaseResponse> {
-    await this.#ask({ op: 'release', ...numbers(request), token: request.token }, 'released', caller)
+    await this.#ask(releaseOf(numbers(request), request), 'released', caller)
     return {}
   }
 
@@ -80,11 +75,11 @@ export class Calls {
     kind: K,
     caller: Caller,
   ): Promise<Extract<Final, { kind: K }>> {
-    const problem = checkCommand(command)
-    const final = problem ?? (await this.#propose(command, caller))
-    if (final.kind === kind) return final as Extract<Final, { kind: K }>
-    if (final.kind === 'refused') throw new Refusal(final.code, final.message)
-    throw new Refusal('STALE_REQUEST', 'another request had this slot and seq; use the next seq')
+    return expected(await this.#final(command, caller), kind)
+  }
+
+  async #final(command: Command, caller: Caller): Promise<Final> {
+    return checkCommand(command) ?? (await this.#propose(command, caller))
   }
 
   /** Waits for the log as long as the caller's deadline leaves time to say so, and for the queue as long as it takes. */
@@ -115,6 +110,12 @@ export class Calls {
       if (refusal !== undefined) fail(refusal)
     })
   }
+}
+
+function expected<K extends Final['kind']>(final: Final, kind: K): Extract<Final, { kind: K }> {
+  if (final.kind === kind) return final as Extract<Final, { kind: K }>
+  if (final.kind === 'refused') throw new Refusal(final.code, final.message)
+  throw new Refusal('STALE_REQUEST', 'another request had this slot and seq; use the next seq')
 }
 
 function speaker(session: wire.Session | undefined): { session: number; key: number } {

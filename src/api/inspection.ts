@@ -1,11 +1,12 @@
 import { LIMITS } from '../machine/limits.js'
 import { checkName } from '../machine/validate.js'
-import type { ClaimView, NameView } from '../machine/views.js'
+import { emptyView, type NameView } from '../machine/views.js'
 import * as wire from '../protocol/lockkeeper.js'
 import { noLeader } from './attached-stream.js'
 import type { Caller } from './calls.js'
 import type { Door } from './door.js'
 import { Refusal } from './refusal.js'
+import { nameState } from './states.js'
 
 const PAGE_DEFAULT = 100
 const PATIENCE_MS = 5_000
@@ -28,7 +29,7 @@ export class Inspection {
     if (problem !== undefined) throw new Refusal(problem.code, problem.message)
     await this.confirm(caller)
     const view = this.#door.parts.replica.machine.name(name)
-    return { name: view === undefined ? emptyName(name) : this.#nameState(view) }
+    return { name: this.#nameState(view ?? emptyView(name)) }
   }
 
   async listNames(request: wire.ListNamesRequest, caller: Caller): Promise<wire.ListNamesResponse> {
@@ -37,7 +38,7 @@ export class Inspection {
     const page = this.#door.parts.replica.machine.names(request.prefix, request.after, limit)
     const names: wire.NameState[] = []
     let bytes = MORE_BYTES
-    for (const view of page.names) {
+    for (const view of page.views) {
       const state = this.#nameState(view)
       bytes += wire.ListNamesResponse.encode({ names: [state], more: false }).finish().length
       if (names.length > 0 && bytes > LIMITS.pageBytesMax) return { names, more: true }
@@ -95,30 +96,8 @@ export class Inspection {
     })
   }
 
-  #nameState({ name, holders, waiters, waiterCount }: NameView): wire.NameState {
-    const now = this.#door.parts.replica.clusterNow()
-    return {
-      name,
-      holders: holders.map((claim) => claimState(claim, now)),
-      waiters: waiters.map((claim) => claimState(claim, now)),
-      waiting: waiterCount,
-    }
-  }
-}
-
-function emptyName(name: string): wire.NameState {
-  return { name, holders: [], waiters: [], waiting: 0 }
-}
-
-function claimState(claim: ClaimView, now: number): wire.Claim {
-  return {
-    session: claim.session,
-    sessionLabel: claim.sessionLabel,
-    label: claim.label,
-    mode: claim.mode.kind,
-    token: claim.token ?? 0,
-    sinceMs: Math.max(0, now - claim.since),
-    ttlLeftMs: Math.max(0, claim.expiresAt - now),
-    names: [...claim.names],
+  #nameState(view: NameView): wire.NameState {
+    const { replica } = this.#door.parts
+    return nameState(view, replica.machine, replica.clusterNow())
   }
 }

@@ -39,6 +39,8 @@ const GRPC_STATUS: Record<Code, status> = {
   BUSY: status.UNAVAILABLE,
   NOT_LEADER: status.FAILED_PRECONDITION,
   NOT_READY: status.FAILED_PRECONDITION,
+  CONFLICT: status.FAILED_PRECONDITION,
+  DEADLOCK: status.ABORTED,
 }
 
 export function grpcStatus(code: Code): status {

@@ -1,6 +1,5 @@
-import type { ClaimId, Granted, MachineEvent, Refused, SessionId } from '../machine/command.js'
+import type { ClaimId, MachineEvent, Outcome, SessionId } from '../machine/command.js'
 
-export type Outcome = Granted | Refused
 export type OutcomeListener = (outcome: Outcome) => void
 export type SessionListener = (reason: 'expired' | 'closed') => void
 
@@ -27,7 +26,7 @@ export class Attachments {
   onEvents(events: readonly MachineEvent[]): void {
     for (const event of events) {
       if (event.kind === 'decided') this.#claims.call(event.claim, event.outcome)
-      else this.#sessions.call(event.session, event.reason)
+      else if (event.kind === 'sessionEnded') this.#sessions.call(event.session, event.reason)
     }
   }
 }

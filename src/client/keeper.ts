@@ -1,4 +1,4 @@
-import type { Acquire, GetStatusResponse, NameState } from '../protocol/lockkeeper.js'
+import { type Acquire, type GetStatusResponse, Mode, type NameState } from '../protocol/lockkeeper.js'
 import {
   KeeperClosedError,
   type LockkeeperError,
@@ -223,7 +223,15 @@ function toAcquire(names: string | readonly string[], options: LockOptions): Acq
   if (!all.every((name) => typeof name === 'string'))
     throw new RefusedError('INVALID', 'a name must be a string')
   const limitMs = ifAvailable ? 0 : waitMs
-  const ask = { names: all, waitMs: limitMs === undefined ? undefined : toWholeMs('waitMs', limitMs), label }
+  const ask = {
+    names: all,
+    waitMs: limitMs === undefined ? undefined : toWholeMs('waitMs', limitMs),
+    label,
+    mode: Mode.EXCLUSIVE,
+    permits: 0,
+    capacity: 0,
+    terms: undefined,
+  }
   assertFits({ $case: 'acquire', value: ask })
   return ask
 }

@@ -31,7 +31,7 @@ export class Reader {
 
   async get(name: string): Promise<NameState> {
     const { name: state } = await this.#ask('getName', { name })
-    return state ?? { name, holders: [], waiters: [], waiting: 0 }
+    return state!
   }
 
   /** @param pageSize names per call; 0 leaves it to the server */

@@ -135,7 +135,10 @@ export class Session implements Holder {
         if (GONE.has(error.code)) resolve('lost')
         else reject(error)
       }
-      const operation = { $case: 'release', value: { token: lock.token } } as const
+      const operation = {
+        $case: 'release',
+        value: { token: lock.token, heir: 0, restMs: 0, result: undefined },
+      } as const
       this.#requests.submit(operation, { done: () => resolve('released'), failed })
     })
     return outcome

@@ -9,13 +9,13 @@ import { assert } from './assert.js'
  * Deadlines of the same moment fall due in the alphabetical order of their kinds: a session before its
  * waits.
  */
-export type DeadlineKind = 'session' | 'wait'
+export type DeadlineKind = 'rest' | 'result' | 'session' | 'suspension' | 'wait'
 
 export interface Deadline {
   /** Cluster clock, milliseconds. Written only by the agenda. */
   at: number
   readonly kind: DeadlineKind
-  /** Of the session, or of the claim that waits. */
+  /** Of the session, of the claim that waits, or of what remains. */
   readonly id: number
   /** Where in the heap; -1 when not on the agenda. Written only by the agenda. */
   index: number

@@ -6,15 +6,28 @@
  */
 import type { Agenda } from './agenda.js'
 import { assert } from './assert.js'
-import type { Acquire, ClaimId, Granted, Refused, SessionId, Token } from './command.js'
-import { isGrantable } from './grant-rule.js'
+import {
+  type Acquire,
+  type ClaimId,
+  type Granted,
+  NO_TERMS,
+  type Refused,
+  type SessionId,
+  type Token,
+} from './command.js'
+import { isGrantable, useOf } from './grant-rule.js'
 import type { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
-import { type Claim, type Place, type Queue, Queues } from './queues.js'
+import { type Claim, type Queue, Queues } from './queues.js'
 import type { ClaimRecord } from './records.js'
-import { limitReached } from './refusals.js'
+import { limitReached, otherUse } from './refusals.js'
+import { Seats } from './seats.js'
 import { ShardedMap } from './sharded-map.js'
 import { forEach, type Steps, sorted } from './steps.js'
+
+const SHARED = { kind: 'shared' } as const
+/** Above all priorities. */
+const RANK = { first: LIMITS.priorityMax + 1, stealing: LIMITS.priorityMax + 2 } as const
 
 export class Claims {
   readonly queues = new Queues()
@@ -27,6 +40,8 @@ export class Claims {
   readonly #ledger: Ledger
   readonly #byId = new ShardedMap<ClaimId, Claim>()
   readonly #byToken = new ShardedMap<Token, Claim>()
+  /** Characters of data of all claims. */
+  #dataLength = 0
   #candidates: Claim[] = []
 
   constructor(agenda: Agenda, ledger: Ledger) {
@@ -50,20 +65,48 @@ export class Claims {
     return this.#byId.values()
   }
 
-  /** `LIMIT` if one more claim on these names would be one too many. */
-  checkRoom(names: readonly string[]): Refused | undefined {
+  /** `LIMIT` if one more claim would be one too many, `CONFLICT` if a name is in other use. */
+  checkRoom({ names, mode, terms = NO_TERMS }: Acquire): Refused | undefined {
     if (this.#byId.size >= LIMITS.claimsMax) return limitReached('claims in the cluster', LIMITS.claimsMax)
+    const tooMuch = this.checkData(terms.data)
+    if (tooMuch !== undefined) return tooMuch
     for (const name of names) {
-      const count = this.queues.get(name)?.count ?? 0
-      if (count >= LIMITS.claimsPerNameMax) return limitReached('claims per name', LIMITS.claimsPerNameMax)
+      const queue = this.queues.get(name)
+      if (queue === undefined) continue
+      if (queue.count >= LIMITS.claimsPerNameMax)
+        return limitReached('claims per name', LIMITS.claimsPerNameMax)
+      if (mode.kind === 'member') continue
+      const known = (queue.granted.first ?? queue.waiting.first)?.claim
+      if (known !== undefined && useOf(known) !== useOf({ mode, terms })) return otherUse(name, useOf(known))
     }
     return undefined
   }
 
-  /** Enters all its queues at their ends; the caller asks whether it can be granted at once. */
-  enter(session: SessionId, { slot, seq, names, mode, label }: Acquire, at: number): Claim {
-    const token = undefined
-    const claim = newClaim({ id: this.nextId++, session, slot, seq, names, mode, label, token, since: at })
+  /** `LIMIT` if the cluster has no room for these data. */
+  checkData(data: string): Refused | undefined {
+    if (this.#dataLength + data.length <= LIMITS.dataLengthMax) return undefined
+    return limitReached('characters of data in the cluster', LIMITS.dataLengthMax)
+  }
+
+  /** Enters all its queues, each behind those of its rank; the caller asks whether it can be granted at once. */
+  enter(session: SessionId, { slot, seq, names, mode, label, terms = NO_TERMS }: Acquire, at: number): Claim {
+    const rank = terms.steal ? RANK.stealing : terms.upgrades > 0 ? RANK.first : terms.priority
+    const claim = newClaim({
+      id: this.nextId++,
+      session,
+      slot,
+      seq,
+      names,
+      mode,
+      label,
+      terms,
+      data: terms.data,
+      rank,
+      holds: 1,
+      seats: undefined,
+      token: undefined,
+      since: at,
+    })
     this.#ledger.touch(claim)
     this.#add(claim)
     return claim
@@ -95,18 +138,54 @@ export class Claims {
     const token = this.nextToken++
     claim.since = at
     this.#hold(claim, token)
-    for (const place of claim.places) this.#touch(place.queue)
-    return { kind: 'granted', claim: claim.id, token }
+    for (const place of claim.places) this.reconsider(place.queue)
+    return grantOf(claim)
+  }
+
+  /** Before all others in its queues, whoever else waits. */
+  promote(claim: Claim): void {
+    this.#ledger.touch(claim)
+    claim.rank = RANK.first
+    for (const place of claim.places) {
+      place.queue.waiting.remove(place)
+      place.queue.waiting.enter(place)
+    }
+  }
+
+  /** Its owner has it so many times from now on. */
+  holdTimes(claim: Claim, holds: number): void {
+    this.#ledger.touch(claim)
+    claim.holds = holds
+  }
+
+  update(claim: Claim, data: string): void {
+    this.#ledger.touch(claim)
+    this.#dataLength += data.length - claim.data.length
+    claim.data = data
+  }
+
+  /** Others may share with it from now on. */
+  share(claim: Claim): void {
+    this.#ledger.touch(claim)
+    claim.mode = SHARED
+    for (const place of claim.places) this.reconsider(place.queue)
+  }
+
+  /** Something that kept the queue from granting may be over. */
+  reconsider(queue: Queue): void {
+    if (queue.waiting.first !== undefined) this.#candidates.push(queue.waiting.first.claim)
   }
 
   leave(claim: Claim): void {
     this.#ledger.remove(claim)
     this.#endWait(claim)
     this.#byId.delete(claim.id)
+    this.#dataLength -= claim.data.length
     if (claim.token !== undefined) this.#byToken.delete(claim.token)
     for (const place of claim.places) {
+      if (claim.mode.kind === 'permits' && claim.token !== undefined) vacate(place.queue, claim)
       this.queues.leave(place)
-      this.#touch(place.queue)
+      this.reconsider(place.queue)
     }
   }
 
@@ -125,19 +204,17 @@ export class Claims {
   #add(claim: Claim): void {
     for (const name of claim.names) claim.places.push(this.queues.enter(name, claim))
     this.#byId.set(claim.id, claim)
+    this.#dataLength += claim.data.length
   }
 
   #hold(claim: Claim, token: Token): void {
-    claim.token = token
-    this.#byToken.set(token, claim)
     for (const place of claim.places) {
       place.queue.waiting.remove(place)
-      place.queue.granted.append(place)
+      if (claim.mode.kind === 'permits') seat(place.queue, claim, claim.mode)
     }
-  }
-
-  #touch(queue: Queue): void {
-    if (queue.waiting.first !== undefined) this.#candidates.push(queue.waiting.first.claim)
+    claim.token = token
+    this.#byToken.set(token, claim)
+    for (const place of claim.places) place.queue.lineOf(claim).append(place)
   }
 
   #endWait(claim: Claim): void {
@@ -147,12 +224,26 @@ export class Claims {
   }
 }
 
+/** What its holder is told. */
+export function grantOf({ id, token, seats }: Claim): Granted {
+  const granted = { kind: 'granted', claim: id, token: token! } as const
+  return seats === undefined ? granted : { ...granted, seats }
+}
+
+/** Gives the claim its seats, or those that it had. */
+function seat(queue: Queue, claim: Claim, { permits, of }: { permits: number; of: number }): void {
+  queue.seats ??= new Seats(of)
+  if (claim.seats === undefined) claim.seats = queue.seats.take(permits)
+  else queue.seats.occupy(claim.seats)
+}
+
+function vacate(queue: Queue, claim: Claim): void {
+  queue.seats!.giveBack(claim.seats!)
+  if (queue.seats!.isUnused) queue.seats = undefined
+}
+
 function newClaim(record: Omit<ClaimRecord, 'waitUntil'>): Claim {
-  const { id, session, slot, seq, names, mode, label, token, since } = record
-  const places: Place[] = []
-  const waitLimit = undefined
-  const isRecorded = false
-  const isGone = false
+  const { id, session, slot, seq, names, mode, label, terms, data, rank, holds, seats, token, since } = record
   return {
     kind: 'claim',
     id,
@@ -162,11 +253,16 @@ function newClaim(record: Omit<ClaimRecord, 'waitUntil'>): Claim {
     names,
     mode,
     label,
-    places,
+    terms,
+    data,
+    rank,
+    holds,
+    seats,
+    places: [],
     token,
     since,
-    waitLimit,
-    isRecorded,
-    isGone,
+    waitLimit: undefined,
+    isRecorded: false,
+    isGone: false,
   }
 }

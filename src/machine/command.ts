@@ -38,6 +38,12 @@ export type Command =
   | Acquire
   | Release
   | Cancel
+  | Update
+  | Downgrade
+  | ForceRelease
+  | RequestRelease
+  | Suspend
+  | Resume
   | Describe
   | Forget
   | Raise
@@ -75,7 +81,56 @@ export interface CloseSession {
   readonly key: number
 }
 
-export type Mode = { readonly kind: 'exclusive' }
+/**
+ * What a claim takes of its names, and so whom it gets along with. All claims of a name must be of one use: it is a lock
+ * (exclusive and shared), a semaphore of one capacity, or a key of work that is done once.
+ */
+export type Mode =
+  /** Alone: a lock, a leader, a writer. */
+  | { readonly kind: 'exclusive' }
+  /** Beside others that are shared: a reader. */
+  | { readonly kind: 'shared' }
+  /** So many of the semaphore's `of` permits. Each grant names its seats, from 0 to `of` - 1. One name. */
+  | { readonly kind: 'permits'; readonly permits: number; readonly of: number }
+  /** Never waits and is in nobody's way: a member of a group, in order of its token. One name. */
+  | { readonly kind: 'member' }
+
+/** What a claim may ask for beyond its mode. */
+export interface Terms {
+  /** For others to read: the value of a leader, what a member brings. */
+  readonly data: string
+  /**
+   * The task of this session that the claim is for; '' if it does not say. One that would wait for itself, by way of
+   * whatever others, is refused with DEADLOCK.
+   */
+  readonly owner: string
+  /** If the owner holds these names already, in this mode or exclusively: that claim is held once more. */
+  readonly reentrant: boolean
+  /** The greater goes first; 0 to `LIMITS.priorityMax`. */
+  readonly priority: number
+  /** Ends whoever holds the names, who is told. Exclusive. */
+  readonly steal: boolean
+  /** The token of a shared claim of this session on the same names, which this exclusive one replaces; 0: of none. */
+  readonly upgrades: Token
+  /** After the loss of this holder its names rest for so long: time for what it had under way to end. */
+  readonly lockDelayMs: number
+  /** However soon it is released, its names rest until it would have been held for so long. */
+  readonly minHoldMs: number
+  /** Of work that is done once: what the work is made of. Exclusive, one name. Undefined: it is no such claim. */
+  readonly fingerprint: string | undefined
+}
+
+export const NO_TERMS: Terms = Object.freeze({
+  data: '',
+  owner: '',
+  reentrant: false,
+  priority: 0,
+  steal: false,
+  upgrades: 0,
+  lockDelayMs: 0,
+  minHoldMs: 0,
+  fingerprint: undefined,
+})
 
 export interface Acquire extends RequestId {
   readonly op: 'acquire'
@@ -86,11 +141,70 @@ export interface Acquire extends RequestId {
   readonly waitMs: number | undefined
   /** For people who look at the queue. */
   readonly label: string
+  /** Undefined: a plain claim. */
+  readonly terms?: Terms | undefined
+}
+
+/** What becomes of the names, if not the first in line just follows. */
+export interface Succession {
+  /** The waiting claim that is granted next, before all others; 0: the first in line. */
+  readonly heir: ClaimId
+  /** The names rest for so long from now. */
+  readonly restMs: number
+  /** What came of work that is done once: whoever asks for it is given this, for `keepMs`. */
+  readonly result: { readonly data: string; readonly keepMs: number } | undefined
 }
 
 export interface Release extends RequestId {
   readonly op: 'release'
   readonly token: Token
+  /** Undefined: the first in line follows, and nothing stays. */
+  readonly succession?: Succession | undefined
+}
+
+/** Other data for a claim that is held. */
+export interface Update extends RequestId {
+  readonly op: 'update'
+  readonly token: Token
+  readonly data: string
+}
+
+/** From exclusive to shared, with the same token. */
+export interface Downgrade extends RequestId {
+  readonly op: 'downgrade'
+  readonly token: Token
+}
+
+/** What somebody does about a name that others hold. Operators do, by a session of their own. */
+interface Intervention extends RequestId {
+  readonly name: string
+  /** For people: why, and who. */
+  readonly note: string
+}
+
+/** Ends a claim that is held; its holder is told, and the next in line follows. */
+export interface ForceRelease extends Intervention {
+  readonly op: 'forceRelease'
+  /** Of one holder or member; 0: all holders. */
+  readonly token: Token
+}
+
+/** Asks holders to release. Whether they do is up to them. */
+export interface RequestRelease extends Intervention {
+  readonly op: 'requestRelease'
+  /** Of one holder or member; 0: all holders. */
+  readonly token: Token
+}
+
+/** Nothing more is granted in the name, until it is resumed. Holders go on, and are asked to release. */
+export interface Suspend extends Intervention {
+  readonly op: 'suspend'
+  /** Undefined: until somebody resumes it. */
+  readonly forMs: number | undefined
+}
+
+export interface Resume extends Intervention {
+  readonly op: 'resume'
 }
 
 /**
@@ -154,6 +268,8 @@ export type RefusalCode =
   | 'STALE_REQUEST' // the slot has moved on: somebody repeats what was answered long ago
   | 'LIMIT' // a numbered limit is reached
   | 'INVALID' // makes no sense
+  | 'CONFLICT' // the name is in other use: another capacity, another fingerprint, suspended
+  | 'DEADLOCK' // the owner would wait for itself
   | 'UNSUPPORTED' // this version does not know it
 
 export interface Refused {
@@ -167,6 +283,15 @@ export interface Granted {
   readonly kind: 'granted'
   readonly claim: ClaimId
   readonly token: Token
+  /** Of a semaphore: which of its places, from 0, are this claim's. */
+  readonly seats?: readonly number[] | undefined
+}
+
+/** Work that is done once has been done: its result, and the token of the claim under which it was. */
+export interface Found {
+  readonly kind: 'found'
+  readonly token: Token
+  readonly data: string
 }
 
 /** What a command came to, at once. `queued`: an event with this claim will follow. */
@@ -175,8 +300,11 @@ export type Verdict =
   | { readonly kind: 'renewed'; readonly ttlMs: number }
   | { readonly kind: 'closed' }
   | Granted
+  | Found
   | { readonly kind: 'queued'; readonly claim: ClaimId }
   | { readonly kind: 'released' }
+  /** `count`: of the claims that it concerned. */
+  | { readonly kind: 'done'; readonly count: number }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'described' }
   | { readonly kind: 'forgotten' }
@@ -184,8 +312,20 @@ export type Verdict =
   | { readonly kind: 'identified' }
   | Refused
 
+/** How a claim that was queued is decided. */
+export type Outcome = Granted | Found | Refused
+
 export type MachineEvent =
-  /** A claim that was queued has been granted, or refused (TIMEOUT, CANCELLED, SESSION_EXPIRED). */
-  | { readonly kind: 'decided'; readonly claim: ClaimId; readonly outcome: Granted | Refused }
+  /** A claim that was queued has been granted, answered, or refused (TIMEOUT, CANCELLED, SESSION_EXPIRED, NOT_HELD). */
+  | { readonly kind: 'decided'; readonly claim: ClaimId; readonly outcome: Outcome }
+  /** Something its holder must know of a claim. */
+  | { readonly kind: 'noticed'; readonly session: SessionId; readonly notice: Notice }
   /** The session is over; all its claims are gone. */
   | { readonly kind: 'sessionEnded'; readonly session: SessionId; readonly reason: 'expired' | 'closed' }
+
+export interface Notice {
+  /** `lost`: the claim was ended by force. `asked`: please release it. */
+  readonly kind: 'lost' | 'asked'
+  readonly token: Token
+  readonly note: string
+}

@@ -30,6 +30,14 @@ export class Digest {
     switch (verdict.kind) {
       case 'granted':
         this.#mix(verdict.token)
+        for (const seat of verdict.seats ?? []) this.#mix(seat)
+        break
+      case 'found':
+        this.#mix(verdict.token)
+        this.#text(verdict.data)
+        break
+      case 'done':
+        this.#mix(verdict.count)
         break
       case 'queued':
         this.#mix(verdict.claim)
@@ -49,6 +57,10 @@ export class Digest {
     if (event.kind === 'decided') {
       this.#mix(event.claim)
       this.verdict(event.outcome)
+    } else if (event.kind === 'noticed') {
+      this.#mix(event.session)
+      this.#mix(event.notice.token)
+      this.#text(event.notice.kind)
     } else {
       this.#mix(event.session)
       this.#text(event.reason)

@@ -3,18 +3,37 @@
  * is on the least level of its members; a node refuses what is above that exactly as a version does that has never heard of
  * it, and from the entry on that raises the level, all of them know it.
  */
-import type { Command } from './command.js'
+import type { Acquire, Command } from './command.js'
 
 /** What this version knows. */
-export const FEATURE_LEVEL = 1
+export const FEATURE_LEVEL = 2
 
 /** Commands; where nothing stands, it is 0. */
-const SINCE: Partial<Record<Command['op'], number>> = { identify: 1 }
+const SINCE: Partial<Record<Command['op'], number>> = {
+  identify: 1,
+  update: 2,
+  downgrade: 2,
+  forceRelease: 2,
+  requestRelease: 2,
+  suspend: 2,
+  resume: 2,
+}
 /** A peer of a version that knows less breaks off at the word that a disk is low on space. */
 export const LOW_ON_SPACE_SINCE = 1
+/** Claims that are more than a lock in a queue, and what a release leaves. */
+const TERMS_SINCE = 2
+/** The changes of names are counted. */
+export const CHANGES_SINCE = 2
 
-export function levelOf({ op }: Command): number {
-  return SINCE[op] ?? 0
+export function levelOf(command: Command): number {
+  if (command.op === 'acquire') return isPlain(command) ? 0 : TERMS_SINCE
+  if (command.op === 'release') return command.succession === undefined ? 0 : TERMS_SINCE
+  return SINCE[command.op] ?? 0
+}
+
+/** As the first version knew them. */
+export function isPlain({ mode, terms }: Acquire): boolean {
+  return mode.kind === 'exclusive' && terms === undefined
 }
 
 /** The cluster has risen above what this version knows: what it would make of the log is not what the others make of it. */

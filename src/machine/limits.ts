@@ -7,11 +7,30 @@ export const LIMITS = {
   nameBytesMax: 512,
   /** Bytes of a label in UTF-8. */
   labelBytesMax: 256,
+  /** Bytes of the data of a claim, or of a result, in UTF-8. */
+  dataBytesMax: 16 * 1024,
+  /** Characters of data of all claims and results together. */
+  dataLengthMax: 64 * 1024 * 1024,
   namesPerClaimMax: 64,
+  priorityMax: 255,
+  /** Permits of a semaphore, and of one claim on it. */
+  capacityMax: 65_536,
+  permitsPerClaimMax: 1_024,
   /** Below this a session would die of an ordinary pause of its process. */
   ttlMsMin: 100,
   ttlMsMax: 24 * 60 * 60 * 1000,
   waitMsMax: 24 * 60 * 60 * 1000,
+  /** How long a name rests, is suspended, or keeps a result. */
+  remainMsMax: 31 * 24 * 60 * 60 * 1000,
+  /** Names that rest, are suspended, or keep a result. */
+  remainsMax: 1_000_000,
+  /** Claims looked at in search of a deadlock, and how long a cycle may be; what is beyond is not found. */
+  deadlockSearchMax: 10_000,
+  deadlockDepthMax: 200,
+  /** Losses by force that are kept for a session that is away. */
+  lossesPerSessionMax: 64,
+  /** What was done about names by force, the newest. */
+  interventionsMax: 256,
   /** Slots are numbered from 0. With 65,536 acquires waiting, one slot is still free to release in. */
   slotsPerSessionMax: 65_536 + 1,
   /** Held and waiting together. */
@@ -48,6 +67,8 @@ export const LIMITS = {
   pageBytesMax: 4 * 1024 * 1024,
   /** Names in one page of a listing. */
   pageMax: 1_000,
+  /** Changes that a node remembers for those who watch. */
+  changesMax: 131_072,
   /** Claims shown of one holder list or one queue; their full count is always told. */
   claimsShownMax: 100,
 } as const

@@ -7,43 +7,36 @@
  * anything on the way. Then its commands run in their order, each with all it makes possible (P4), before
  * the next.
  */
-import { Agenda } from './agenda.js'
+import { Agenda, type Deadline } from './agenda.js'
 import { assert } from './assert.js'
+import type { Change } from './changes.js'
 import { Claims } from './claims.js'
-import type {
-  Acquire,
-  Batch,
-  Cancel,
-  Command,
-  Forget,
-  Granted,
-  MachineEvent,
-  Raise,
-  Refused,
-  Release,
-  SessionId,
-  Verdict,
-} from './command.js'
+import type { Batch, Command, Forget, MachineEvent, Raise, SessionId, Verdict } from './command.js'
 import { Digest } from './digest.js'
 import { Disks } from './disks.js'
-import { FEATURE_LEVEL, FeatureLevelError, levelOf } from './feature-level.js'
-import { isGrantable } from './grant-rule.js'
+import { CHANGES_SINCE, FEATURE_LEVEL, FeatureLevelError, levelOf } from './feature-level.js'
+import { Force } from './force.js'
+import { Interventions } from './interventions.js'
+import { Journal } from './journal.js'
 import { Ledger } from './ledger.js'
-import { LIMITS } from './limits.js'
 import { Members } from './members.js'
-import type { Claim } from './queues.js'
 import { type Fields, RECORD_FORMAT, type RecordChange, RecordReader, SUMMARY_KEY } from './records.js'
 import * as refusals from './refusals.js'
-import { type Session, Sessions } from './sessions.js'
+import { AllRemains } from './remains.js'
+import { Requests } from './requests.js'
+import { addClaim, Sessions } from './sessions.js'
+import { Standing } from './standing.js'
 import { finish, forEach, type Steps } from './steps.js'
 import { checkCommand } from './validate.js'
-import { type NamePage, type NameView, type SessionView, viewName, viewNames, viewSession } from './views.js'
+import * as views from './views.js'
 
 export interface Applied {
   /** One per command, in the same order. */
   readonly verdicts: readonly Verdict[]
   /** In the order they came to pass. A claim whose verdict here is `queued` may already be decided here. */
   readonly events: readonly MachineEvent[]
+  /** In the order they came to pass; none below feature level 2. */
+  readonly changes: readonly Change[]
 }
 
 /**
@@ -54,8 +47,6 @@ export interface Applied {
 const SUCCESSION_LEAP = 2 ** 42
 
 const CLOSED: Verdict = { kind: 'closed' }
-const RELEASED: Verdict = { kind: 'released' }
-const CANCELLED: Verdict = { kind: 'cancelled' }
 const RAISED: Verdict = { kind: 'raised' }
 
 export class Machine {
@@ -65,11 +56,15 @@ export class Machine {
   readonly claims = new Claims(this.agenda, this.ledger)
   readonly members = new Members(this.ledger)
   readonly disks = new Disks(this.ledger)
+  readonly remains = new AllRemains(this.agenda, this.ledger, this.claims.queues)
+  readonly interventions = new Interventions(this.ledger)
 
+  readonly #journal = new Journal()
+  readonly #standing = new Standing(this.sessions, this.claims, this.remains, this.#journal)
+  readonly #requests = new Requests(this.#standing, new Force(this.#standing, this.interventions))
   #at = 0
   #level = 0
   #digest = new Digest(0)
-  #events: MachineEvent[] = []
 
   /** The `at` of the newest batch. */
   get at(): number {
@@ -79,6 +74,11 @@ export class Machine {
   /** Equal on every node that has applied the same batches; a whole number. */
   get digest(): number {
     return this.#digest.value
+  }
+
+  /** Of the newest change of any name. */
+  get revision(): number {
+    return this.#journal.revision
   }
 
   /** The feature level of the cluster. */
@@ -98,11 +98,13 @@ export class Machine {
       to: batch.at,
     })
     this.#at = batch.at
-    this.#events = []
+    this.#standing.at = batch.at
+    this.#journal.open(batch.at, this.#level >= CHANGES_SINCE)
     this.#expire()
     const verdicts = batch.commands.map((command) => this.#perform(command))
-    this.#digestStep(verdicts)
-    return { verdicts, events: this.#events }
+    const { events, changes } = this.#journal
+    this.#digestStep(verdicts, events)
+    return { verdicts, events, changes }
   }
 
   /**
@@ -114,7 +116,8 @@ export class Machine {
     const { sessions, claims } = this
     const format = this.#level === 0 ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
     const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
-    return { key: SUMMARY_KEY, fields: this.#level === 0 ? fields : [...fields, this.#level] }
+    if (this.#level === 0) return { key: SUMMARY_KEY, fields }
+    return { key: SUMMARY_KEY, fields: [...fields, this.#level, this.revision] }
   }
 
   /** The machine as its checkpoints left it. Throws a RangeError at a record that this version does not understand. */
@@ -156,23 +159,40 @@ export class Machine {
     return successor
   }
 
-  name(name: string): NameView | undefined {
+  name(name: string): views.NameView | undefined {
     const queue = this.claims.queues.get(name)
-    return queue && viewName(queue, this.sessions)
+    return queue && views.viewName(queue, this.sessions)
   }
 
   /** Names with `prefix`, after the name `after` (exclusive), in code unit order. One pass over all names. */
-  names(prefix: string, after: string, limit: number): NamePage {
-    return viewNames(this.claims.queues, this.sessions, prefix, after, limit)
+  names(prefix: string, after: string, limit: number): views.Page<views.NameView> {
+    return views.viewNames(this.claims.queues, this.sessions, prefix, after, limit)
   }
 
-  session(id: SessionId): SessionView | undefined {
+  /** Of one line of a name, after the claim `after`, 0 for the beginning; undefined if that stands there no more. */
+  line(
+    name: string,
+    line: views.LineKind,
+    after: number,
+    limit: number,
+  ): views.Page<views.ClaimView> | undefined {
+    return views.viewLinePage(this.claims.queues.get(name), line, this.sessions, after, limit)
+  }
+
+  session(id: SessionId): views.SessionView | undefined {
     const session = this.sessions.get(id)
-    return session && viewSession(session)
+    return session && views.viewSession(session)
   }
 
-  *#restore({ summary, sessions, slots, claims, members, disks }: RecordReader): Steps<void> {
-    const [format, at, nextSession, nextClaim, nextToken, digest, level = 0] = summary as readonly number[]
+  /** After the session `after`, in the order of ids. One pass over all sessions. */
+  listSessions(after: SessionId, limit: number): views.Page<views.SessionView> {
+    return views.viewSessions(this.sessions, after, limit)
+  }
+
+  *#restore(records: RecordReader): Steps<void> {
+    const { summary, sessions, slots, claims, remains, members, disks, interventions } = records
+    const [format, at, nextSession, nextClaim, nextToken, digest, level = 0, revision = 0] =
+      summary as readonly number[]
     if (format !== RECORD_FORMAT.first && format !== RECORD_FORMAT.levelled) {
       throw new RangeError(`records of format ${format}; upgrade this node`)
     }
@@ -184,26 +204,34 @@ export class Machine {
     this.claims.nextId = nextClaim!
     this.claims.nextToken = nextToken!
     yield* forEach(sessions, (session) => this.sessions.restore(session))
+    this.#journal.revision = revision
     yield* forEach(slots, (slot) => this.sessions.restoreSlot(slot))
     if (members !== undefined) this.members.restore(members)
     if (disks !== undefined) this.disks.restore(disks)
-    yield* this.claims.restoreAll(claims, (claim) => this.sessions.get(claim.session)!.claims.add(claim))
+    if (interventions !== undefined) this.interventions.restore(interventions)
+    yield* this.claims.restoreAll(claims, (claim) => addClaim(this.sessions.get(claim.session)!, claim))
+    yield* forEach(remains, (record) => this.remains.restore(record))
   }
 
-  #digestStep(verdicts: readonly Verdict[]): void {
+  #digestStep(verdicts: readonly Verdict[], events: readonly MachineEvent[]): void {
     this.#digest.at(this.#at)
     for (const verdict of verdicts) this.#digest.verdict(verdict)
-    for (const event of this.#events) this.#digest.event(event)
+    for (const event of events) this.#digest.event(event)
   }
 
   #expire(): void {
     let due = this.agenda.first()
     while (due !== undefined && due.at <= this.#at) {
-      if (due.kind === 'session') this.#endSession(this.sessions.get(due.id)!, 'expired')
-      else this.#refuseWaiting(this.claims.get(due.id)!, refusals.WAITED_OUT)
+      this.#fallDue(due)
       due = this.agenda.first()
     }
-    this.claims.grantCandidates(this.#at, this.#decide)
+    this.#standing.grantCandidates()
+  }
+
+  #fallDue({ kind, id }: Deadline): void {
+    if (kind === 'session') this.#standing.endSession(this.sessions.get(id)!, 'expired')
+    else if (kind === 'wait') this.#standing.answer(this.claims.get(id)!, refusals.WAITED_OUT, 'timeout')
+    else this.claims.reconsider(this.remains.remove(this.remains.get(id)!))
   }
 
   #perform(command: Command): Verdict {
@@ -211,7 +239,7 @@ export class Machine {
     const problem = checkCommand(command)
     if (problem !== undefined) return problem
     const verdict = this.#dispatch(command)
-    this.claims.grantCandidates(this.#at, this.#decide)
+    this.#standing.grantCandidates()
     return verdict
   }
 
@@ -230,12 +258,10 @@ export class Machine {
         this.sessions.renew(session, this.#at)
         return { kind: 'renewed', ttlMs: session.ttlMs }
       case 'close':
-        this.#endSession(session, 'closed')
+        this.#standing.endSession(session, 'closed')
         return CLOSED
-      case 'cancel':
-        return this.#cancel(session, command)
       default:
-        return this.#once(session, command)
+        return this.#requests.perform(session, command)
     }
   }
 
@@ -249,107 +275,5 @@ export class Machine {
     if (level > FEATURE_LEVEL) throw new FeatureLevelError(level)
     this.#level = Math.max(this.#level, level)
     return RAISED
-  }
-
-  /**
-   * Exactly once: the slot's newest request is answered again, an older one refused, a newer one
-   * performed.
-   */
-  #once(session: Session, command: Acquire | Release): Verdict {
-    const slot = session.slots.get(command.slot)
-    if (slot?.seq === command.seq) return slot.answer
-    if (slot !== undefined && command.seq < slot.seq) return refusals.STALE_REQUEST
-    if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
-    const answer =
-      command.op === 'acquire' ? this.#acquire(session, command) : this.#release(session, command)
-    this.sessions.remember(session, command.slot, command.seq, answer)
-    return answer
-  }
-
-  #acquire(session: Session, command: Acquire): Verdict {
-    const noRoom = this.#checkRoom(session, command)
-    if (noRoom !== undefined) return noRoom
-    const claim = this.claims.enter(session.id, command, this.#at)
-    session.claims.add(claim)
-    if (isGrantable(claim)) return this.claims.grant(claim, this.#at)
-    if (command.waitMs === 0) {
-      this.#leave(session, claim)
-      return refusals.NOT_FREE
-    }
-    if (command.waitMs !== undefined) this.claims.limitWait(claim, this.#at + command.waitMs)
-    return { kind: 'queued', claim: claim.id }
-  }
-
-  #checkRoom(session: Session, command: Acquire): Refused | undefined {
-    if (session.claims.size < LIMITS.claimsPerSessionMax) return this.claims.checkRoom(command.names)
-    return refusals.limitReached('claims per session', LIMITS.claimsPerSessionMax)
-  }
-
-  /**
-   * Only ever touches a claim of this session: a token that has passed on to another holder is safe from
-   * it.
-   */
-  #release(session: Session, { token }: Release): Verdict {
-    if (token >= this.claims.nextToken) return refusals.TOKEN_NEVER_GRANTED
-    const claim = this.claims.withToken(token)
-    if (claim === undefined) return refusals.TOKEN_GONE
-    if (claim.session !== session.id) return refusals.TOKEN_FOREIGN
-    this.#leave(session, claim)
-    return RELEASED
-  }
-
-  /**
-   * Afterwards nothing of the acquire is left, and it finds CANCELLED if it is repeated or arrives late.
-   * Without effect on an older request of the slot, and on one that was refused or was a release.
-   */
-  #cancel(session: Session, command: Cancel): Verdict {
-    const slot = session.slots.get(command.slot)
-    if (slot === undefined || command.seq > slot.seq) {
-      if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
-      this.sessions.remember(session, command.slot, command.seq, refusals.CANCELLED)
-    } else if (
-      command.seq === slot.seq &&
-      (slot.answer.kind === 'queued' || slot.answer.kind === 'granted')
-    ) {
-      this.#takeBack(session, slot.answer.claim)
-      this.sessions.remember(session, slot.number, slot.seq, refusals.CANCELLED)
-    }
-    return CANCELLED
-  }
-
-  /** The claim may be gone: granted, and released since through another slot. */
-  #takeBack(session: Session, id: number): void {
-    const claim = this.claims.get(id)
-    if (claim === undefined) return
-    if (claim.token === undefined) this.#refuseWaiting(claim, refusals.CANCELLED)
-    else this.#leave(session, claim)
-  }
-
-  #endSession(session: Session, reason: 'expired' | 'closed'): void {
-    for (const claim of session.claims) {
-      if (claim.token === undefined) this.#refuseWaiting(claim, refusals.SESSION_EXPIRED)
-      else this.#leave(session, claim)
-    }
-    this.sessions.remove(session)
-    this.#events.push({ kind: 'sessionEnded', session: session.id, reason })
-  }
-
-  #refuseWaiting(claim: Claim, refusal: Refused): void {
-    this.#decide(claim, refusal)
-    this.#leave(this.sessions.get(claim.session)!, claim)
-  }
-
-  /** A claim that was queued has its outcome: its slot, which is still busy with it, remembers. */
-  readonly #decide = (claim: Claim, outcome: Granted | Refused): void => {
-    const session = this.sessions.get(claim.session)!
-    const slot = session.slots.get(claim.slot)!
-    assert(slot.seq === claim.seq, 'the slot of a waiting claim stays with it', { claim: claim.id })
-    this.sessions.remember(session, slot.number, slot.seq, outcome)
-    this.#events.push({ kind: 'decided', claim: claim.id, outcome })
-  }
-
-  #leave(session: Session, claim: Claim): void {
-    session.claims.delete(claim)
-    this.claims.leave(claim)
   }
 }

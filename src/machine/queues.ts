@@ -3,8 +3,10 @@
  * those that wait and, once granted, among those that hold. A queue that nobody stands in does not exist.
  */
 import type { Deadline } from './agenda.js'
-import type { ClaimId, Mode, SessionId, Token } from './command.js'
+import type { ClaimId, Mode, SessionId, Terms, Token } from './command.js'
 import type { Bookkeeping } from './records.js'
+import type { Rest, Result } from './remains.js'
+import type { Seats } from './seats.js'
 import { ShardedMap } from './sharded-map.js'
 
 export interface Claim extends Bookkeeping {
@@ -15,8 +17,17 @@ export interface Claim extends Bookkeeping {
   readonly slot: number
   readonly seq: number
   readonly names: readonly string[]
-  readonly mode: Mode
+  /** An exclusive one may become shared. */
+  mode: Mode
   readonly label: string
+  readonly terms: Terms
+  data: string
+  /** The greater stands before the smaller, whenever it came: its priority, or more. */
+  rank: number
+  /** How many times its owner holds it. */
+  holds: number
+  /** Of a semaphore, while it holds. */
+  seats: readonly number[] | undefined
   /** One per name, in the order of `names`. */
   readonly places: Place[]
   /** Undefined while it waits. */
@@ -45,11 +56,14 @@ export class Line {
   count = 0
 
   append(place: Place): void {
-    place.previous = this.#last
-    if (this.#last === undefined) this.first = place
-    else this.#last.next = place
-    this.#last = place
-    this.count++
+    this.#insert(place, this.#last)
+  }
+
+  /** By rank, then by arrival. From the end: most who come are the last and have no rank. */
+  enter(place: Place): void {
+    let previous = this.#last
+    while (previous !== undefined && isBefore(place.claim, previous.claim)) previous = previous.previous
+    this.#insert(place, previous)
   }
 
   remove(place: Place): void {
@@ -61,19 +75,59 @@ export class Line {
     place.next = undefined
     this.count--
   }
+
+  *[Symbol.iterator](): Generator<Claim, void> {
+    for (let place = this.first; place !== undefined; place = place.next) yield place.claim
+  }
+
+  #insert(place: Place, previous: Place | undefined): void {
+    const next = previous === undefined ? this.first : previous.next
+    place.previous = previous
+    place.next = next
+    if (previous === undefined) this.first = place
+    else previous.next = place
+    if (next === undefined) this.#last = place
+    else next.previous = place
+    this.count++
+  }
+}
+
+/** Who is before whom, the same in all queues in which they meet: so claims on several names can't block each other. */
+function isBefore(a: Claim, b: Claim): boolean {
+  return a.rank === b.rank ? a.id < b.id : a.rank > b.rank
 }
 
 export class Queue {
   /** In the order of their grants. */
   readonly granted = new Line()
-  /** In the order of arrival, which is that of claim ids. */
+  /** By rank, and then in the order of arrival, which is that of claim ids. */
   readonly waiting = new Line()
+  /** In the order of their tokens, beside the queue. */
+  members: Line | undefined
+  /** While it is a semaphore that somebody holds. */
+  seats: Seats | undefined
+  /** Nothing is granted meanwhile. */
+  rest: Rest | undefined
+  suspension: Rest | undefined
+  result: Result | undefined
 
   constructor(readonly name: string) {}
 
-  /** Held and waiting together. */
+  /** All who stand here. */
   get count(): number {
-    return this.granted.count + this.waiting.count
+    return this.granted.count + this.waiting.count + (this.members?.count ?? 0)
+  }
+
+  /** Nobody stands here, and nothing is left of those who did. */
+  get isEmpty(): boolean {
+    return this.count === 0 && (this.rest ?? this.suspension ?? this.result) === undefined
+  }
+
+  lineOf(claim: Claim): Line {
+    if (claim.token === undefined) return this.waiting
+    if (claim.mode.kind !== 'member') return this.granted
+    this.members ??= new Line()
+    return this.members
   }
 }
 
@@ -94,19 +148,23 @@ export class Queues {
   }
 
   enter(name: string, claim: Claim): Place {
-    const place: Place = { claim, queue: this.#find(name), previous: undefined, next: undefined }
-    place.queue.waiting.append(place)
+    const place: Place = { claim, queue: this.open(name), previous: undefined, next: undefined }
+    place.queue.waiting.enter(place)
     return place
   }
 
   leave(place: Place): void {
     const { queue, claim } = place
-    const line = claim.token === undefined ? queue.waiting : queue.granted
-    line.remove(place)
-    if (queue.count === 0) this.#byName.delete(queue.name)
+    queue.lineOf(claim).remove(place)
+    this.closeIfEmpty(queue)
   }
 
-  #find(name: string): Queue {
+  closeIfEmpty(queue: Queue): void {
+    if (queue.isEmpty) this.#byName.delete(queue.name)
+  }
+
+  /** The queue of this name, whether or not there was one. */
+  open(name: string): Queue {
     const found = this.#byName.get(name)
     if (found !== undefined) return found
     const queue = new Queue(name)

@@ -3,13 +3,16 @@
  * lives on its own has a key of its own; fields are plain values in a fixed order, so that whoever stores them may encode
  * them as it likes.
  */
-import type { ClaimId, Refused, SessionId, Verdict } from './command.js'
+import { claimFields, toClaim } from './claim-record.js'
+import type { ClaimId, Mode, Notice, Refused, SessionId, Terms, Verdict } from './command.js'
 import type { Disks } from './disks.js'
+import type { Intervention, Interventions } from './interventions.js'
 import type { Member, Members } from './members.js'
 import type { Claim } from './queues.js'
+import type { Remains } from './remains.js'
 import type { Session, Slot } from './sessions.js'
 
-export type Recorded = Session | Slot | Claim | Members | Disks
+export type Recorded = Session | Slot | Claim | Remains | Members | Disks | Interventions
 
 /** What the ledger notes on each thing. */
 export interface Bookkeeping {
@@ -35,8 +38,18 @@ export interface RecordChange {
 export const RECORD_FORMAT = { first: 1, levelled: 2 } as const
 export const SUMMARY_KEY = 'm'
 
-const KEY_PREFIX = { session: 's', slot: 'r', claim: 'c', members: 'n', disks: 'd' } as const
-const ANSWER = { granted: 1, queued: 2, released: 3, cancelled: 4, refused: 5 } as const
+const KEY_PREFIX = {
+  session: 's',
+  slot: 'r',
+  claim: 'c',
+  rest: 'q',
+  suspension: 'u',
+  result: 'k',
+  members: 'n',
+  disks: 'd',
+  interventions: 'i',
+} as const
+const ANSWER = { granted: 1, queued: 2, released: 3, cancelled: 4, refused: 5, found: 6, done: 7 } as const
 
 export function changeOf(thing: Recorded): RecordChange {
   return { key: keyOf(thing), fields: thing.isGone ? undefined : fieldsOf(thing) }
@@ -44,21 +57,36 @@ export function changeOf(thing: Recorded): RecordChange {
 
 function keyOf(thing: Recorded): string {
   const prefix = KEY_PREFIX[thing.kind]
-  if (thing.kind === 'members' || thing.kind === 'disks') return prefix
+  if (thing.kind === 'members' || thing.kind === 'disks' || thing.kind === 'interventions') return prefix
   if (thing.kind === 'slot') return `${prefix}${thing.session}.${thing.number}`
   return `${prefix}${thing.id}`
 }
 
 function fieldsOf(thing: Recorded): Fields {
   switch (thing.kind) {
-    case 'session':
-      return [thing.id, thing.key, thing.ttlMs, thing.label, thing.openedAt, thing.expiry.at]
+    case 'session': {
+      const { id, key, ttlMs, label, openedAt, expiry, losses } = thing
+      const fields = [id, key, ttlMs, label, openedAt, expiry.at]
+      return losses.length === 0 ? fields : [...fields, losses.map(({ token, note }) => [token, note])]
+    }
     case 'slot':
       return [thing.session, thing.number, thing.seq, answerFields(thing.answer)]
-    case 'claim': {
-      const { id, session, slot, seq, names, mode, label, token, since, waitLimit } = thing
-      return [id, session, slot, seq, names, mode.kind, label, token ?? 0, since, waitLimit?.at ?? null]
-    }
+    case 'claim':
+      return claimFields(thing)
+    case 'rest':
+    case 'suspension':
+      return [thing.id, thing.name, thing.until?.at ?? null, thing.note]
+    case 'result':
+      return [thing.id, thing.name, thing.until?.at ?? null, '', thing.token, thing.fingerprint, thing.data]
+    case 'interventions':
+      return thing.all.map(({ kind, name, token, session, note, at }) => [
+        kind,
+        name,
+        token,
+        session,
+        note,
+        at,
+      ])
     case 'members':
       return [...thing.values()].map(({ id, peer, client }) => [id, peer, client])
     case 'disks':
@@ -73,6 +101,7 @@ export interface SessionRecord {
   readonly label: string
   readonly openedAt: number
   readonly expiresAt: number
+  readonly losses: readonly Notice[]
 }
 
 export interface SlotRecord {
@@ -88,11 +117,29 @@ export interface ClaimRecord {
   readonly slot: number
   readonly seq: number
   readonly names: readonly string[]
-  readonly mode: Claim['mode']
+  readonly mode: Mode
   readonly label: string
+  readonly terms: Terms
+  readonly data: string
+  readonly rank: number
+  readonly holds: number
+  readonly seats: readonly number[] | undefined
   readonly token: number | undefined
   readonly since: number
   readonly waitUntil: number | undefined
+}
+
+export interface RemainsRecord {
+  readonly kind: Remains['kind']
+  readonly id: number
+  readonly name: string
+  readonly untilAt: number | undefined
+  /** Of a suspension. */
+  readonly note: string
+  /** These three are of a result. */
+  readonly token: number
+  readonly fingerprint: string
+  readonly data: string
 }
 
 /** Records sorted by what they are of; throws if a key is none of ours. */
@@ -100,10 +147,13 @@ export class RecordReader {
   readonly sessions: SessionRecord[] = []
   readonly slots: SlotRecord[] = []
   readonly claims: ClaimRecord[] = []
+  readonly remains: RemainsRecord[] = []
   /** Undefined if none was ever described. */
   members: readonly Member[] | undefined
   /** Undefined if no node has named its disk. */
   disks: readonly (readonly [node: number, disk: number])[] | undefined
+  /** Undefined if there was none. */
+  interventions: readonly Intervention[] | undefined
   summary: Fields = []
   readonly #refusals = new Map<string, Refused>()
 
@@ -117,6 +167,18 @@ export class RecordReader {
         break
       case KEY_PREFIX.claim:
         this.claims.push(toClaim(fields))
+        break
+      case KEY_PREFIX.rest:
+        this.remains.push(toRemains('rest', fields))
+        break
+      case KEY_PREFIX.suspension:
+        this.remains.push(toRemains('suspension', fields))
+        break
+      case KEY_PREFIX.result:
+        this.remains.push(toRemains('result', fields))
+        break
+      case KEY_PREFIX.interventions:
+        this.interventions = fields.map((fields) => toIntervention(fields as Fields))
         break
       case KEY_PREFIX.members:
         this.members = fields.map((member) => toMember(member as Fields))
@@ -143,10 +205,16 @@ export class RecordReader {
     }
   }
 
-  #toAnswer([kind, a, b]: Fields): Verdict {
+  #toAnswer([kind, a, b, c]: Fields): Verdict {
     switch (kind) {
-      case ANSWER.granted:
-        return { kind: 'granted', claim: a as number, token: b as number }
+      case ANSWER.granted: {
+        const seats = c as readonly number[] | undefined
+        return { kind: 'granted', claim: a as number, token: b as number, seats }
+      }
+      case ANSWER.found:
+        return { kind: 'found', token: 0, data: '' }
+      case ANSWER.done:
+        return { kind: 'done', count: a as number }
       case ANSWER.queued:
         return { kind: 'queued', claim: a as number }
       case ANSWER.released:
@@ -172,7 +240,13 @@ export class RecordReader {
 function answerFields(answer: Verdict): Fields {
   switch (answer.kind) {
     case 'granted':
-      return [ANSWER.granted, answer.claim, answer.token]
+      return answer.seats === undefined
+        ? [ANSWER.granted, answer.claim, answer.token]
+        : [ANSWER.granted, answer.claim, answer.token, answer.seats]
+    case 'found':
+      return [ANSWER.found]
+    case 'done':
+      return [ANSWER.done, answer.count]
     case 'queued':
       return [ANSWER.queued, answer.claim]
     case 'released':
@@ -186,7 +260,7 @@ function answerFields(answer: Verdict): Fields {
   }
 }
 
-function toSession([id, key, ttlMs, label, openedAt, expiresAt]: Fields): SessionRecord {
+function toSession([id, key, ttlMs, label, openedAt, expiresAt, losses]: Fields): SessionRecord {
   return {
     id: id as number,
     key: key as number,
@@ -194,24 +268,37 @@ function toSession([id, key, ttlMs, label, openedAt, expiresAt]: Fields): Sessio
     label: label as string,
     openedAt: openedAt as number,
     expiresAt: expiresAt as number,
+    losses: ((losses ?? []) as [number, string][]).map(([token, note]) => ({ kind: 'lost', token, note })),
+  }
+}
+
+function toRemains(
+  kind: RemainsRecord['kind'],
+  [id, name, untilAt, note, token, fingerprint, data]: Fields,
+): RemainsRecord {
+  return {
+    kind,
+    id: id as number,
+    name: name as string,
+    untilAt: untilAt === null ? undefined : (untilAt as number),
+    note: note as string,
+    token: (token ?? 0) as number,
+    fingerprint: (fingerprint ?? '') as string,
+    data: (data ?? '') as string,
+  }
+}
+
+function toIntervention([kind, name, token, session, note, at]: Fields): Intervention {
+  return {
+    kind: kind as Intervention['kind'],
+    name: name as string,
+    token: token as number,
+    session: session as number,
+    note: note as string,
+    at: at as number,
   }
 }
 
 function toMember([id, peer, client]: Fields): Member {
   return { id: id as number, peer: peer as string, client: client as string }
-}
-
-function toClaim([id, session, slot, seq, names, mode, label, token, since, waitUntil]: Fields): ClaimRecord {
-  return {
-    id: id as number,
-    session: session as number,
-    slot: slot as number,
-    seq: seq as number,
-    names: names as readonly string[],
-    mode: { kind: mode as 'exclusive' },
-    label: label as string,
-    token: token === 0 ? undefined : (token as number),
-    since: since as number,
-    waitUntil: waitUntil === null ? undefined : (waitUntil as number),
-  }
 }

@@ -1,4 +1,5 @@
 import type { RefusalCode, Refused } from './command.js'
+import { LIMITS } from './limits.js'
 
 export function refuse(code: RefusalCode, message: string): Refused {
   return { kind: 'refused', code, message }
@@ -31,8 +32,38 @@ export const TOKEN_FOREIGN = refuse(
   'NOT_HELD',
   'another session holds this token; only that session releases it',
 )
+export const NOT_AN_HEIR = refuse(
+  'INVALID',
+  'the heir must wait for names of this exclusive claim, and for no others; look who waits',
+)
+export const NOT_SHARED = refuse(
+  'INVALID',
+  'to upgrade, name the names of a shared claim of this session, and its token',
+)
+export const NOT_EXCLUSIVE = refuse('INVALID', 'only an exclusive claim can be downgraded')
+export const NO_RESULT_HERE = refuse('INVALID', 'a result is for a claim with a fingerprint')
+export const BASE_GONE = refuse('NOT_HELD', 'the shared claim that was to be upgraded is gone; acquire anew')
+export const UPGRADE_UNDER_WAY = refuse(
+  'DEADLOCK',
+  'another reader waits to upgrade, and each would wait for the other; release, and acquire exclusively',
+)
+export const NOBODY_HOLDS = refuse('NOT_HELD', 'nobody holds the name, or not with that token; look who does')
+export const NOT_SUSPENDED = refuse('NOT_HELD', 'the name is not suspended')
 export const TOKEN_GONE = refuse('NOT_HELD', 'released or expired already: treat the lock as lost')
+
+export function otherUse(name: string, use: string): Refused {
+  return refuse('CONFLICT', `'${name}' is in use as ${use}; ask for the same, or use another name`)
+}
+
+export function suspended(name: string, note: string): Refused {
+  return refuse('CONFLICT', `'${name}' is suspended by an operator: ${note}; wait until it is resumed`)
+}
 
 export function limitReached(what: string, max: number): Refused {
   return refuse('LIMIT', `at most ${max} ${what}; use fewer, or release some first`)
 }
+
+export const TOO_MANY_REMAINS = limitReached(
+  'names that rest, are suspended or keep a result',
+  LIMITS.remainsMax,
+)

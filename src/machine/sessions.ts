@@ -3,7 +3,7 @@
  * everything it held or waited for with it. Its slots remember the newest answer each: see `RequestId`.
  */
 import type { Agenda, Deadline } from './agenda.js'
-import type { OpenSession, Refused, SessionId, Verdict } from './command.js'
+import type { Notice, OpenSession, Refused, SessionId, Verdict } from './command.js'
 import type { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
@@ -23,6 +23,10 @@ export interface Session extends Bookkeeping {
   readonly slots: Map<number, Slot>
   /** Held and waiting, in the order of their ids. */
   readonly claims: Set<Claim>
+  /** The same, of those with an owner. */
+  readonly owners: Map<string, Set<Claim>>
+  /** What it lost by force, the newest; it may have been away when that happened. */
+  losses: readonly Notice[]
 }
 
 /** The newest request of a slot, and what it came to. `queued` is replaced when the claim is decided. */
@@ -82,6 +86,11 @@ export class Sessions {
     this.#agenda.move(session.expiry, at + session.ttlMs)
   }
 
+  lost(session: Session, notice: Notice): void {
+    this.#ledger.touch(session)
+    session.losses = [...session.losses, notice].slice(-LIMITS.lossesPerSessionMax)
+  }
+
   /** The newest request of its slot, and what it came to. */
   remember(session: Session, number: number, seq: number, answer: Verdict): void {
     const known = session.slots.get(number)
@@ -108,9 +117,8 @@ export class Sessions {
   }
 
   /** As it was recorded; its claims are not in it yet. */
-  restore({ id, key, ttlMs, label, openedAt, expiresAt }: SessionRecord): void {
-    const session = this.#add({ id, key, ttlMs, label, openedAt, expiresAt })
-    session.isRecorded = true
+  restore(record: SessionRecord): void {
+    this.#add(record).isRecorded = true
   }
 
   restoreSlot({ session, number, seq, answer }: SlotRecord): void {
@@ -120,12 +128,13 @@ export class Sessions {
   }
 
   #create({ key, ttlMs, label }: OpenSession, at: number): Session {
-    const session = this.#add({ id: this.nextId++, key, ttlMs, label, openedAt: at, expiresAt: at + ttlMs })
+    const id = this.nextId++
+    const session = this.#add({ id, key, ttlMs, label, openedAt: at, expiresAt: at + ttlMs, losses: [] })
     this.#ledger.touch(session)
     return session
   }
 
-  #add({ id, key, ttlMs, label, openedAt, expiresAt }: SessionRecord): Session {
+  #add({ id, key, ttlMs, label, openedAt, expiresAt, losses }: SessionRecord): Session {
     const session: Session = {
       kind: 'session',
       id,
@@ -136,6 +145,8 @@ export class Sessions {
       expiry: this.#agenda.add('session', id, expiresAt),
       slots: new Map(),
       claims: new Set(),
+      owners: new Map(),
+      losses,
       isRecorded: false,
       isGone: false,
     }
@@ -143,6 +154,21 @@ export class Sessions {
     this.#byKey.set(key, session)
     return session
   }
+}
+
+export function addClaim(session: Session, claim: Claim): void {
+  session.claims.add(claim)
+  const { owner } = claim.terms
+  if (owner === '') return
+  const owned = session.owners.get(owner)
+  if (owned === undefined) session.owners.set(owner, new Set([claim]))
+  else owned.add(claim)
+}
+
+export function dropClaim(session: Session, claim: Claim): void {
+  session.claims.delete(claim)
+  const owned = session.owners.get(claim.terms.owner)
+  if (owned?.delete(claim) && owned.size === 0) session.owners.delete(claim.terms.owner)
 }
 
 function newSlot(session: SessionId, number: number, seq: number, answer: Verdict): Slot {

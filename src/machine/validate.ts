@@ -4,7 +4,9 @@
  * Arguments are `unknown` where the type alone does not protect: a log entry is only bytes until it is
  * checked. Names are compared code unit by code unit: names that merely look alike are different names.
  */
-import type { Command, Refused, RequestId } from './command.js'
+import { checkClaim } from './claim-sense.js'
+import type { Command, Refused, RequestId, Succession } from './command.js'
+import { checkData, checkInteger, checkText } from './fields.js'
 import { LIMITS } from './limits.js'
 import { limitReached, refuse, UNSUPPORTED } from './refusals.js'
 
@@ -20,12 +22,28 @@ export function checkCommand(command: Command): Refused | undefined {
       return (
         checkRequest(command) ??
         checkNames(command.names) ??
-        checkMode(command.mode) ??
         checkWaitMs(command.waitMs) ??
-        checkLabel(command.label)
+        checkLabel(command.label) ??
+        checkClaim(command)
       )
     case 'release':
+      return checkRequest(command) ?? checkId('token', command.token) ?? checkSuccession(command.succession)
+    case 'update':
+      return checkRequest(command) ?? checkId('token', command.token) ?? checkData(command.data)
+    case 'downgrade':
       return checkRequest(command) ?? checkId('token', command.token)
+    case 'forceRelease':
+    case 'requestRelease':
+      return checkIntervention(command) ?? checkInteger('token', command.token, 0, Number.MAX_SAFE_INTEGER)
+    case 'suspend':
+      return (
+        checkIntervention(command) ??
+        (command.forMs === undefined
+          ? undefined
+          : checkInteger('forMs', command.forMs, 1, LIMITS.remainMsMax))
+      )
+    case 'resume':
+      return checkIntervention(command)
     case 'cancel':
       return checkRequest(command)
     case 'describe':
@@ -102,40 +120,22 @@ function checkAddress(what: string, address: unknown): Refused | undefined {
   return problem ?? (address === '' ? refuse('INVALID', `the ${what} address must not be empty`) : undefined)
 }
 
-function checkMode(mode: { readonly kind: unknown } | undefined): Refused | undefined {
-  return mode?.kind === 'exclusive'
-    ? undefined
-    : refuse('UNSUPPORTED', 'this version only knows exclusive claims')
+function checkSuccession(succession: Succession | undefined): Refused | undefined {
+  if (succession === undefined) return undefined
+  const { heir, restMs, result } = succession
+  return (
+    checkInteger('heir', heir, 0, Number.MAX_SAFE_INTEGER) ??
+    checkInteger('restMs', restMs, 0, LIMITS.remainMsMax) ??
+    (result === undefined
+      ? undefined
+      : (checkData(result.data) ?? checkInteger('keepMs', result.keepMs, 1, LIMITS.remainMsMax)))
+  )
 }
 
-function checkInteger(what: string, value: unknown, min: number, max: number): Refused | undefined {
-  if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return undefined
-  return refuse('INVALID', `${what} must be a whole number from ${min} to ${max}`)
-}
-
-/**
- * Control characters, NUL among them; surrogates without their other half; and U+FFFD, which is what UTF-8 makes of
- * them and of bytes that are no text: names that differ only in what was broken would become one.
- */
-const UNPRINTABLE = /[\p{Cc}\p{Cs}\ufffd]/u
-
-function checkText(what: string, text: unknown, bytesMax: number): Refused | undefined {
-  if (typeof text !== 'string') return refuse('INVALID', `${what} must be a string`)
-  if (text.length > bytesMax || utf8Bytes(text) > bytesMax) {
-    return refuse('LIMIT', `${what} is at most ${bytesMax} bytes of UTF-8; shorten it`)
-  }
-  if (!UNPRINTABLE.test(text)) return undefined
-  return refuse('INVALID', `${what} must be well-formed text without control characters`)
-}
-
-/** Bytes of well-formed text in UTF-8: a surrogate pair is four, two for each half. */
-export function utf8Bytes(text: string): number {
-  let bytes = 0
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit < 0x80) bytes += 1
-    else if (unit < 0x800 || (unit >= 0xd800 && unit < 0xe000)) bytes += 2
-    else bytes += 3
-  }
-  return bytes
+function checkIntervention(request: RequestId & { name: string; note: string }): Refused | undefined {
+  return (
+    checkRequest(request) ??
+    checkName(request.name) ??
+    checkText('a note', request.note, LIMITS.labelBytesMax)
+  )
 }

@@ -11,6 +11,11 @@ export interface ClaimView {
   readonly label: string
   readonly names: readonly string[]
   readonly mode: Mode
+  readonly data: string
+  readonly owner: string
+  readonly priority: number
+  readonly holds: number
+  readonly seats: readonly number[]
   /** Of one who holds; undefined for one who waits. */
   readonly token: Token | undefined
   /** Cluster clock: holds, or waits, since then. */
@@ -19,7 +24,7 @@ export interface ClaimView {
   readonly expiresAt: number
 }
 
-/** Lists show the first `LIMITS.claimsShownMax`; counts tell the truth. */
+/** Lists show the first `LIMITS.claimsShownMax`; counts tell the truth. Times are of the cluster clock. */
 export interface NameView {
   readonly name: string
   readonly holders: readonly ClaimView[]
@@ -27,13 +32,22 @@ export interface NameView {
   /** Next in line first. */
   readonly waiters: readonly ClaimView[]
   readonly waiterCount: number
+  readonly members: readonly ClaimView[]
+  readonly memberCount: number
+  /** Nothing is granted until then. */
+  readonly restUntil: number | undefined
+  /** Its `until` undefined: until somebody resumes it. */
+  readonly suspension: { readonly until: number | undefined; readonly note: string } | undefined
+  readonly result: { readonly token: Token; readonly data: string; readonly until: number } | undefined
 }
 
-export interface NamePage {
-  readonly names: readonly NameView[]
-  /** Whether names come after the last of this page. */
+export interface Page<View> {
+  readonly views: readonly View[]
+  /** Whether there is more after the last of these. */
   readonly more: boolean
 }
+
+export type LineKind = 'holders' | 'waiters' | 'members'
 
 export interface SessionView {
   readonly session: SessionId
@@ -47,12 +61,18 @@ export interface SessionView {
 }
 
 export function viewName(queue: Queue, sessions: Sessions): NameView {
+  const { name, granted, waiting, members, rest, suspension, result } = queue
   return {
-    name: queue.name,
-    holders: viewLine(queue.granted, sessions),
-    holderCount: queue.granted.count,
-    waiters: viewLine(queue.waiting, sessions),
-    waiterCount: queue.waiting.count,
+    name,
+    holders: first(granted, sessions),
+    holderCount: granted.count,
+    waiters: first(waiting, sessions),
+    waiterCount: waiting.count,
+    members: members === undefined ? [] : first(members, sessions),
+    memberCount: members?.count ?? 0,
+    restUntil: rest?.until?.at,
+    suspension: suspension && { until: suspension.until?.at, note: suspension.note },
+    result: result && { token: result.token, data: result.data, until: result.until!.at },
   }
 }
 
@@ -73,6 +93,22 @@ export function viewSession(session: Session): SessionView {
   }
 }
 
+/** Of a name that nobody stands in. */
+export function emptyView(name: string): NameView {
+  return {
+    name,
+    holders: [],
+    holderCount: 0,
+    waiters: [],
+    waiterCount: 0,
+    members: [],
+    memberCount: 0,
+    restUntil: undefined,
+    suspension: undefined,
+    result: undefined,
+  }
+}
+
 /** `limit` is from 1; beyond `LIMITS.pageMax` it is `LIMITS.pageMax`. */
 export function viewNames(
   queues: Queues,
@@ -80,46 +116,78 @@ export function viewNames(
   prefix: string,
   after: string,
   limit: number,
-): NamePage {
+): Page<NameView> {
+  const isAsked = ({ name }: Queue): boolean => name > after && name.startsWith(prefix)
+  return pageOf(queues.values(), isAsked, byName, limit, (queue) => viewName(queue, sessions))
+}
+
+export function viewSessions(sessions: Sessions, after: SessionId, limit: number): Page<SessionView> {
+  return pageOf(sessions.values(), ({ id }) => id > after, byId, limit, viewSession)
+}
+
+/** Undefined if `after` is a claim that does not stand in this line. */
+export function viewLinePage(
+  queue: Queue | undefined,
+  kind: LineKind,
+  sessions: Sessions,
+  after: ClaimId,
+  limit: number,
+): Page<ClaimView> | undefined {
   const count = Math.min(limit, LIMITS.pageMax)
-  const picked = pickSmallest(queues, prefix, after, count + 1)
-  return {
-    names: picked.slice(0, count).map((queue) => viewName(queue, sessions)),
-    more: picked.length > count,
+  const line = queue && lineOf(queue, kind)
+  let isFound = after === 0
+  const picked: ClaimView[] = []
+  for (const claim of line ?? []) {
+    if (isFound) picked.push(viewClaim(claim, sessions.get(claim.session)!))
+    if (picked.length > count) break
+    isFound ||= claim.id === after
   }
+  return isFound ? { views: picked.slice(0, count), more: picked.length > count } : undefined
+}
+
+function lineOf(queue: Queue, kind: LineKind): Line | undefined {
+  if (kind === 'members') return queue.members
+  return kind === 'holders' ? queue.granted : queue.waiting
 }
 
 /**
- * The `count` queues that come first after `after`. Names are not kept in order, since nothing but listing
- * would use it: one pass over all of them, in which few pass the bar once `count` are found (about 200 ms
- * for a million names).
+ * The first of those that are asked for. They are not kept in order, since nothing but listing would use it: one pass over
+ * all of them, in which few pass the bar once `limit` are found (about 200 ms for a million names).
  */
-function pickSmallest(queues: Queues, prefix: string, after: string, count: number): Queue[] {
-  let picked: Queue[] = []
-  let bar: string | undefined
-  for (const queue of queues.values()) {
-    const { name } = queue
-    if (name <= after || (bar !== undefined && name > bar) || !name.startsWith(prefix)) continue
-    picked.push(queue)
-    if (picked.length < 2 * count) continue
-    picked = picked.sort(byName).slice(0, count)
-    bar = picked.at(-1)?.name
+function pageOf<Item, View>(
+  items: Iterable<Item>,
+  isAsked: (item: Item) => boolean,
+  compare: (a: Item, b: Item) => number,
+  limit: number,
+  view: (item: Item) => View,
+): Page<View> {
+  const count = Math.min(limit, LIMITS.pageMax)
+  let picked: Item[] = []
+  let bar: Item | undefined
+  for (const item of items) {
+    if (!isAsked(item) || (bar !== undefined && compare(item, bar) > 0)) continue
+    picked.push(item)
+    if (picked.length < 2 * (count + 1)) continue
+    picked = picked.sort(compare).slice(0, count + 1)
+    bar = picked.at(-1)
   }
-  return picked.sort(byName).slice(0, count)
+  picked.sort(compare)
+  return { views: picked.slice(0, count).map(view), more: picked.length > count }
 }
 
 function byName(a: Queue, b: Queue): number {
   return a.name < b.name ? -1 : 1
 }
 
-function viewLine(line: Line, sessions: Sessions): ClaimView[] {
+function byId(a: Session, b: Session): number {
+  return a.id - b.id
+}
+
+function first(line: Line, sessions: Sessions): ClaimView[] {
   const shown: ClaimView[] = []
-  for (
-    let place = line.first;
-    place !== undefined && shown.length < LIMITS.claimsShownMax;
-    place = place.next
-  ) {
-    shown.push(viewClaim(place.claim, sessions.get(place.claim.session)!))
+  for (const claim of line) {
+    if (shown.length === LIMITS.claimsShownMax) break
+    shown.push(viewClaim(claim, sessions.get(claim.session)!))
   }
   return shown
 }
@@ -132,6 +200,11 @@ function viewClaim(claim: Claim, session: Session): ClaimView {
     label: claim.label,
     names: claim.names,
     mode: claim.mode,
+    data: claim.data,
+    owner: claim.terms.owner,
+    priority: claim.terms.priority,
+    holds: claim.holds,
+    seats: claim.seats ?? [],
     token: claim.token,
     since: claim.since,
     expiresAt: session.expiry.at,

@@ -27,6 +27,19 @@ export const protobufPackage = "lockkeeper.v1";
 
 export const protobufFileName = "lockkeeper.proto";
 
+/**
+ * All claims of a name must be of one use: it is a lock (exclusive and shared), a semaphore of one capacity, or a key of
+ * work that is done once. Otherwise: CONFLICT. Members are in nobody's way.
+ */
+export enum Mode {
+  EXCLUSIVE = 0,
+  SHARED = 1,
+  PERMITS = 2,
+  /** MEMBER - Never waits: a member of a group, in order of its token. */
+  MEMBER = 3,
+  UNRECOGNIZED = -1,
+}
+
 export enum RefusalCode {
   REFUSAL_CODE_UNSPECIFIED = 0,
   /** TIMEOUT - The wait limit passed, or the name was not free and wait_ms was 0. */
@@ -60,6 +73,10 @@ export enum RefusalCode {
   NOT_LEADER = 16,
   /** NOT_READY - Not yet: the message says how much is missing. Repeat later. */
   NOT_READY = 17,
+  /** CONFLICT - The name is in other use: another capacity, another fingerprint, or suspended by an operator. */
+  CONFLICT = 18,
+  /** DEADLOCK - The owner would wait for itself; the message says by way of whom. */
+  DEADLOCK = 19,
   UNRECOGNIZED = -1,
 }
 
@@ -96,6 +113,12 @@ export interface Request {
     | { $case: "cancel"; value: Cancel }
     | { $case: "renew"; value: Renew }
     | { $case: "close"; value: Close }
+    | { $case: "update"; value: Update }
+    | { $case: "downgrade"; value: Downgrade }
+    | { $case: "forceRelease"; value: ForceRelease }
+    | { $case: "requestRelease"; value: RequestRelease }
+    | { $case: "suspend"; value: Suspend }
+    | { $case: "resume"; value: Resume }
     | undefined;
 }
 
@@ -105,10 +128,48 @@ export interface Acquire {
   /** 0: only if free now. Unset: wait as long as the session lives. */
   waitMs?: number | undefined;
   label: string;
+  mode: Mode;
+  /** With PERMITS: so many of a semaphore of this capacity. */
+  permits: number;
+  capacity: number;
+  /** What a claim may ask for beyond its mode; unset: nothing of it. */
+  terms: Terms | undefined;
+}
+
+export interface Terms {
+  /** For others to read: the value of a leader, what a member brings. */
+  data: string;
+  /** The task of this session that the claim is for. One that would wait for itself is refused with DEADLOCK. */
+  owner: string;
+  /** If the owner holds these names already: that claim is held once more, and is to be released as many times. */
+  reentrant: boolean;
+  /** The greater goes first; 0 to 255. */
+  priority: number;
+  /** Ends whoever holds the names, who is told. */
+  steal: boolean;
+  /** The token of a shared claim of this session that this exclusive one replaces. DEADLOCK if another is before it. */
+  upgrades: number;
+  /** After the loss of this holder its names rest for so long. */
+  lockDelayMs: number;
+  /** However soon it is released, its names rest until it would have been held for so long. */
+  minHoldMs: number;
+  /** Of work that is done once: what the work is made of. CONFLICT if the key was used for other work. */
+  fingerprint?: string | undefined;
 }
 
 export interface Release {
   token: number;
+  /** The waiting claim that is granted next, before all others; 0: the first in line. See Claim.id. */
+  heir: number;
+  /** The names rest for so long from now. */
+  restMs: number;
+  /** Of work that is done once: what came of it, for whoever asks in the next keep_ms. */
+  result: Result | undefined;
+}
+
+export interface Result {
+  data: string;
+  keepMs: number;
 }
 
 /** Takes back the acquire with the slot and seq of this very request. */
@@ -121,12 +182,67 @@ export interface Renew {
 export interface Close {
 }
 
+export interface Update {
+  token: number;
+  data: string;
+}
+
+export interface Downgrade {
+  token: number;
+}
+
+export interface ForceRelease {
+  name: string;
+  /** Of one holder or member; 0: all holders. */
+  token: number;
+  /** For people: why, and who. */
+  note: string;
+}
+
+export interface RequestRelease {
+  name: string;
+  /** Of one holder or member; 0: all holders. */
+  token: number;
+  note: string;
+}
+
+export interface Suspend {
+  name: string;
+  /** Unset: until somebody resumes it. */
+  forMs?: number | undefined;
+  note: string;
+}
+
+export interface Resume {
+  name: string;
+  note: string;
+}
+
 export interface ServerFrame {
   welcome: Welcome | undefined;
   answers: Answer[];
   /** Sent whenever the node learns of another leader, or of other members. */
   topology: Topology | undefined;
-  sessionEnded: SessionEnded | undefined;
+  sessionEnded:
+    | SessionEnded
+    | undefined;
+  /** What holders must know. The losses of a session are told again with each Welcome. */
+  notices: Notice[];
+}
+
+export interface Notice {
+  kind: Notice_Kind;
+  token: number;
+  note: string;
+}
+
+export enum Notice_Kind {
+  UNKNOWN = 0,
+  /** LOST - The claim was ended by force. */
+  LOST = 1,
+  /** ASKED - Somebody asks to release it. */
+  ASKED = 2,
+  UNRECOGNIZED = -1,
 }
 
 export interface Welcome {
@@ -168,12 +284,27 @@ export interface Answer {
     | { $case: "renewed"; value: Renewed }
     | { $case: "closed"; value: Closed }
     | { $case: "refused"; value: Refused }
+    | { $case: "found"; value: Found }
+    | { $case: "done"; value: Done }
     | undefined;
 }
 
 export interface Granted {
   /** Greater than every token granted before it in this cluster. Send it along with every write. */
   token: number;
+  /** Of a semaphore: which of its places, from 0, are this claim's. */
+  seats: number[];
+}
+
+/** The work has been done before: this came of it, under this token. */
+export interface Found {
+  token: number;
+  data: string;
+}
+
+/** How many claims it concerned. */
+export interface Done {
+  count: number;
 }
 
 export interface Released {
@@ -225,20 +356,32 @@ export interface AcquireRequest {
   session: Session | undefined;
   slot: number;
   seq: number;
+  /** As in Acquire. */
   names: string[];
   waitMs?: number | undefined;
   label: string;
+  mode: Mode;
+  permits: number;
+  capacity: number;
+  terms: Terms | undefined;
 }
 
 export interface AcquireResponse {
+  /** 0 if the work was found done. */
   token: number;
+  seats: number[];
+  found: Found | undefined;
 }
 
 export interface ReleaseRequest {
   session: Session | undefined;
   slot: number;
   seq: number;
+  /** As in Release. */
   token: number;
+  heir: number;
+  restMs: number;
+  result: Result | undefined;
 }
 
 export interface ReleaseResponse {
@@ -251,6 +394,83 @@ export interface CancelRequest {
 }
 
 export interface CancelResponse {
+}
+
+export interface UpdateRequest {
+  session: Session | undefined;
+  slot: number;
+  seq: number;
+  token: number;
+  data: string;
+}
+
+export interface UpdateResponse {
+}
+
+export interface DowngradeRequest {
+  session: Session | undefined;
+  slot: number;
+  seq: number;
+  token: number;
+}
+
+export interface DowngradeResponse {
+}
+
+export interface ForceReleaseRequest {
+  session: Session | undefined;
+  slot: number;
+  seq: number;
+  name: string;
+  /** Of one holder or member; 0: all holders. */
+  token: number;
+  note: string;
+}
+
+export interface ForceReleaseResponse {
+  /** How many claims it concerned. */
+  count: number;
+}
+
+export interface RequestReleaseRequest {
+  session: Session | undefined;
+  slot: number;
+  seq: number;
+  name: string;
+  /** Of one holder or member; 0: all holders. */
+  token: number;
+  note: string;
+}
+
+export interface RequestReleaseResponse {
+  /** How many claims it concerned. */
+  count: number;
+}
+
+export interface SuspendRequest {
+  session: Session | undefined;
+  slot: number;
+  seq: number;
+  name: string;
+  /** Unset: until somebody resumes it. */
+  forMs?: number | undefined;
+  note: string;
+}
+
+export interface SuspendResponse {
+  /** How many claims it concerned. */
+  count: number;
+}
+
+export interface ResumeRequest {
+  session: Session | undefined;
+  slot: number;
+  seq: number;
+  name: string;
+  note: string;
+}
+
+export interface ResumeResponse {
 }
 
 export interface GetNameRequest {
@@ -277,18 +497,62 @@ export interface ListNamesResponse {
 
 export interface NameState {
   name: string;
+  /** The first of those who hold it, by token. */
   holders: Claim[];
   /** The first of those who wait, in order. */
   waiters: Claim[];
   /** How many wait in all. */
   waiting: number;
+  /** How many hold it in all. */
+  holding: number;
+  /** The first of its members, by token. */
+  members: Claim[];
+  /** How many members it has in all. */
+  joined: number;
+  /** Nothing is granted for so long. */
+  restMs: number;
+  suspension:
+    | Suspension
+    | undefined;
+  /** Of work that was done once. */
+  kept:
+    | Kept
+    | undefined;
+  /** Of the cluster, as of this state: see Watch. */
+  revision: number;
+  /** What was done about it lately, the newest last. */
+  interventions: Intervention[];
+}
+
+export interface Suspension {
+  /** Unset: until somebody resumes it. */
+  leftMs?: number | undefined;
+  note: string;
+}
+
+export interface Kept {
+  token: number;
+  data: string;
+  leftMs: number;
+}
+
+export interface Intervention {
+  /** "steal", "forceRelease", "suspend" or "resume" */
+  kind: string;
+  /** Of the claim that was ended, if one was. */
+  token: number;
+  /** Who did it. */
+  session: number;
+  note: string;
+  /** How long ago. */
+  agoMs: number;
 }
 
 export interface Claim {
   session: number;
   sessionLabel: string;
   label: string;
-  /** "exclusive" */
+  /** "exclusive", "shared", "permits" or "member" */
   mode: string;
   /** 0 while it waits. */
   token: number;
@@ -298,6 +562,100 @@ export interface Claim {
   ttlLeftMs: number;
   /** All the names of this claim. */
   names: string[];
+  /** Orders claims by arrival; never used again. */
+  id: number;
+  permits: number;
+  capacity: number;
+  seats: number[];
+  data: string;
+  owner: string;
+  priority: number;
+  /** How many times its owner holds it. */
+  holds: number;
+}
+
+export interface ListClaimsRequest {
+  name: string;
+  line: ListClaimsRequest_Line;
+  /** Start after the claim with this id; 0: at the beginning. If it has left meanwhile: NOT_HELD, begin anew. */
+  after: number;
+  /** At most this many; 0: the server's page size. */
+  limit: number;
+}
+
+export enum ListClaimsRequest_Line {
+  HOLDERS = 0,
+  WAITERS = 1,
+  MEMBERS = 2,
+  UNRECOGNIZED = -1,
+}
+
+export interface ListClaimsResponse {
+  claims: Claim[];
+  /** There is more after the last of these. */
+  more: boolean;
+}
+
+export interface ListSessionsRequest {
+  /** Start after this session; 0: at the beginning. */
+  after: number;
+  /** At most this many; 0: the server's page size. */
+  limit: number;
+}
+
+export interface ListSessionsResponse {
+  sessions: SessionState[];
+  /** There is more after the last of these. */
+  more: boolean;
+}
+
+export interface SessionState {
+  id: number;
+  label: string;
+  ttlMs: number;
+  ttlLeftMs: number;
+  /** How long ago it was opened. */
+  openMs: number;
+  holding: number;
+  waiting: number;
+}
+
+export interface WatchRequest {
+  name: string;
+  /** Go on after this revision; unset: begin with the state. */
+  afterRevision?: number | undefined;
+}
+
+export interface WatchPart {
+  /** The first part without after_revision; also when the changes since then are forgotten: some may have been missed. */
+  state: NameState | undefined;
+  changes: Change[];
+  /** All up to here has been told: go on after this, at any node. */
+  revision: number;
+}
+
+export interface Change {
+  /** Counts the changes of all names. */
+  revision: number;
+  kind: Change_Kind;
+  /** As it is after the change. */
+  claim:
+    | Claim
+    | undefined;
+  /** Why it left: "released", "expired", "closed", "cancelled", "timeout", "forced", "upgraded", "found". */
+  reason: string;
+}
+
+export enum Change_Kind {
+  UNKNOWN = 0,
+  /** QUEUED - It waits from now on. */
+  QUEUED = 1,
+  /** GRANTED - It holds from now on, or has joined. */
+  GRANTED = 2,
+  /** UPDATED - It has other data, or another mode. */
+  UPDATED = 3,
+  LEFT = 4,
+  UNRECOGNIZED = -1,
 }
 
 export interface GetStatusRequest {
@@ -623,6 +981,24 @@ export const Request: MessageFns<Request> = {
       case "close":
         Close.encode(message.operation.value, writer.uint32(58).fork()).join();
         break;
+      case "update":
+        Update.encode(message.operation.value, writer.uint32(66).fork()).join();
+        break;
+      case "downgrade":
+        Downgrade.encode(message.operation.value, writer.uint32(74).fork()).join();
+        break;
+      case "forceRelease":
+        ForceRelease.encode(message.operation.value, writer.uint32(82).fork()).join();
+        break;
+      case "requestRelease":
+        RequestRelease.encode(message.operation.value, writer.uint32(90).fork()).join();
+        break;
+      case "suspend":
+        Suspend.encode(message.operation.value, writer.uint32(98).fork()).join();
+        break;
+      case "resume":
+        Resume.encode(message.operation.value, writer.uint32(106).fork()).join();
+        break;
     }
     return writer;
   },
@@ -696,6 +1072,54 @@ export const Request: MessageFns<Request> = {
             message.operation = { $case: "close", value: Close.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.operation = { $case: "update", value: Update.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.operation = { $case: "downgrade", value: Downgrade.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.operation = { $case: "forceRelease", value: ForceRelease.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.operation = { $case: "requestRelease", value: RequestRelease.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.operation = { $case: "suspend", value: Suspend.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.operation = { $case: "resume", value: Resume.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -710,7 +1134,7 @@ export const Request: MessageFns<Request> = {
 };
 
 function createBaseAcquire(): Acquire {
-  return { names: [], waitMs: undefined, label: "" };
+  return { names: [], waitMs: undefined, label: "", mode: 0, permits: 0, capacity: 0, terms: undefined };
 }
 
 export const Acquire: MessageFns<Acquire> = {
@@ -723,6 +1147,18 @@ export const Acquire: MessageFns<Acquire> = {
     }
     if (message.label !== "") {
       writer.uint32(26).string(message.label);
+    }
+    if (message.mode !== 0) {
+      writer.uint32(32).int32(message.mode);
+    }
+    if (message.permits !== 0) {
+      writer.uint32(40).uint32(message.permits);
+    }
+    if (message.capacity !== 0) {
+      writer.uint32(48).uint32(message.capacity);
+    }
+    if (message.terms !== undefined) {
+      Terms.encode(message.terms, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -764,6 +1200,182 @@ export const Acquire: MessageFns<Acquire> = {
             message.label = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.permits = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.capacity = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.terms = Terms.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTerms(): Terms {
+  return {
+    data: "",
+    owner: "",
+    reentrant: false,
+    priority: 0,
+    steal: false,
+    upgrades: 0,
+    lockDelayMs: 0,
+    minHoldMs: 0,
+    fingerprint: undefined,
+  };
+}
+
+export const Terms: MessageFns<Terms> = {
+  encode(message: Terms, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.data !== "") {
+      writer.uint32(10).string(message.data);
+    }
+    if (message.owner !== "") {
+      writer.uint32(18).string(message.owner);
+    }
+    if (message.reentrant !== false) {
+      writer.uint32(24).bool(message.reentrant);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(32).uint32(message.priority);
+    }
+    if (message.steal !== false) {
+      writer.uint32(40).bool(message.steal);
+    }
+    if (message.upgrades !== 0) {
+      writer.uint32(48).uint64(message.upgrades);
+    }
+    if (message.lockDelayMs !== 0) {
+      writer.uint32(56).uint64(message.lockDelayMs);
+    }
+    if (message.minHoldMs !== 0) {
+      writer.uint32(64).uint64(message.minHoldMs);
+    }
+    if (message.fingerprint !== undefined) {
+      writer.uint32(74).string(message.fingerprint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Terms {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTerms();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reentrant = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.steal = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.upgrades = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.lockDelayMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.minHoldMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -778,13 +1390,22 @@ export const Acquire: MessageFns<Acquire> = {
 };
 
 function createBaseRelease(): Release {
-  return { token: 0 };
+  return { token: 0, heir: 0, restMs: 0, result: undefined };
 }
 
 export const Release: MessageFns<Release> = {
   encode(message: Release, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.token !== 0) {
       writer.uint32(8).uint64(message.token);
+    }
+    if (message.heir !== 0) {
+      writer.uint32(16).uint64(message.heir);
+    }
+    if (message.restMs !== 0) {
+      writer.uint32(24).uint64(message.restMs);
+    }
+    if (message.result !== undefined) {
+      Result.encode(message.result, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -808,6 +1429,87 @@ export const Release: MessageFns<Release> = {
             }
 
             message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.heir = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.restMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.result = Result.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResult(): Result {
+  return { data: "", keepMs: 0 };
+}
+
+export const Result: MessageFns<Result> = {
+  encode(message: Result, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.data !== "") {
+      writer.uint32(10).string(message.data);
+    }
+    if (message.keepMs !== 0) {
+      writer.uint32(16).uint64(message.keepMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Result {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keepMs = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -928,8 +1630,372 @@ export const Close: MessageFns<Close> = {
   },
 };
 
+function createBaseUpdate(): Update {
+  return { token: 0, data: "" };
+}
+
+export const Update: MessageFns<Update> = {
+  encode(message: Update, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== 0) {
+      writer.uint32(8).uint64(message.token);
+    }
+    if (message.data !== "") {
+      writer.uint32(18).string(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Update {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDowngrade(): Downgrade {
+  return { token: 0 };
+}
+
+export const Downgrade: MessageFns<Downgrade> = {
+  encode(message: Downgrade, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== 0) {
+      writer.uint32(8).uint64(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Downgrade {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDowngrade();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseForceRelease(): ForceRelease {
+  return { name: "", token: 0, note: "" };
+}
+
+export const ForceRelease: MessageFns<ForceRelease> = {
+  encode(message: ForceRelease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.token !== 0) {
+      writer.uint32(16).uint64(message.token);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForceRelease {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForceRelease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestRelease(): RequestRelease {
+  return { name: "", token: 0, note: "" };
+}
+
+export const RequestRelease: MessageFns<RequestRelease> = {
+  encode(message: RequestRelease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.token !== 0) {
+      writer.uint32(16).uint64(message.token);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestRelease {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestRelease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSuspend(): Suspend {
+  return { name: "", forMs: undefined, note: "" };
+}
+
+export const Suspend: MessageFns<Suspend> = {
+  encode(message: Suspend, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.forMs !== undefined) {
+      writer.uint32(16).uint64(message.forMs);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Suspend {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspend();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.forMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResume(): Resume {
+  return { name: "", note: "" };
+}
+
+export const Resume: MessageFns<Resume> = {
+  encode(message: Resume, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.note !== "") {
+      writer.uint32(18).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Resume {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResume();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseServerFrame(): ServerFrame {
-  return { welcome: undefined, answers: [], topology: undefined, sessionEnded: undefined };
+  return { welcome: undefined, answers: [], topology: undefined, sessionEnded: undefined, notices: [] };
 }
 
 export const ServerFrame: MessageFns<ServerFrame> = {
@@ -945,6 +2011,9 @@ export const ServerFrame: MessageFns<ServerFrame> = {
     }
     if (message.sessionEnded !== undefined) {
       SessionEnded.encode(message.sessionEnded, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.notices) {
+      Notice.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -992,6 +2061,82 @@ export const ServerFrame: MessageFns<ServerFrame> = {
             }
 
             message.sessionEnded = SessionEnded.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notices.push(Notice.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNotice(): Notice {
+  return { kind: 0, token: 0, note: "" };
+}
+
+export const Notice: MessageFns<Notice> = {
+  encode(message: Notice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.token !== 0) {
+      writer.uint32(16).uint64(message.token);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Notice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
             continue;
           }
         }
@@ -1321,6 +2466,12 @@ export const Answer: MessageFns<Answer> = {
       case "refused":
         Refused.encode(message.result.value, writer.uint32(66).fork()).join();
         break;
+      case "found":
+        Found.encode(message.result.value, writer.uint32(74).fork()).join();
+        break;
+      case "done":
+        Done.encode(message.result.value, writer.uint32(82).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1402,6 +2553,22 @@ export const Answer: MessageFns<Answer> = {
             message.result = { $case: "refused", value: Refused.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.result = { $case: "found", value: Found.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.result = { $case: "done", value: Done.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1416,13 +2583,20 @@ export const Answer: MessageFns<Answer> = {
 };
 
 function createBaseGranted(): Granted {
-  return { token: 0 };
+  return { token: 0, seats: [] };
 }
 
 export const Granted: MessageFns<Granted> = {
   encode(message: Granted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.token !== 0) {
       writer.uint32(8).uint64(message.token);
+    }
+    if (message.seats.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.seats) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -1446,6 +2620,127 @@ export const Granted: MessageFns<Granted> = {
             }
 
             message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.seats.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.seats.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFound(): Found {
+  return { token: 0, data: "" };
+}
+
+export const Found: MessageFns<Found> = {
+  encode(message: Found, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== 0) {
+      writer.uint32(8).uint64(message.token);
+    }
+    if (message.data !== "") {
+      writer.uint32(18).string(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Found {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFound();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDone(): Done {
+  return { count: 0 };
+}
+
+export const Done: MessageFns<Done> = {
+  encode(message: Done, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Done {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDone();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
             continue;
           }
         }
@@ -1968,7 +3263,18 @@ export const CloseSessionResponse: MessageFns<CloseSessionResponse> = {
 };
 
 function createBaseAcquireRequest(): AcquireRequest {
-  return { session: undefined, slot: 0, seq: 0, names: [], waitMs: undefined, label: "" };
+  return {
+    session: undefined,
+    slot: 0,
+    seq: 0,
+    names: [],
+    waitMs: undefined,
+    label: "",
+    mode: 0,
+    permits: 0,
+    capacity: 0,
+    terms: undefined,
+  };
 }
 
 export const AcquireRequest: MessageFns<AcquireRequest> = {
@@ -1990,6 +3296,18 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
     }
     if (message.label !== "") {
       writer.uint32(50).string(message.label);
+    }
+    if (message.mode !== 0) {
+      writer.uint32(56).int32(message.mode);
+    }
+    if (message.permits !== 0) {
+      writer.uint32(64).uint32(message.permits);
+    }
+    if (message.capacity !== 0) {
+      writer.uint32(72).uint32(message.capacity);
+    }
+    if (message.terms !== undefined) {
+      Terms.encode(message.terms, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -2055,6 +3373,38 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
             message.label = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.permits = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.capacity = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.terms = Terms.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2069,13 +3419,23 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
 };
 
 function createBaseAcquireResponse(): AcquireResponse {
-  return { token: 0 };
+  return { token: 0, seats: [], found: undefined };
 }
 
 export const AcquireResponse: MessageFns<AcquireResponse> = {
   encode(message: AcquireResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.token !== 0) {
       writer.uint32(8).uint64(message.token);
+    }
+    if (message.seats.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.seats) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.found !== undefined) {
+      Found.encode(message.found, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2101,6 +3461,32 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
             message.token = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag === 16) {
+              message.seats.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.seats.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.found = Found.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2115,7 +3501,7 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
 };
 
 function createBaseReleaseRequest(): ReleaseRequest {
-  return { session: undefined, slot: 0, seq: 0, token: 0 };
+  return { session: undefined, slot: 0, seq: 0, token: 0, heir: 0, restMs: 0, result: undefined };
 }
 
 export const ReleaseRequest: MessageFns<ReleaseRequest> = {
@@ -2131,6 +3517,15 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
     }
     if (message.token !== 0) {
       writer.uint32(32).uint64(message.token);
+    }
+    if (message.heir !== 0) {
+      writer.uint32(40).uint64(message.heir);
+    }
+    if (message.restMs !== 0) {
+      writer.uint32(48).uint64(message.restMs);
+    }
+    if (message.result !== undefined) {
+      Result.encode(message.result, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -2178,6 +3573,30 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
             }
 
             message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.heir = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.restMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.result = Result.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2315,6 +3734,811 @@ export const CancelResponse: MessageFns<CancelResponse> = {
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseCancelResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUpdateRequest(): UpdateRequest {
+  return { session: undefined, slot: 0, seq: 0, token: 0, data: "" };
+}
+
+export const UpdateRequest: MessageFns<UpdateRequest> = {
+  encode(message: UpdateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.session !== undefined) {
+      Session.encode(message.session, writer.uint32(10).fork()).join();
+    }
+    if (message.slot !== 0) {
+      writer.uint32(16).uint32(message.slot);
+    }
+    if (message.seq !== 0) {
+      writer.uint32(24).uint64(message.seq);
+    }
+    if (message.token !== 0) {
+      writer.uint32(32).uint64(message.token);
+    }
+    if (message.data !== "") {
+      writer.uint32(42).string(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.session = Session.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.slot = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUpdateResponse(): UpdateResponse {
+  return {};
+}
+
+export const UpdateResponse: MessageFns<UpdateResponse> = {
+  encode(_: UpdateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDowngradeRequest(): DowngradeRequest {
+  return { session: undefined, slot: 0, seq: 0, token: 0 };
+}
+
+export const DowngradeRequest: MessageFns<DowngradeRequest> = {
+  encode(message: DowngradeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.session !== undefined) {
+      Session.encode(message.session, writer.uint32(10).fork()).join();
+    }
+    if (message.slot !== 0) {
+      writer.uint32(16).uint32(message.slot);
+    }
+    if (message.seq !== 0) {
+      writer.uint32(24).uint64(message.seq);
+    }
+    if (message.token !== 0) {
+      writer.uint32(32).uint64(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DowngradeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDowngradeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.session = Session.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.slot = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDowngradeResponse(): DowngradeResponse {
+  return {};
+}
+
+export const DowngradeResponse: MessageFns<DowngradeResponse> = {
+  encode(_: DowngradeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DowngradeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDowngradeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseForceReleaseRequest(): ForceReleaseRequest {
+  return { session: undefined, slot: 0, seq: 0, name: "", token: 0, note: "" };
+}
+
+export const ForceReleaseRequest: MessageFns<ForceReleaseRequest> = {
+  encode(message: ForceReleaseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.session !== undefined) {
+      Session.encode(message.session, writer.uint32(10).fork()).join();
+    }
+    if (message.slot !== 0) {
+      writer.uint32(16).uint32(message.slot);
+    }
+    if (message.seq !== 0) {
+      writer.uint32(24).uint64(message.seq);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.token !== 0) {
+      writer.uint32(40).uint64(message.token);
+    }
+    if (message.note !== "") {
+      writer.uint32(50).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForceReleaseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForceReleaseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.session = Session.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.slot = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseForceReleaseResponse(): ForceReleaseResponse {
+  return { count: 0 };
+}
+
+export const ForceReleaseResponse: MessageFns<ForceReleaseResponse> = {
+  encode(message: ForceReleaseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForceReleaseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForceReleaseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestReleaseRequest(): RequestReleaseRequest {
+  return { session: undefined, slot: 0, seq: 0, name: "", token: 0, note: "" };
+}
+
+export const RequestReleaseRequest: MessageFns<RequestReleaseRequest> = {
+  encode(message: RequestReleaseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.session !== undefined) {
+      Session.encode(message.session, writer.uint32(10).fork()).join();
+    }
+    if (message.slot !== 0) {
+      writer.uint32(16).uint32(message.slot);
+    }
+    if (message.seq !== 0) {
+      writer.uint32(24).uint64(message.seq);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.token !== 0) {
+      writer.uint32(40).uint64(message.token);
+    }
+    if (message.note !== "") {
+      writer.uint32(50).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestReleaseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestReleaseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.session = Session.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.slot = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestReleaseResponse(): RequestReleaseResponse {
+  return { count: 0 };
+}
+
+export const RequestReleaseResponse: MessageFns<RequestReleaseResponse> = {
+  encode(message: RequestReleaseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestReleaseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestReleaseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSuspendRequest(): SuspendRequest {
+  return { session: undefined, slot: 0, seq: 0, name: "", forMs: undefined, note: "" };
+}
+
+export const SuspendRequest: MessageFns<SuspendRequest> = {
+  encode(message: SuspendRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.session !== undefined) {
+      Session.encode(message.session, writer.uint32(10).fork()).join();
+    }
+    if (message.slot !== 0) {
+      writer.uint32(16).uint32(message.slot);
+    }
+    if (message.seq !== 0) {
+      writer.uint32(24).uint64(message.seq);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.forMs !== undefined) {
+      writer.uint32(40).uint64(message.forMs);
+    }
+    if (message.note !== "") {
+      writer.uint32(50).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.session = Session.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.slot = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.forMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSuspendResponse(): SuspendResponse {
+  return { count: 0 };
+}
+
+export const SuspendResponse: MessageFns<SuspendResponse> = {
+  encode(message: SuspendResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResumeRequest(): ResumeRequest {
+  return { session: undefined, slot: 0, seq: 0, name: "", note: "" };
+}
+
+export const ResumeRequest: MessageFns<ResumeRequest> = {
+  encode(message: ResumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.session !== undefined) {
+      Session.encode(message.session, writer.uint32(10).fork()).join();
+    }
+    if (message.slot !== 0) {
+      writer.uint32(16).uint32(message.slot);
+    }
+    if (message.seq !== 0) {
+      writer.uint32(24).uint64(message.seq);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.note !== "") {
+      writer.uint32(42).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.session = Session.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.slot = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResumeResponse(): ResumeResponse {
+  return {};
+}
+
+export const ResumeResponse: MessageFns<ResumeResponse> = {
+  encode(_: ResumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2549,7 +4773,20 @@ export const ListNamesResponse: MessageFns<ListNamesResponse> = {
 };
 
 function createBaseNameState(): NameState {
-  return { name: "", holders: [], waiters: [], waiting: 0 };
+  return {
+    name: "",
+    holders: [],
+    waiters: [],
+    waiting: 0,
+    holding: 0,
+    members: [],
+    joined: 0,
+    restMs: 0,
+    suspension: undefined,
+    kept: undefined,
+    revision: 0,
+    interventions: [],
+  };
 }
 
 export const NameState: MessageFns<NameState> = {
@@ -2565,6 +4802,30 @@ export const NameState: MessageFns<NameState> = {
     }
     if (message.waiting !== 0) {
       writer.uint32(32).uint32(message.waiting);
+    }
+    if (message.holding !== 0) {
+      writer.uint32(40).uint32(message.holding);
+    }
+    for (const v of message.members) {
+      Claim.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.joined !== 0) {
+      writer.uint32(56).uint32(message.joined);
+    }
+    if (message.restMs !== 0) {
+      writer.uint32(64).uint64(message.restMs);
+    }
+    if (message.suspension !== undefined) {
+      Suspension.encode(message.suspension, writer.uint32(74).fork()).join();
+    }
+    if (message.kept !== undefined) {
+      Kept.encode(message.kept, writer.uint32(82).fork()).join();
+    }
+    if (message.revision !== 0) {
+      writer.uint32(88).uint64(message.revision);
+    }
+    for (const v of message.interventions) {
+      Intervention.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2614,6 +4875,285 @@ export const NameState: MessageFns<NameState> = {
             message.waiting = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.holding = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.members.push(Claim.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.joined = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.restMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.suspension = Suspension.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.kept = Kept.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.interventions.push(Intervention.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSuspension(): Suspension {
+  return { leftMs: undefined, note: "" };
+}
+
+export const Suspension: MessageFns<Suspension> = {
+  encode(message: Suspension, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leftMs !== undefined) {
+      writer.uint32(8).uint64(message.leftMs);
+    }
+    if (message.note !== "") {
+      writer.uint32(18).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Suspension {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspension();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.leftMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseKept(): Kept {
+  return { token: 0, data: "", leftMs: 0 };
+}
+
+export const Kept: MessageFns<Kept> = {
+  encode(message: Kept, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== 0) {
+      writer.uint32(8).uint64(message.token);
+    }
+    if (message.data !== "") {
+      writer.uint32(18).string(message.data);
+    }
+    if (message.leftMs !== 0) {
+      writer.uint32(24).uint64(message.leftMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Kept {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKept();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.leftMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseIntervention(): Intervention {
+  return { kind: "", token: 0, session: 0, note: "", agoMs: 0 };
+}
+
+export const Intervention: MessageFns<Intervention> = {
+  encode(message: Intervention, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.token !== 0) {
+      writer.uint32(16).uint64(message.token);
+    }
+    if (message.session !== 0) {
+      writer.uint32(24).uint64(message.session);
+    }
+    if (message.note !== "") {
+      writer.uint32(34).string(message.note);
+    }
+    if (message.agoMs !== 0) {
+      writer.uint32(40).uint64(message.agoMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Intervention {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIntervention();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.token = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.session = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.agoMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2628,7 +5168,24 @@ export const NameState: MessageFns<NameState> = {
 };
 
 function createBaseClaim(): Claim {
-  return { session: 0, sessionLabel: "", label: "", mode: "", token: 0, sinceMs: 0, ttlLeftMs: 0, names: [] };
+  return {
+    session: 0,
+    sessionLabel: "",
+    label: "",
+    mode: "",
+    token: 0,
+    sinceMs: 0,
+    ttlLeftMs: 0,
+    names: [],
+    id: 0,
+    permits: 0,
+    capacity: 0,
+    seats: [],
+    data: "",
+    owner: "",
+    priority: 0,
+    holds: 0,
+  };
 }
 
 export const Claim: MessageFns<Claim> = {
@@ -2656,6 +5213,34 @@ export const Claim: MessageFns<Claim> = {
     }
     for (const v of message.names) {
       writer.uint32(66).string(v!);
+    }
+    if (message.id !== 0) {
+      writer.uint32(72).uint64(message.id);
+    }
+    if (message.permits !== 0) {
+      writer.uint32(80).uint32(message.permits);
+    }
+    if (message.capacity !== 0) {
+      writer.uint32(88).uint32(message.capacity);
+    }
+    if (message.seats.length !== 0) {
+      writer.uint32(98).fork();
+      for (const v of message.seats) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.data !== "") {
+      writer.uint32(106).string(message.data);
+    }
+    if (message.owner !== "") {
+      writer.uint32(114).string(message.owner);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(120).uint32(message.priority);
+    }
+    if (message.holds !== 0) {
+      writer.uint32(128).uint32(message.holds);
     }
     return writer;
   },
@@ -2735,6 +5320,646 @@ export const Claim: MessageFns<Claim> = {
             }
 
             message.names.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.permits = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.capacity = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag === 96) {
+              message.seats.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 98) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.seats.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.holds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListClaimsRequest(): ListClaimsRequest {
+  return { name: "", line: 0, after: 0, limit: 0 };
+}
+
+export const ListClaimsRequest: MessageFns<ListClaimsRequest> = {
+  encode(message: ListClaimsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.line !== 0) {
+      writer.uint32(16).int32(message.line);
+    }
+    if (message.after !== 0) {
+      writer.uint32(24).uint64(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(32).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListClaimsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListClaimsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.line = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.after = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListClaimsResponse(): ListClaimsResponse {
+  return { claims: [], more: false };
+}
+
+export const ListClaimsResponse: MessageFns<ListClaimsResponse> = {
+  encode(message: ListClaimsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.claims) {
+      Claim.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListClaimsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListClaimsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.claims.push(Claim.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListSessionsRequest(): ListSessionsRequest {
+  return { after: 0, limit: 0 };
+}
+
+export const ListSessionsRequest: MessageFns<ListSessionsRequest> = {
+  encode(message: ListSessionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== 0) {
+      writer.uint32(8).uint64(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSessionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSessionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.after = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListSessionsResponse(): ListSessionsResponse {
+  return { sessions: [], more: false };
+}
+
+export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
+  encode(message: ListSessionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sessions) {
+      SessionState.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSessionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSessionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessions.push(SessionState.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionState(): SessionState {
+  return { id: 0, label: "", ttlMs: 0, ttlLeftMs: 0, openMs: 0, holding: 0, waiting: 0 };
+}
+
+export const SessionState: MessageFns<SessionState> = {
+  encode(message: SessionState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.label !== "") {
+      writer.uint32(18).string(message.label);
+    }
+    if (message.ttlMs !== 0) {
+      writer.uint32(24).uint64(message.ttlMs);
+    }
+    if (message.ttlLeftMs !== 0) {
+      writer.uint32(32).uint64(message.ttlLeftMs);
+    }
+    if (message.openMs !== 0) {
+      writer.uint32(40).uint64(message.openMs);
+    }
+    if (message.holding !== 0) {
+      writer.uint32(48).uint32(message.holding);
+    }
+    if (message.waiting !== 0) {
+      writer.uint32(56).uint32(message.waiting);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ttlLeftMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.openMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.holding = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.waiting = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchRequest(): WatchRequest {
+  return { name: "", afterRevision: undefined };
+}
+
+export const WatchRequest: MessageFns<WatchRequest> = {
+  encode(message: WatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.afterRevision !== undefined) {
+      writer.uint32(16).uint64(message.afterRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterRevision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchPart(): WatchPart {
+  return { state: undefined, changes: [], revision: 0 };
+}
+
+export const WatchPart: MessageFns<WatchPart> = {
+  encode(message: WatchPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== undefined) {
+      NameState.encode(message.state, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.changes) {
+      Change.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.revision !== 0) {
+      writer.uint32(24).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = NameState.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.changes.push(Change.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseChange(): Change {
+  return { revision: 0, kind: 0, claim: undefined, reason: "" };
+}
+
+export const Change: MessageFns<Change> = {
+  encode(message: Change, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(16).int32(message.kind);
+    }
+    if (message.claim !== undefined) {
+      Claim.encode(message.claim, writer.uint32(26).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Change {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.claim = Claim.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
             continue;
           }
         }
@@ -3707,6 +6932,68 @@ export const LockkeeperService = {
     responseSerialize: (value: CancelResponse): Buffer => Buffer.from(CancelResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CancelResponse => CancelResponse.decode(value),
   },
+  /** Gives a claim that is held other data: what its leader proclaims, what a member brings. */
+  update: {
+    path: "/lockkeeper.v1.Lockkeeper/Update" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateRequest): Buffer => Buffer.from(UpdateRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateRequest => UpdateRequest.decode(value),
+    responseSerialize: (value: UpdateResponse): Buffer => Buffer.from(UpdateResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateResponse => UpdateResponse.decode(value),
+  },
+  /** Turns an exclusive claim into a shared one, with the same token. */
+  downgrade: {
+    path: "/lockkeeper.v1.Lockkeeper/Downgrade" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DowngradeRequest): Buffer => Buffer.from(DowngradeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DowngradeRequest => DowngradeRequest.decode(value),
+    responseSerialize: (value: DowngradeResponse): Buffer => Buffer.from(DowngradeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DowngradeResponse => DowngradeResponse.decode(value),
+  },
+  /** Ends a claim that is held; the next in line follows. */
+  forceRelease: {
+    path: "/lockkeeper.v1.Lockkeeper/ForceRelease" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ForceReleaseRequest): Buffer => Buffer.from(ForceReleaseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ForceReleaseRequest => ForceReleaseRequest.decode(value),
+    responseSerialize: (value: ForceReleaseResponse): Buffer =>
+      Buffer.from(ForceReleaseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ForceReleaseResponse => ForceReleaseResponse.decode(value),
+  },
+  /** Asks holders to release. */
+  requestRelease: {
+    path: "/lockkeeper.v1.Lockkeeper/RequestRelease" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestReleaseRequest): Buffer =>
+      Buffer.from(RequestReleaseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestReleaseRequest => RequestReleaseRequest.decode(value),
+    responseSerialize: (value: RequestReleaseResponse): Buffer =>
+      Buffer.from(RequestReleaseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequestReleaseResponse => RequestReleaseResponse.decode(value),
+  },
+  /** Nothing more is granted in the name, until it is resumed. */
+  suspend: {
+    path: "/lockkeeper.v1.Lockkeeper/Suspend" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SuspendRequest): Buffer => Buffer.from(SuspendRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SuspendRequest => SuspendRequest.decode(value),
+    responseSerialize: (value: SuspendResponse): Buffer => Buffer.from(SuspendResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SuspendResponse => SuspendResponse.decode(value),
+  },
+  resume: {
+    path: "/lockkeeper.v1.Lockkeeper/Resume" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResumeRequest): Buffer => Buffer.from(ResumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeRequest => ResumeRequest.decode(value),
+    responseSerialize: (value: ResumeResponse): Buffer => Buffer.from(ResumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResumeResponse => ResumeResponse.decode(value),
+  },
   /** Who holds a name and who waits for it. Linearizable. */
   getName: {
     path: "/lockkeeper.v1.Lockkeeper/GetName" as const,
@@ -3726,6 +7013,37 @@ export const LockkeeperService = {
     requestDeserialize: (value: Buffer): ListNamesRequest => ListNamesRequest.decode(value),
     responseSerialize: (value: ListNamesResponse): Buffer => Buffer.from(ListNamesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListNamesResponse => ListNamesResponse.decode(value),
+  },
+  /** One line of a name, in its order, a page at a time: all who hold it, wait for it, or are members of it. Linearizable. */
+  listClaims: {
+    path: "/lockkeeper.v1.Lockkeeper/ListClaims" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListClaimsRequest): Buffer => Buffer.from(ListClaimsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListClaimsRequest => ListClaimsRequest.decode(value),
+    responseSerialize: (value: ListClaimsResponse): Buffer => Buffer.from(ListClaimsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListClaimsResponse => ListClaimsResponse.decode(value),
+  },
+  /** The sessions that live, in the order of their ids, a page at a time. Each page is linearizable. */
+  listSessions: {
+    path: "/lockkeeper.v1.Lockkeeper/ListSessions" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSessionsRequest): Buffer => Buffer.from(ListSessionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSessionsRequest => ListSessionsRequest.decode(value),
+    responseSerialize: (value: ListSessionsResponse): Buffer =>
+      Buffer.from(ListSessionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSessionsResponse => ListSessionsResponse.decode(value),
+  },
+  /** What a name is now, and from then on each change of it, in order and without a gap. */
+  watch: {
+    path: "/lockkeeper.v1.Lockkeeper/Watch" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchRequest): Buffer => Buffer.from(WatchRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchRequest => WatchRequest.decode(value),
+    responseSerialize: (value: WatchPart): Buffer => Buffer.from(WatchPart.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchPart => WatchPart.decode(value),
   },
   /** What the asked node knows of the cluster; answered even without a majority. */
   getStatus: {
@@ -3828,10 +7146,27 @@ export interface LockkeeperServer extends UntypedServiceImplementation {
   release: handleUnaryCall<ReleaseRequest, ReleaseResponse>;
   /** Takes back the acquire with this slot and seq, whether it waits, was granted, or has not even arrived. */
   cancel: handleUnaryCall<CancelRequest, CancelResponse>;
+  /** Gives a claim that is held other data: what its leader proclaims, what a member brings. */
+  update: handleUnaryCall<UpdateRequest, UpdateResponse>;
+  /** Turns an exclusive claim into a shared one, with the same token. */
+  downgrade: handleUnaryCall<DowngradeRequest, DowngradeResponse>;
+  /** Ends a claim that is held; the next in line follows. */
+  forceRelease: handleUnaryCall<ForceReleaseRequest, ForceReleaseResponse>;
+  /** Asks holders to release. */
+  requestRelease: handleUnaryCall<RequestReleaseRequest, RequestReleaseResponse>;
+  /** Nothing more is granted in the name, until it is resumed. */
+  suspend: handleUnaryCall<SuspendRequest, SuspendResponse>;
+  resume: handleUnaryCall<ResumeRequest, ResumeResponse>;
   /** Who holds a name and who waits for it. Linearizable. */
   getName: handleUnaryCall<GetNameRequest, GetNameResponse>;
   /** The names in use, in order, a page at a time. Each page is linearizable. */
   listNames: handleUnaryCall<ListNamesRequest, ListNamesResponse>;
+  /** One line of a name, in its order, a page at a time: all who hold it, wait for it, or are members of it. Linearizable. */
+  listClaims: handleUnaryCall<ListClaimsRequest, ListClaimsResponse>;
+  /** The sessions that live, in the order of their ids, a page at a time. Each page is linearizable. */
+  listSessions: handleUnaryCall<ListSessionsRequest, ListSessionsResponse>;
+  /** What a name is now, and from then on each change of it, in order and without a gap. */
+  watch: handleServerStreamingCall<WatchRequest, WatchPart>;
   /** What the asked node knows of the cluster; answered even without a majority. */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
   /**
@@ -3959,6 +7294,101 @@ export interface LockkeeperClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CancelResponse) => void,
   ): ClientUnaryCall;
+  /** Gives a claim that is held other data: what its leader proclaims, what a member brings. */
+  update(
+    request: UpdateRequest,
+    callback: (error: ServiceError | null, response: UpdateResponse) => void,
+  ): ClientUnaryCall;
+  update(
+    request: UpdateRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateResponse) => void,
+  ): ClientUnaryCall;
+  update(
+    request: UpdateRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateResponse) => void,
+  ): ClientUnaryCall;
+  /** Turns an exclusive claim into a shared one, with the same token. */
+  downgrade(
+    request: DowngradeRequest,
+    callback: (error: ServiceError | null, response: DowngradeResponse) => void,
+  ): ClientUnaryCall;
+  downgrade(
+    request: DowngradeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DowngradeResponse) => void,
+  ): ClientUnaryCall;
+  downgrade(
+    request: DowngradeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DowngradeResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends a claim that is held; the next in line follows. */
+  forceRelease(
+    request: ForceReleaseRequest,
+    callback: (error: ServiceError | null, response: ForceReleaseResponse) => void,
+  ): ClientUnaryCall;
+  forceRelease(
+    request: ForceReleaseRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ForceReleaseResponse) => void,
+  ): ClientUnaryCall;
+  forceRelease(
+    request: ForceReleaseRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ForceReleaseResponse) => void,
+  ): ClientUnaryCall;
+  /** Asks holders to release. */
+  requestRelease(
+    request: RequestReleaseRequest,
+    callback: (error: ServiceError | null, response: RequestReleaseResponse) => void,
+  ): ClientUnaryCall;
+  requestRelease(
+    request: RequestReleaseRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RequestReleaseResponse) => void,
+  ): ClientUnaryCall;
+  requestRelease(
+    request: RequestReleaseRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RequestReleaseResponse) => void,
+  ): ClientUnaryCall;
+  /** Nothing more is granted in the name, until it is resumed. */
+  suspend(
+    request: SuspendRequest,
+    callback: (error: ServiceError | null, response: SuspendResponse) => void,
+  ): ClientUnaryCall;
+  suspend(
+    request: SuspendRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SuspendResponse) => void,
+  ): ClientUnaryCall;
+  suspend(
+    request: SuspendRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SuspendResponse) => void,
+  ): ClientUnaryCall;
+  resume(
+    request: ResumeRequest,
+    callback: (error: ServiceError | null, response: ResumeResponse) => void,
+  ): ClientUnaryCall;
+  resume(
+    request: ResumeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResumeResponse) => void,
+  ): ClientUnaryCall;
+  resume(
+    request: ResumeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResumeResponse) => void,
+  ): ClientUnaryCall;
   /** Who holds a name and who waits for it. Linearizable. */
   getName(
     request: GetNameRequest,
@@ -3991,6 +7421,41 @@ export interface LockkeeperClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListNamesResponse) => void,
   ): ClientUnaryCall;
+  /** One line of a name, in its order, a page at a time: all who hold it, wait for it, or are members of it. Linearizable. */
+  listClaims(
+    request: ListClaimsRequest,
+    callback: (error: ServiceError | null, response: ListClaimsResponse) => void,
+  ): ClientUnaryCall;
+  listClaims(
+    request: ListClaimsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListClaimsResponse) => void,
+  ): ClientUnaryCall;
+  listClaims(
+    request: ListClaimsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListClaimsResponse) => void,
+  ): ClientUnaryCall;
+  /** The sessions that live, in the order of their ids, a page at a time. Each page is linearizable. */
+  listSessions(
+    request: ListSessionsRequest,
+    callback: (error: ServiceError | null, response: ListSessionsResponse) => void,
+  ): ClientUnaryCall;
+  listSessions(
+    request: ListSessionsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSessionsResponse) => void,
+  ): ClientUnaryCall;
+  listSessions(
+    request: ListSessionsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSessionsResponse) => void,
+  ): ClientUnaryCall;
+  /** What a name is now, and from then on each change of it, in order and without a gap. */
+  watch(request: WatchRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchPart>;
+  watch(request: WatchRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<WatchPart>;
   /** What the asked node knows of the cluster; answered even without a majority. */
   getStatus(
     request: GetStatusRequest,

@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr'
 import type { NodeId } from '../../raft/index.js'
-import type { Command, Mode } from '../machine/command.js'
+import type { Acquire, Command, Mode, Release, Succession, Terms } from '../machine/command.js'
+import { isPlain } from '../machine/feature-level.js'
 import type { Chunk } from './ports.js'
 
 /**
@@ -28,8 +29,16 @@ const OPCODE = {
   forget: 8,
   raise: 9,
   identify: 10,
+  acquireOnTerms: 11,
+  releaseInSuccession: 12,
+  update: 13,
+  downgrade: 14,
+  forceRelease: 15,
+  requestRelease: 16,
+  suspend: 17,
+  resume: 18,
 } as const
-const MODE: Record<Mode['kind'], number> = { exclusive: 1 }
+const MODE = { exclusive: 1, shared: 2, permits: 3, member: 4 } as const
 const UNKNOWN: Command = { op: 'unknown' }
 
 export interface Payload {
@@ -107,19 +116,9 @@ function toFields(c: Command): unknown[] {
     case 'close':
       return [OPCODE.close, c.session, c.key]
     case 'acquire':
-      return [
-        OPCODE.acquire,
-        c.session,
-        c.key,
-        c.slot,
-        c.seq,
-        c.names,
-        MODE[c.mode.kind],
-        c.waitMs ?? null,
-        c.label,
-      ]
+      return isPlain(c) ? plainAcquire(c) : acquireOnTerms(c)
     case 'release':
-      return [OPCODE.release, c.session, c.key, c.slot, c.seq, c.token]
+      return release(c)
     case 'cancel':
       return [OPCODE.cancel, c.session, c.key, c.slot, c.seq]
     case 'describe':
@@ -130,9 +129,53 @@ function toFields(c: Command): unknown[] {
       return [OPCODE.raise, c.level]
     case 'identify':
       return [OPCODE.identify, c.node, c.disk]
+    case 'update':
+      return [OPCODE.update, c.session, c.key, c.slot, c.seq, c.token, c.data]
+    case 'downgrade':
+      return [OPCODE.downgrade, c.session, c.key, c.slot, c.seq, c.token]
+    case 'forceRelease':
+    case 'requestRelease':
+      return [OPCODE[c.op], c.session, c.key, c.slot, c.seq, c.name, c.note, c.token]
+    case 'suspend':
+      return [OPCODE.suspend, c.session, c.key, c.slot, c.seq, c.name, c.note, c.forMs ?? null]
+    case 'resume':
+      return [OPCODE.resume, c.session, c.key, c.slot, c.seq, c.name, c.note]
     case 'unknown':
       return [0]
   }
+}
+
+function plainAcquire({ session, key, slot, seq, names, waitMs, label }: Acquire): unknown[] {
+  return [OPCODE.acquire, session, key, slot, seq, names, MODE.exclusive, waitMs ?? null, label]
+}
+
+/** Under a number of its own: what a version does not know, it must refuse, and not take for a plain one. */
+function acquireOnTerms({ session, key, slot, seq, names, mode, waitMs, label, terms }: Acquire): unknown[] {
+  const modeFields = mode.kind === 'permits' ? [MODE.permits, mode.permits, mode.of] : [MODE[mode.kind]]
+  return [
+    OPCODE.acquireOnTerms,
+    session,
+    key,
+    slot,
+    seq,
+    names,
+    modeFields,
+    waitMs ?? null,
+    label,
+    terms === undefined ? null : termFields(terms),
+  ]
+}
+
+function termFields(t: Terms): unknown[] {
+  const { data, owner, reentrant, priority, steal, upgrades, lockDelayMs, minHoldMs, fingerprint = null } = t
+  return [data, owner, reentrant, priority, steal, upgrades, lockDelayMs, minHoldMs, fingerprint]
+}
+
+function release({ session, key, slot, seq, token, succession }: Release): unknown[] {
+  if (succession === undefined) return [OPCODE.release, session, key, slot, seq, token]
+  const { heir, restMs, result } = succession
+  const resultFields = result === undefined ? null : [result.data, result.keepMs]
+  return [OPCODE.releaseInSuccession, session, key, slot, seq, token, heir, restMs, resultFields]
 }
 
 function fromFields(f: unknown): Command {
@@ -145,9 +188,25 @@ function fromFields(f: unknown): Command {
     case OPCODE.close:
       return { op: 'close', session: number(f[1]), key: number(f[2]) }
     case OPCODE.acquire:
-      return acquire(f)
+      return f[6] === MODE.exclusive ? acquire(f, { kind: 'exclusive' }) : UNKNOWN
+    case OPCODE.acquireOnTerms:
+      return acquire(f, toMode(f[6]), f[9])
     case OPCODE.release:
       return { op: 'release', ...requestId(f), token: number(f[5]) }
+    case OPCODE.releaseInSuccession:
+      return { op: 'release', ...requestId(f), token: number(f[5]), succession: toSuccession(f) }
+    case OPCODE.update:
+      return { op: 'update', ...requestId(f), token: number(f[5]), data: text(f[6]) }
+    case OPCODE.downgrade:
+      return { op: 'downgrade', ...requestId(f), token: number(f[5]) }
+    case OPCODE.forceRelease:
+      return { op: 'forceRelease', ...intervention(f), token: number(f[7]) }
+    case OPCODE.requestRelease:
+      return { op: 'requestRelease', ...intervention(f), token: number(f[7]) }
+    case OPCODE.suspend:
+      return { op: 'suspend', ...intervention(f), forMs: f[7] === null ? undefined : number(f[7]) }
+    case OPCODE.resume:
+      return { op: 'resume', ...intervention(f) }
     case OPCODE.cancel:
       return { op: 'cancel', ...requestId(f) }
     case OPCODE.describe:
@@ -163,16 +222,56 @@ function fromFields(f: unknown): Command {
   }
 }
 
-function acquire(f: unknown[]): Command {
-  if (!Array.isArray(f[5]) || f[6] !== MODE.exclusive) return UNKNOWN
+function acquire(f: unknown[], mode: Mode | undefined, terms: unknown = null): Command {
+  if (!Array.isArray(f[5]) || mode === undefined || (terms !== null && !Array.isArray(terms))) return UNKNOWN
   return {
     op: 'acquire',
     ...requestId(f),
     names: f[5].map(text),
-    mode: { kind: 'exclusive' },
+    mode,
     waitMs: f[7] === null ? undefined : number(f[7]),
     label: text(f[8]),
+    terms: terms === null ? undefined : toTerms(terms),
   }
+}
+
+function toMode(fields: unknown): Mode | undefined {
+  if (!Array.isArray(fields)) return undefined
+  switch (fields[0]) {
+    case MODE.exclusive:
+      return { kind: 'exclusive' }
+    case MODE.shared:
+      return { kind: 'shared' }
+    case MODE.permits:
+      return { kind: 'permits', permits: number(fields[1]), of: number(fields[2]) }
+    case MODE.member:
+      return { kind: 'member' }
+    default:
+      return undefined
+  }
+}
+
+function toTerms(t: unknown[]): Terms {
+  return {
+    data: text(t[0]),
+    owner: text(t[1]),
+    reentrant: t[2] === true,
+    priority: number(t[3]),
+    steal: t[4] === true,
+    upgrades: number(t[5]),
+    lockDelayMs: number(t[6]),
+    minHoldMs: number(t[7]),
+    fingerprint: t[8] === null ? undefined : text(t[8]),
+  }
+}
+
+function toSuccession(f: unknown[]): Succession {
+  const result = Array.isArray(f[8]) ? { data: text(f[8][0]), keepMs: number(f[8][1]) } : undefined
+  return { heir: number(f[6]), restMs: number(f[7]), result }
+}
+
+function intervention(f: unknown[]) {
+  return { ...requestId(f), name: text(f[5]), note: text(f[6]) }
 }
 
 function requestId(f: unknown[]) {

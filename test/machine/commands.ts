@@ -1,4 +1,13 @@
-import type { Acquire, Cancel, Command, Granted, Release, Verdict } from '../../src/machine/command.js'
+import {
+  type Acquire,
+  type Cancel,
+  type Command,
+  type Granted,
+  NO_TERMS,
+  type Release,
+  type Terms,
+  type Verdict,
+} from '../../src/machine/command.js'
 import { checkMachine } from '../../src/machine/invariants.js'
 import { type Applied, Machine } from '../../src/machine/machine.js'
 
@@ -31,9 +40,14 @@ export function acquire(session: number, rest: Partial<Omit<Acquire, 'op'>> = {}
   }
 }
 
+export function terms(rest: Partial<Terms>): Terms {
+  return { ...NO_TERMS, ...rest }
+}
+
 /** In slot 1 with seq 1. */
 export function release(session: number, token: number, rest: Partial<Omit<Release, 'op'>> = {}): Release {
-  return { op: 'release', session, key: 100 + session, slot: 1, seq: 1, token, ...rest }
+  const request = { session, key: 100 + session, slot: 1, seq: 1 }
+  return { op: 'release', ...request, token, ...rest }
 }
 
 export function cancel(session: number, rest: Partial<Omit<Cancel, 'op'>> = {}): Cancel {

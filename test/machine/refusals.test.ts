@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Acquire, Command } from '../../src/machine/command.js'
 import { LIMITS } from '../../src/machine/limits.js'
-import { checkCommand, utf8Bytes } from '../../src/machine/validate.js'
+import { checkCommand } from '../../src/machine/validate.js'
 import { acquire, cancel, granted, keepAlive, machineWith, open, outcome, release } from './commands.js'
 
 /** What a decoder could hand us from bytes of another version. */

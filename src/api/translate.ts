@@ -1,0 +1,118 @@
+/** Between the words of the wire and those of the machine. */
+import type { Command, Mode, Succession, Terms } from '../machine/command.js'
+import * as wire from '../protocol/lockkeeper.js'
+import type { Final } from './asked.js'
+import { type Refusal, wireCode } from './refusal.js'
+
+/** What a claim is asked with, in a frame as well as in a call. */
+type Asking = wire.Acquire
+
+interface Numbers {
+  readonly session: number
+  readonly key: number
+  readonly slot: number
+  readonly seq: number
+}
+
+/** Undefined for an operation that this version does not know. */
+export function toCommand(
+  numbers: Numbers,
+  operation: NonNullable<wire.Request['operation']>,
+): Command | undefined {
+  switch (operation.$case) {
+    case 'acquire':
+      return acquireOf(numbers, operation.value)
+    case 'release':
+      return releaseOf(numbers, operation.value)
+    case 'cancel':
+      return { op: 'cancel', ...numbers }
+    case 'renew':
+      return { op: 'keepAlive', session: numbers.session, key: numbers.key }
+    case 'close':
+      return { op: 'close', session: numbers.session, key: numbers.key }
+    case 'update':
+      return { op: 'update', ...numbers, ...operation.value }
+    case 'downgrade':
+      return { op: 'downgrade', ...numbers, ...operation.value }
+    case 'forceRelease':
+      return { op: 'forceRelease', ...numbers, ...operation.value }
+    case 'requestRelease':
+      return { op: 'requestRelease', ...numbers, ...operation.value }
+    case 'suspend':
+      return suspendOf(numbers, operation.value)
+    case 'resume':
+      return { op: 'resume', ...numbers, ...operation.value }
+    default:
+      return undefined
+  }
+}
+
+export function acquireOf(numbers: Numbers, asking: Asking): Command {
+  const { names, waitMs, label, terms } = asking
+  const mode = modeOf(asking)
+  if (mode === undefined) return { op: 'unknown' }
+  return { op: 'acquire', ...numbers, names, mode, waitMs, label, terms: terms && termsOf(terms) }
+}
+
+export function releaseOf(numbers: Numbers, { token, heir, restMs, result }: wire.Release): Command {
+  const isPlain = heir === 0 && restMs === 0 && result === undefined
+  const succession: Succession | undefined = isPlain ? undefined : { heir, restMs, result }
+  return { op: 'release', ...numbers, token, succession }
+}
+
+export function suspendOf(numbers: Numbers, { name, forMs, note }: wire.Suspend): Command {
+  return { op: 'suspend', ...numbers, name, forMs, note }
+}
+
+/** Undefined for one of a later version. */
+function modeOf({ mode, permits, capacity }: Asking): Mode | undefined {
+  switch (mode) {
+    case wire.Mode.EXCLUSIVE:
+      return EXCLUSIVE
+    case wire.Mode.SHARED:
+      return { kind: 'shared' }
+    case wire.Mode.PERMITS:
+      return { kind: 'permits', permits, of: capacity }
+    case wire.Mode.MEMBER:
+      return { kind: 'member' }
+    default:
+      return undefined
+  }
+}
+
+const EXCLUSIVE: Mode = { kind: 'exclusive' }
+
+function termsOf(terms: wire.Terms): Terms {
+  return { ...terms, fingerprint: terms.fingerprint }
+}
+
+export function toResult(final: Final): NonNullable<wire.Answer['result']> {
+  switch (final.kind) {
+    case 'granted':
+      return { $case: 'granted', value: { token: final.token, seats: [...(final.seats ?? [])] } }
+    case 'found':
+      return { $case: 'found', value: { token: final.token, data: final.data } }
+    case 'released':
+      return { $case: 'released', value: {} }
+    case 'cancelled':
+      return { $case: 'cancelled', value: {} }
+    case 'done':
+      return { $case: 'done', value: { count: final.count } }
+    case 'renewed':
+      return { $case: 'renewed', value: { ttlMs: final.ttlMs } }
+    case 'closed':
+      return { $case: 'closed', value: {} }
+    case 'refused':
+      return refused(final.code, final.message)
+    case 'opened':
+    case 'described':
+    case 'forgotten':
+    case 'raised':
+    case 'identified':
+      return refused('INTERNAL', `${final.kind}, which nobody asked for here`)
+  }
+}
+
+export function refused(code: Refusal['code'], message: string): NonNullable<wire.Answer['result']> {
+  return { $case: 'refused', value: { code: wireCode(code), message } }
+}

@@ -1,0 +1,109 @@
+/**
+ * Whether somebody would wait for itself. A claim that waits, waits for those who hold its names and for those before it
+ * in their queues; a holder with an owner waits for whatever that owner waits for. A holder without one is a task of its
+ * own that waits for nothing: so independent tasks of one session never make a false alarm.
+ */
+import type { Refused } from './command.js'
+import { LIMITS } from './limits.js'
+import type { Claim, Queue } from './queues.js'
+import { refuse } from './refusals.js'
+import type { Sessions } from './sessions.js'
+
+/** `DEADLOCK`, with the cycle in words, if this claim, which waits, closes one. */
+export function findDeadlock(claim: Claim, sessions: Sessions): Refused | undefined {
+  if (claim.terms.owner === '') return undefined
+  const path = new Search(claim, sessions).from(claim)
+  if (path === undefined) return undefined
+  const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
+  return refuse('DEADLOCK', `it would wait for ${steps.join(', which waits for ')}: release that first`)
+}
+
+interface Step {
+  readonly name: string
+  readonly blocker: Claim
+}
+
+type Path = readonly Step[] | undefined
+
+class Search {
+  readonly #origin: Claim
+  readonly #sessions: Sessions
+  /** Undefined while it is being found out, and if there is none. */
+  readonly #known = new Map<Claim, Path>()
+  #looked = 0
+
+  constructor(origin: Claim, sessions: Sessions) {
+    this.#origin = origin
+    this.#sessions = sessions
+  }
+
+  /** The way back to the origin's owner. */
+  from(waiter: Claim, depth = 0): Path {
+    if (this.#known.has(waiter) || depth > LIMITS.deadlockDepthMax) return this.#known.get(waiter)
+    this.#known.set(waiter, undefined)
+    for (const { queue } of waiter.places) {
+      const path =
+        waiter.mode.kind === 'permits' ? this.#byAll(queue, depth) : this.#byAny(queue, waiter, depth)
+      if (path === undefined) continue
+      this.#known.set(waiter, path)
+      return path
+    }
+    return undefined
+  }
+
+  #byAny(queue: Queue, waiter: Claim, depth: number): Path {
+    for (const blocker of queue.granted) {
+      const path = isInTheWay(blocker, waiter) ? this.#by(queue, blocker, depth) : undefined
+      if (path !== undefined) return path
+    }
+    for (const blocker of queue.waiting) {
+      if (blocker === waiter) return undefined
+      const path = isInTheWay(blocker, waiter) ? this.#by(queue, blocker, depth) : undefined
+      if (path !== undefined) return path
+    }
+    return undefined
+  }
+
+  /** Whichever holder of a semaphore leaves first lets somebody in: only if all of them are stuck nobody will. */
+  #byAll(queue: Queue, depth: number): Path {
+    let path: Path
+    for (const holder of queue.granted) {
+      path = this.#by(queue, holder, depth)
+      if (path === undefined) return undefined
+    }
+    return path
+  }
+
+  #by(queue: Queue, blocker: Claim, depth: number): Path {
+    if (++this.#looked > LIMITS.deadlockSearchMax) return undefined
+    const step = { name: queue.name, blocker }
+    if (isSameTask(blocker, this.#origin)) return [step]
+    for (const next of this.#waitsOf(blocker)) {
+      const path = this.from(next, depth + 1)
+      if (path !== undefined) return [step, ...path]
+    }
+    return undefined
+  }
+
+  #waitsOf(blocker: Claim): Iterable<Claim> {
+    if (blocker.token === undefined) return [blocker]
+    const owned = this.#sessions.get(blocker.session)!.owners.get(blocker.terms.owner) ?? []
+    return [...owned].filter((claim) => claim.token === undefined)
+  }
+}
+
+/** Readers do not wait for readers, and who upgrades not for what it has. */
+function isInTheWay(blocker: Claim, waiter: Claim): boolean {
+  if (waiter.mode.kind === 'shared' && blocker.mode.kind === 'shared') return false
+  return blocker.token === undefined || blocker.token !== waiter.terms.upgrades
+}
+
+function isSameTask(a: Claim, b: Claim): boolean {
+  return a.session === b.session && a.terms.owner === b.terms.owner
+}
+
+function whose(claim: Claim, origin: Claim): string {
+  if (isSameTask(claim, origin)) return 'itself'
+  const { session, terms } = claim
+  return terms.owner === '' ? `session ${session}` : `'${terms.owner}' of session ${session}`
+}

@@ -1,0 +1,156 @@
+/**
+ * How claims come and go: whoever leaves, for whatever reason, leaves by this door. It takes the claim out of its queues
+ * and its session, lets its names rest if they must, and tells those who are concerned.
+ */
+import { assert } from './assert.js'
+import type { Reason } from './changes.js'
+import type { Claims } from './claims.js'
+import type { Acquire, Found, Granted, Outcome, Refused } from './command.js'
+import type { Journal } from './journal.js'
+import type { Claim, Queue } from './queues.js'
+import * as refusals from './refusals.js'
+import type { AllRemains } from './remains.js'
+import { addClaim, dropClaim, type Session, type Sessions } from './sessions.js'
+
+/** Remembered of a found result: the request, repeated, looks again. */
+const FOUND: Found = Object.freeze({ kind: 'found', token: 0, data: '' })
+
+export class Standing {
+  readonly sessions: Sessions
+  readonly claims: Claims
+  readonly remains: AllRemains
+  readonly journal: Journal
+  /** The present moment, by the cluster's clock. */
+  at = 0
+
+  constructor(sessions: Sessions, claims: Claims, remains: AllRemains, journal: Journal) {
+    this.sessions = sessions
+    this.claims = claims
+    this.remains = remains
+    this.journal = journal
+  }
+
+  enter(session: Session, command: Acquire): Claim {
+    const claim = this.claims.enter(session.id, command, this.at)
+    addClaim(session, claim)
+    return claim
+  }
+
+  grant(claim: Claim): Granted {
+    const granted = this.claims.grant(claim, this.at)
+    this.#granted(claim)
+    return granted
+  }
+
+  /** Gives out all the room that there is. */
+  grantCandidates(): void {
+    this.claims.grantCandidates(this.at, (claim, granted) => {
+      this.#decide(claim, granted)
+      this.#granted(claim)
+    })
+  }
+
+  /** Ends a claim that waits, with this answer. */
+  answer(claim: Claim, outcome: Refused | Found, reason: Reason): void {
+    this.#decide(claim, outcome)
+    this.leave(claim, reason)
+  }
+
+  /** Whoever upgrades by this claim can't any more. */
+  leave(claim: Claim, reason: Reason): void {
+    if (claim.token !== undefined && claim.mode.kind === 'shared') this.#refuseUpgrade(claim)
+    dropClaim(this.sessions.get(claim.session)!, claim)
+    this.claims.leave(claim)
+    this.journal.change('left', claim, reason)
+    this.#letRest(claim, reason)
+  }
+
+  /** Its session goes on, and must know. */
+  leaveByForce(claim: Claim, note: string): void {
+    const session = this.sessions.get(claim.session)!
+    const notice = { kind: 'lost', token: claim.token!, note } as const
+    this.sessions.lost(session, notice)
+    this.journal.event({ kind: 'noticed', session: session.id, notice })
+    this.leave(claim, 'forced')
+  }
+
+  /** As if it had never been there: it was not even told that it waits. */
+  retract(claim: Claim): void {
+    dropClaim(this.sessions.get(claim.session)!, claim)
+    this.claims.leave(claim)
+  }
+
+  endSession(session: Session, reason: 'expired' | 'closed'): void {
+    for (const claim of session.claims) {
+      if (claim.token === undefined) this.answer(claim, refusals.SESSION_EXPIRED, reason)
+      else this.leave(claim, reason)
+    }
+    this.sessions.remove(session)
+    this.journal.event({ kind: 'sessionEnded', session: session.id, reason })
+  }
+
+  /** Nothing is granted in the name until then; what it rests longer already stays. */
+  rest(name: string, untilAt: number): void {
+    const known = this.claims.queues.get(name)?.rest
+    if (untilAt <= this.at || (known !== undefined && known.until!.at >= untilAt)) return
+    this.remains.leave({ ...NOTHING_KEPT, kind: 'rest', id: this.claims.nextId++, name, untilAt })
+  }
+
+  keepResult(claim: Claim, data: string, keepMs: number): void {
+    const fingerprint = claim.terms.fingerprint!
+    const token = claim.token!
+    const id = this.claims.nextId++
+    const name = claim.names[0]!
+    const untilAt = this.at + keepMs
+    const queue = this.remains.leave({
+      kind: 'result',
+      id,
+      name,
+      untilAt,
+      note: '',
+      token,
+      fingerprint,
+      data,
+    })
+    for (const waiter of [...queue.waiting]) this.answer(waiter, { kind: 'found', token, data }, 'found')
+  }
+
+  suspend(name: string, forMs: number | undefined, note: string): Queue {
+    const untilAt = forMs === undefined ? undefined : this.at + forMs
+    const id = this.claims.nextId++
+    return this.remains.leave({ ...NOTHING_KEPT, kind: 'suspension', id, name, untilAt, note })
+  }
+
+  #granted(claim: Claim): void {
+    this.journal.change('granted', claim)
+    const { upgrades } = claim.terms
+    if (upgrades > 0) this.leave(this.claims.withToken(upgrades)!, 'upgraded')
+  }
+
+  #refuseUpgrade(base: Claim): void {
+    const first = base.places[0]!.queue.waiting.first?.claim
+    if (first?.terms.upgrades === base.token) this.answer(first!, refusals.BASE_GONE, 'cancelled')
+  }
+
+  #letRest(claim: Claim, reason: Reason): void {
+    if (claim.token === undefined || reason === 'cancelled') return
+    const { lockDelayMs, minHoldMs } = claim.terms
+    const isLost = reason === 'expired' || reason === 'forced'
+    const untilAt = Math.max(
+      minHoldMs > 0 ? claim.since + minHoldMs : 0,
+      isLost && lockDelayMs > 0 ? this.at + lockDelayMs : 0,
+    )
+    if (untilAt > this.at) for (const name of claim.names) this.rest(name, untilAt)
+  }
+
+  /** A claim that was queued has its outcome: its slot, which is still busy with it, remembers. */
+  #decide(claim: Claim, outcome: Outcome): void {
+    const session = this.sessions.get(claim.session)!
+    const slot = session.slots.get(claim.slot)!
+    assert(slot.seq === claim.seq, 'the slot of a waiting claim stays with it', { claim: claim.id })
+    this.sessions.remember(session, slot.number, slot.seq, outcome.kind === 'found' ? FOUND : outcome)
+    this.journal.event({ kind: 'decided', claim: claim.id, outcome })
+  }
+}
+
+const NOTHING_KEPT = { note: '', token: 0, fingerprint: '', data: '' } as const
