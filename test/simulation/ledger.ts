@@ -219,6 +219,7 @@ export class Ledger {
       for (const claim of session.claims) this.#end(claim, event.reason)
       return
     }
+    if (event.kind === 'noticed') return
     const claim = this.claims.get(event.claim)
     if (claim === undefined)
       return this.#contradiction('P5 exactly once: a claim was decided that nobody made', { event })

@@ -204,6 +204,6 @@ function observe(raft: RaftNode, witness: NodeWitness): void {
   }
 }
 
-function asOfMachine({ chunks, events }: Applied): MachineApplied {
-  return { verdicts: chunks.flatMap(({ verdicts }) => verdicts), events }
+function asOfMachine({ chunks, events, changes }: Applied): MachineApplied {
+  return { verdicts: chunks.flatMap(({ verdicts }) => verdicts), events, changes }
 }
