@@ -53,11 +53,12 @@ export interface ReplicaHandlers {
   readonly onFatal: (error: unknown) => void
 }
 
-/** What one entry did: the verdicts of each chunk's commands, and the events and changes in the order they came to pass. */
+/** What one entry did: the verdicts of each chunk's commands, and the events in the order they came to pass. */
 export interface Applied {
   readonly index: number
   readonly chunks: readonly { readonly chunk: Chunk; readonly verdicts: readonly Verdict[] }[]
   readonly events: readonly MachineEvent[]
+  /** Of names, for those who watch. */
   readonly changes: readonly Change[]
 }
 
