@@ -33,7 +33,7 @@ export function levelOf(command: Command): number {
 
 /** As the first version knew them. */
 export function isPlain({ mode, terms }: Acquire): boolean {
-  return mode.kind === 'exclusive' && terms === undefined
+  return mode?.kind === 'exclusive' && terms === undefined
 }
 
 /** The cluster has risen above what this version knows: what it would make of the log is not what the others make of it. */

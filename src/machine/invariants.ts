@@ -3,23 +3,31 @@
  * simulation; throws with the figures at the first thing that is not so.
  */
 import { assert } from './assert.js'
-import { isGrantable } from './grant-rule.js'
+import { isGrantable, useOf } from './grant-rule.js'
 import type { Machine } from './machine.js'
 import type { Claim, Line, Place, Queue } from './queues.js'
+import type { Remains } from './remains.js'
 import type { Session } from './sessions.js'
 
 export function checkMachine(machine: Machine): void {
   for (const queue of machine.claims.queues.values()) checkQueue(machine, queue)
   for (const claim of machine.claims.values()) checkClaim(machine, claim)
   for (const session of machine.sessions.values()) checkSession(machine, session)
+  for (const remains of machine.remains.values()) checkRemains(machine, remains)
   checkAgenda(machine)
 }
 
 function checkQueue(machine: Machine, queue: Queue): void {
-  const { name, granted, waiting } = queue
-  assert(queue.count > 0, 'a queue that nobody stands in does not exist', { name })
-  assert(granted.count <= 1, 'P1: one exclusive holder', { name, holders: granted.count })
+  const { name, granted, waiting, members } = queue
+  assert(!queue.isEmpty, 'a queue that nobody stands in, and nothing is left of, does not exist', { name })
   const holders = checkLine(machine, queue, granted)
+  checkHolders(queue, holders)
+  const group = members === undefined ? [] : checkLine(machine, queue, members)
+  assert(
+    group.every(({ mode, token }) => mode.kind === 'member' && token !== undefined),
+    'members are members',
+    { name },
+  )
   assert(
     holders.every((claim) => claim.token !== undefined),
     'who holds has a token',
@@ -32,10 +40,38 @@ function checkQueue(machine: Machine, queue: Queue): void {
     { name },
   )
   assert(
-    waiters.every((claim, i) => i === 0 || waiters[i - 1]!.id < claim.id),
-    'P3: in order of arrival',
+    waiters.every((claim, i) => i === 0 || isBefore(waiters[i - 1]!, claim)),
+    'P3: by rank, and in order of arrival',
     { name },
   )
+  const uses = new Set([...holders, ...waiters].map(useOf))
+  assert(uses.size <= 1, 'a name is of one use', { name, uses: [...uses] })
+}
+
+function isBefore(a: Claim, b: Claim): boolean {
+  return a.rank > b.rank || (a.rank === b.rank && a.id < b.id)
+}
+
+function checkHolders({ name, seats }: Queue, holders: readonly Claim[]): void {
+  const alone = holders.some(({ mode }) => mode.kind === 'exclusive')
+  assert(!alone || holders.length === 1, 'P1: who holds exclusively is alone', {
+    name,
+    holders: holders.length,
+  })
+  const taken = holders.flatMap((claim) => claim.seats ?? [])
+  const capacity = holders.find(({ mode }) => mode.kind === 'permits')?.mode
+  if (capacity?.kind !== 'permits') {
+    assert(taken.length === 0 && seats === undefined, 'seats are of semaphores', { name })
+    return
+  }
+  assert(taken.length <= capacity.of, 'P1: permits within capacity', { name, taken: taken.length })
+  assert(new Set(taken).size === taken.length, 'P1: a seat is one holder’s', { name, taken })
+  assert(
+    taken.every((seat) => seat < capacity.of),
+    'seats are below the capacity',
+    { name, taken },
+  )
+  assert(seats?.free === capacity.of - taken.length, 'the count of free seats is right', { name })
 }
 
 /** The claims of a line, whose links and count agree. */
@@ -94,7 +130,7 @@ function checkClaim(machine: Machine, claim: Claim): void {
 }
 
 function checkSession(machine: Machine, session: Session): void {
-  const { id, expiry } = session
+  const { id, expiry, owners } = session
   assert(id < machine.sessions.nextId, 'session ids are drawn from the counter', { id })
   assert(machine.sessions.withKey(session.key) === session, 'it is found by its key', { id })
   assert(machine.agenda.has(expiry), 'its expiry is on the agenda', { id })
@@ -105,6 +141,12 @@ function checkSession(machine: Machine, session: Session): void {
     assert(previous < claim.id, 'its claims are in the order of their ids', { id, claim: claim.id })
     previous = claim.id
   }
+  const owned = [...owners.values()].reduce((sum, claims) => sum + claims.size, 0)
+  assert(
+    owned === [...session.claims].filter(({ terms }) => terms.owner !== '').length,
+    'its owners have its claims, and no others',
+    { id, owned },
+  )
   for (const [slot, { answer }] of session.slots) {
     if (answer.kind !== 'queued') continue
     const claim = machine.claims.get(answer.claim)
@@ -115,14 +157,28 @@ function checkSession(machine: Machine, session: Session): void {
   }
 }
 
+function checkRemains(machine: Machine, remains: Remains): void {
+  const { id, kind, name, until } = remains
+  assert(id < machine.claims.nextId, 'ids are drawn from the counter', { id })
+  assert(machine.claims.queues.get(name)?.[kind] === remains, 'the name knows what remains of it', {
+    id,
+    name,
+  })
+  assert(until === undefined || machine.agenda.has(until), 'its end is on the agenda', { id, name })
+}
+
 /** Every deadline was found on the agenda above, so as many as there should be means: those and no others. */
 function checkAgenda(machine: Machine): void {
   let limitedWaits = 0
   for (const claim of machine.claims.values()) if (claim.waitLimit !== undefined) limitedWaits++
-  assert(machine.agenda.size === machine.sessions.size + limitedWaits, 'nothing else is on the agenda', {
+  let limitedRemains = 0
+  for (const remains of machine.remains.values()) if (remains.until !== undefined) limitedRemains++
+  const expected = machine.sessions.size + limitedWaits + limitedRemains
+  assert(machine.agenda.size === expected, 'nothing else is on the agenda', {
     size: machine.agenda.size,
     sessions: machine.sessions.size,
     limitedWaits,
+    limitedRemains,
   })
   const next = machine.nextDeadline()
   assert(next === undefined || next > machine.at, 'what is due has happened', { next, at: machine.at })

@@ -208,8 +208,8 @@ export class RecordReader {
   #toAnswer([kind, a, b, c]: Fields): Verdict {
     switch (kind) {
       case ANSWER.granted: {
-        const seats = c as readonly number[] | undefined
-        return { kind: 'granted', claim: a as number, token: b as number, seats }
+        const granted = { kind: 'granted', claim: a as number, token: b as number } as const
+        return c === undefined ? granted : { ...granted, seats: c as readonly number[] }
       }
       case ANSWER.found:
         return { kind: 'found', token: 0, data: '' }

@@ -10,6 +10,7 @@ import {
   type RaftNode,
   type Status,
 } from '../../raft/index.js'
+import type { Change } from '../machine/changes.js'
 import type { MachineEvent, Verdict } from '../machine/command.js'
 import type { Machine } from '../machine/machine.js'
 import { Checkpointer, type WrittenCheckpoint } from './checkpointer.js'
@@ -57,6 +58,8 @@ export interface Applied {
   readonly index: number
   readonly chunks: readonly { readonly chunk: Chunk; readonly verdicts: readonly Verdict[] }[]
   readonly events: readonly MachineEvent[]
+  /** Of names, for those who watch. */
+  readonly changes: readonly Change[]
 }
 
 /** Bytes of chunks waiting for the disk on a leader; beyond, chunks are dropped and their origin repeats them. */
@@ -408,7 +411,7 @@ export class Replica {
   #perform(entry: Entry): void {
     const { at, chunks } = decodePayload(entry.payload)
     const before = this.#machine.at
-    const { verdicts, events } = this.#machine.apply({ at, commands: commandsOf(chunks) })
+    const { verdicts, events, changes } = this.#machine.apply({ at, commands: commandsOf(chunks) })
     this.#divergence.applied(entry.index, before, at, this.#machine.digest)
     this.#appliedAtMs = this.#parts.clock.nowMs()
     let start = 0
@@ -417,7 +420,7 @@ export class Replica {
       start += chunk.count
       return { chunk, verdicts: own }
     })
-    this.#handlers?.onApplied({ index: entry.index, chunks: settled, events })
+    this.#handlers?.onApplied({ index: entry.index, chunks: settled, events, changes })
   }
 
   /**

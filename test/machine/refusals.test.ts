@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Acquire, Command } from '../../src/machine/command.js'
+import { utf8Bytes } from '../../src/machine/fields.js'
 import { LIMITS } from '../../src/machine/limits.js'
 import { checkCommand } from '../../src/machine/validate.js'
 import { acquire, cancel, granted, keepAlive, machineWith, open, outcome, release } from './commands.js'
@@ -27,7 +28,7 @@ describe('12 a command that makes no sense is refused by value, at the door and 
     ],
     ['the same name twice', acquire(1, { names: ['a', 'b', 'a'] }), 'INVALID'],
     ['too many names', acquire(1, { names: Array.from({ length: 65 }, (_, i) => `n${i}`) }), 'LIMIT'],
-    ['a mode of a newer version', forged({ ...acquire(1), mode: { kind: 'shared' } }), 'UNSUPPORTED'],
+    ['a mode of a newer version', forged({ ...acquire(1), mode: { kind: 'future' } }), 'UNSUPPORTED'],
     ['no mode', forged({ ...acquire(1), mode: undefined }), 'UNSUPPORTED'],
     ['a negative wait', acquire(1, { waitMs: -1 }), 'INVALID'],
     ['a wait too long', acquire(1, { waitMs: LIMITS.waitMsMax + 1 }), 'INVALID'],
@@ -63,7 +64,7 @@ describe('58 names that are strange but sound', () => {
       const machine = machineWith(1)
       assert.equal(machine.name(name), undefined)
       assert.deepEqual(machine.do(acquire(1, { names: [name] })), granted(1, 1))
-      assert.equal(machine.names('', '', 10).names[0]?.name, name)
+      assert.equal(machine.names('', '', 10).views[0]?.name, name)
     })
   }
 

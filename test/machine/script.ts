@@ -115,17 +115,29 @@ function inWords(verdict: Verdict): string {
     case 'renewed':
       return `renewed, ttl ${verdict.ttlMs}`
     case 'granted':
-      return `granted claim ${verdict.claim}, token ${verdict.token}`
+      return `granted claim ${verdict.claim}, token ${verdict.token}${seatsInWords(verdict.seats)}`
     case 'queued':
       return `queued claim ${verdict.claim}`
     case 'refused':
       return `${verdict.code}: ${verdict.message}`
+    case 'found':
+      return `found '${verdict.data}', made under token ${verdict.token}`
+    case 'done':
+      return `done, ${verdict.count}`
     default:
       return verdict.kind
   }
 }
 
+function seatsInWords(seats: readonly number[] | undefined): string {
+  return seats === undefined ? '' : `, seats ${seats.join(' ')}`
+}
+
 function eventInWords(event: MachineEvent): string {
   if (event.kind === 'sessionEnded') return `| ! session ${event.session} ${event.reason}`
+  if (event.kind === 'noticed') {
+    const { kind, token, note } = event.notice
+    return `| ! session ${event.session} is told: token ${token} ${kind === 'lost' ? 'is lost' : 'is asked for'}: ${note}`
+  }
   return `| ! claim ${event.claim} is decided: ${inWords(event.outcome)}`
 }

@@ -141,6 +141,7 @@ export class Twin {
     if (known?.seq === command.seq) return known.answer
     if (known !== undefined && command.seq < known.seq) return 'STALE_REQUEST'
     if (known?.answer.startsWith('queued')) return 'INVALID'
+    if (command.op !== 'acquire' && command.op !== 'release') return 'UNSUPPORTED'
     if (command.op === 'release') {
       const held = this.claims.find((claim) => claim.token === command.token && claim.session === session)
       this.claims = this.claims.filter((claim) => claim !== held)
@@ -214,7 +215,13 @@ export class Twin {
 /** The event in the twin's words. */
 export function inTwinWords(event: MachineEvent): string {
   if (event.kind === 'sessionEnded') return `session ${event.session} ${event.reason}`
+  if (event.kind === 'noticed') return `session ${event.session} notice ${event.notice.token}`
   const { outcome } = event
-  const came = outcome.kind === 'granted' ? `granted ${outcome.claim} token ${outcome.token}` : outcome.code
+  const came =
+    outcome.kind === 'granted'
+      ? `granted ${outcome.claim} token ${outcome.token}`
+      : outcome.kind === 'refused'
+        ? outcome.code
+        : 'found'
   return `claim ${event.claim}: ${came}`
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { LIMITS } from '../../src/machine/limits.js'
+import { emptyView } from '../../src/machine/views.js'
 import { acquire, EXCLUSIVE, machineWith } from './commands.js'
 
 describe('looking at the machine', () => {
@@ -8,7 +9,8 @@ describe('looking at the machine', () => {
     const machine = machineWith(2)
     machine.do(acquire(1, { label: 'nightly payout' }), 2_000)
     machine.do(acquire(2, { label: 'by hand' }), 3_000)
-    const common = { names: ['door'], mode: EXCLUSIVE, expiresAt: 11_000 }
+    const plain = { data: '', owner: '', priority: 0, holds: 1, seats: [] }
+    const common = { ...plain, names: ['door'], mode: EXCLUSIVE, expiresAt: 11_000 }
     const holder = {
       claim: 1,
       session: 1,
@@ -26,7 +28,7 @@ describe('looking at the machine', () => {
       since: 3_000,
     }
     assert.deepEqual(machine.name('door'), {
-      name: 'door',
+      ...emptyView('door'),
       holders: [{ ...holder, ...common }],
       holderCount: 1,
       waiters: [{ ...waiter, ...common }],
@@ -63,10 +65,10 @@ describe('looking at the machine', () => {
     const listed: string[] = []
     for (let more = true; more; ) {
       const page = machine.names('orders/', listed.at(-1) ?? '', 7)
-      listed.push(...page.names.map((view) => view.name))
+      listed.push(...page.views.map((view) => view.name))
       more = page.more
     }
     assert.deepEqual(listed, names.filter((name) => name.startsWith('orders/')).sort())
-    assert.deepEqual(machine.names('nobody', '', 7), { names: [], more: false })
+    assert.deepEqual(machine.names('nobody', '', 7), { views: [], more: false })
   })
 })

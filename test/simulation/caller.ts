@@ -1,5 +1,5 @@
 import { RefusedError, UnreachableError } from '../../src/client/errors.js'
-import type { Session } from '../../src/protocol/lockkeeper.js'
+import { Mode, type Session } from '../../src/protocol/lockkeeper.js'
 import type { ClientNetwork, UnaryMethod } from './client-network.js'
 import type { History } from './history.js'
 import type { Ledger } from './ledger.js'
@@ -21,6 +21,7 @@ export interface CallerParts {
 
 const PASSING: ReadonlySet<string> = new Set(['NO_LEADER', 'STOPPING', 'BUSY'])
 const CALL_MS_MAX = 2_000
+const EXCLUSIVE = { mode: Mode.EXCLUSIVE, permits: 0, capacity: 0 }
 const PAUSE_MS_MAX = 200
 
 /** The session is over; the next thing is a new one. */
@@ -70,7 +71,7 @@ export class UnaryCaller {
   async #passOnce(session: Session): Promise<void> {
     const { random, names, holdMs, ledger, history, process } = this.#parts
     const label = `${process.name}-${session.id}-${++this.#seq}`
-    const request = { session, slot: 1, seq: this.#seq, names: [random.pick(names)], label }
+    const request = { session, slot: 1, seq: this.#seq, names: [random.pick(names)], label, ...EXCLUSIVE }
     const waitMs = random.integer(0, 1_000)
     const answer = (await this.#ask('acquire', { ...request, waitMs })) as { token?: number }
     if (answer.token === undefined) return
@@ -80,7 +81,7 @@ export class UnaryCaller {
     await this.#pause(random.exponential(holdMs))
     await this.#ask('keepAlive', { session })
     const { token } = answer
-    await this.#ask('release', { session, slot: 2, seq: this.#seq, token })
+    await this.#ask('release', { session, slot: 2, seq: this.#seq, token, heir: 0, restMs: 0 })
     if (claim?.end === undefined)
       history.broken('P5 exactly once: a release was acknowledged that is not in the log', { label, claim })
   }

@@ -1,6 +1,7 @@
 import type { LogIndex } from '../../raft/index.js'
+import type { Change } from '../../src/machine/changes.js'
 import type { Batch, Command, MachineEvent, RefusalCode, Verdict } from '../../src/machine/command.js'
-import type { Applied } from '../../src/machine/machine.js'
+import type { Applied as MachineApplied } from '../../src/machine/machine.js'
 
 /** One claim as the log tells its life. */
 export interface LoggedClaim {
@@ -57,6 +58,11 @@ const UNREMEMBERED: ReadonlySet<RefusalCode> = new Set([
   'INVALID',
   'UNSUPPORTED',
 ])
+
+/** What an entry did, as it was then: claims go on to change. */
+export interface Applied extends Omit<MachineApplied, 'changes'> {
+  readonly changes: readonly (Omit<Change, 'claim'> & { readonly claim: number })[]
+}
 
 /**
  * The book of all passages, kept from nothing but the commands, verdicts and events of the log: no code of the machine is
@@ -219,6 +225,7 @@ export class Ledger {
       for (const claim of session.claims) this.#end(claim, event.reason)
       return
     }
+    if (event.kind === 'noticed') return
     const claim = this.claims.get(event.claim)
     if (claim === undefined)
       return this.#contradiction('P5 exactly once: a claim was decided that nobody made', { event })

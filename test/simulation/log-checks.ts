@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Applied } from '../../src/machine/machine.js'
 import { TURN_MS_MAX } from '../../src/replica/cluster-clock.js'
 import type { Stamp } from './cluster.js'
 import type { History } from './history.js'
-import type { Ledger, LoggedClaim, Page } from './ledger.js'
+import type { Applied, Ledger, LoggedClaim, Page } from './ledger.js'
 import { DRIFT_MAX } from './process.js'
 
 /** P1 to P4 and the cluster's side of P7, after every entry of the log. */

@@ -11,7 +11,7 @@ import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Batch, Command } from '../../src/machine/command.js'
-import type { Machine, Applied as MachineApplied } from '../../src/machine/machine.js'
+import type { Machine } from '../../src/machine/machine.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { Identification } from '../../src/membership/identification.js'
@@ -22,6 +22,7 @@ import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { type Applied, Replica } from '../../src/replica/replica.js'
+import type { Applied as LoggedApplied } from './ledger.js'
 import { CLUSTER_ID, diskOf, type PeerStation } from './peer-station.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
@@ -41,7 +42,7 @@ export interface NodeTuning {
 /** Sees what the parts of a node do, from between them. */
 export interface NodeWitness {
   stepped(view: NodeView, output: Output): void
-  applied(node: number, index: LogIndex, batch: Batch, applied: MachineApplied, machine: Machine): void
+  applied(node: number, index: LogIndex, batch: Batch, applied: LoggedApplied, machine: Machine): void
   /** This machine is made of a checkpoint of `index`: of the node's own, or of a peer's, of which all have been told. */
   restored(node: number, index: LogIndex, machine: Machine): void
   leads(node: number, term: number, leader: number): void
@@ -204,6 +205,7 @@ function observe(raft: RaftNode, witness: NodeWitness): void {
   }
 }
 
-function asOfMachine({ chunks, events }: Applied): MachineApplied {
-  return { verdicts: chunks.flatMap(({ verdicts }) => verdicts), events }
+function asOfMachine({ chunks, events, changes }: Applied): LoggedApplied {
+  const verdicts = chunks.flatMap(({ verdicts }) => verdicts)
+  return { verdicts, events, changes: changes.map((change) => ({ ...change, claim: change.claim.id })) }
 }

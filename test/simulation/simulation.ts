@@ -1,7 +1,6 @@
 import type { NodeId } from '../../raft/index.js'
 import type { Batch } from '../../src/machine/command.js'
 import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
-import type { Applied } from '../../src/machine/machine.js'
 import type { PeerItem } from '../../src/replica/ports.js'
 import { MemoryDisk, type MemoryDiskOptions } from '../suites/memory-disk.js'
 import { UnaryCaller } from './caller.js'
@@ -11,7 +10,7 @@ import { addressOf, ClientNetwork } from './client-network.js'
 import { Cluster } from './cluster.js'
 import { Faults } from './faults.js'
 import { type Breach, History } from './history.js'
-import { Ledger } from './ledger.js'
+import { type Applied, Ledger } from './ledger.js'
 import {
   checkLiveTime,
   checkNotEarlyInTrueTime,
