@@ -40,7 +40,6 @@ export class Claims {
   readonly #ledger: Ledger
   readonly #byId = new ShardedMap<ClaimId, Claim>()
   readonly #byToken = new ShardedMap<Token, Claim>()
-  /** Characters of data of all claims. */
   #dataLength = 0
   #candidates: Claim[] = []
 
@@ -51,6 +50,11 @@ export class Claims {
 
   get size(): number {
     return this.#byId.size
+  }
+
+  /** Characters of data of all claims. */
+  get dataLength(): number {
+    return this.#dataLength
   }
 
   get(id: ClaimId): Claim | undefined {
@@ -68,8 +72,6 @@ export class Claims {
   /** `LIMIT` if one more claim would be one too many, `CONFLICT` if a name is in other use. */
   checkRoom({ names, mode, terms = NO_TERMS }: Acquire): Refused | undefined {
     if (this.#byId.size >= LIMITS.claimsMax) return limitReached('claims in the cluster', LIMITS.claimsMax)
-    const tooMuch = this.checkData(terms.data)
-    if (tooMuch !== undefined) return tooMuch
     for (const name of names) {
       const queue = this.queues.get(name)
       if (queue === undefined) continue
@@ -80,12 +82,6 @@ export class Claims {
       if (known !== undefined && useOf(known) !== useOf({ mode, terms })) return otherUse(name, useOf(known))
     }
     return undefined
-  }
-
-  /** `LIMIT` if the cluster has no room for these data. */
-  checkData(data: string): Refused | undefined {
-    if (this.#dataLength + data.length <= LIMITS.dataLengthMax) return undefined
-    return limitReached('characters of data in the cluster', LIMITS.dataLengthMax)
   }
 
   /** Enters all its queues, each behind those of its rank; the caller asks whether it can be granted at once. */

@@ -7,6 +7,7 @@ import type { Reason } from './changes.js'
 import type { Claims } from './claims.js'
 import type { Acquire, Found, Granted, Outcome, Refused } from './command.js'
 import type { Journal } from './journal.js'
+import { LIMITS } from './limits.js'
 import type { Claim, Queue } from './queues.js'
 import * as refusals from './refusals.js'
 import type { AllRemains } from './remains.js'
@@ -28,6 +29,13 @@ export class Standing {
     this.claims = claims
     this.remains = remains
     this.journal = journal
+  }
+
+  /** `LIMIT` if the cluster has no room for these data. */
+  checkData(data: string): Refused | undefined {
+    const length = this.claims.dataLength + this.remains.dataLength + data.length
+    if (length <= LIMITS.dataLengthMax) return undefined
+    return refusals.limitReached('characters of data in the cluster', LIMITS.dataLengthMax)
   }
 
   enter(session: Session, command: Acquire): Claim {
