@@ -42,6 +42,8 @@ export class Claims {
   readonly #byToken = new ShardedMap<Token, Claim>()
   #dataLength = 0
   #candidates: Claim[] = []
+  /** The candidates that are being decided about, the first last. */
+  #round: Claim[] = []
 
   constructor(agenda: Agenda, ledger: Ledger) {
     this.#agenda = agenda
@@ -186,14 +188,17 @@ export class Claims {
   }
 
   /**
-   * Calls `onGrant` for each claim that the changes since the last call let in, in the order of their
-   * arrival, whatever their names.
+   * Of those that the changes so far let in, the one that arrived first, whatever its names. Those who are let in by a
+   * grant come after all who were let in before it.
    */
-  grantCandidates(at: number, onGrant: (claim: Claim, granted: Granted) => void): void {
-    while (this.#candidates.length > 0) {
-      const round = this.#candidates.sort((a, b) => a.id - b.id)
+  nextGrantable(): Claim | undefined {
+    for (;;) {
+      const claim = this.#round.pop()
+      if (claim !== undefined && isGrantable(claim)) return claim
+      if (claim !== undefined) continue
+      if (this.#candidates.length === 0) return undefined
+      this.#round = this.#candidates.sort((a, b) => b.id - a.id)
       this.#candidates = []
-      for (const claim of round) if (isGrantable(claim)) onGrant(claim, this.grant(claim, at))
     }
   }
 
