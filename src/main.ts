@@ -160,6 +160,7 @@ async function startOn(
     onApplied: (applied) => {
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
+      attachments.history.onChanges(applied.changes)
       upkeep.onApplied()
     },
     onStatus: (status) => {

@@ -1,10 +1,11 @@
-import type { Command } from '../machine/command.js'
+import type { Command, Notice as MachineNotice } from '../machine/command.js'
 import { LIMITS } from '../machine/limits.js'
 import { checkCommand } from '../machine/validate.js'
 import type {
   Answer,
   ClientFrame,
   Hello,
+  Notice,
   Request,
   ServerFrame,
   Topology,
@@ -15,7 +16,7 @@ import { Asked, type Final } from './asked.js'
 import type { DoorParts } from './door-parts.js'
 import { Refusal } from './refusal.js'
 import { submit, tooManyUnderWay } from './submit.js'
-import { refused, toCommand, toResult } from './translate.js'
+import { refused, toCommand, toNotice, toResult } from './translate.js'
 
 export const PROTOCOL_VERSION = 1
 
@@ -36,6 +37,15 @@ const WELCOME_MS = 10_000
 const CLUSTER_ID = /^[\w.-]{1,64}$/
 /** Answers in one frame; more go into the next ones. */
 const ANSWERS_PER_FRAME = 8_192
+/** The same of notices, which have notes. */
+const NOTICES_PER_FRAME = 1_024
+const EMPTY: ServerFrame = {
+  welcome: undefined,
+  answers: [],
+  topology: undefined,
+  sessionEnded: undefined,
+  notices: [],
+}
 
 /**
  * One client's stream: hello, then requests in and answers out, each by its slot and seq, in any order. Answers of one
@@ -50,8 +60,9 @@ export class AttachedStream {
   readonly #welcomeTimer: Timer
   #greeted = false
   #bound: Bound | undefined
-  #stopListening: (() => void) | undefined
+  #stopListening: readonly (() => void)[] = []
   #answers: Answer[] = []
+  #notices: Notice[] = []
   /** To be told at the end of this turn. */
   #news: Topology | undefined
   #flushDue = false
@@ -132,7 +143,10 @@ export class AttachedStream {
     const { clusterId, nodeId, attachments } = this.#parts
     this.#bound = bound
     this.#welcomeTimer.cancel()
-    this.#stopListening = attachments.onSessionEnded(bound.session, (reason) => this.#sessionEnded(reason))
+    this.#stopListening = [
+      attachments.onSessionEnded(bound.session, (reason) => this.#sessionEnded(reason)),
+      attachments.onNoticed(bound.session, (notice) => this.#notice(notice)),
+    ]
     const welcome: Welcome = {
       protocolVersion: PROTOCOL_VERSION,
       clusterId,
@@ -141,7 +155,9 @@ export class AttachedStream {
       ttlMs,
       topology: this.#topology(),
     }
-    this.#wire.send({ welcome, answers: [], topology: undefined, sessionEnded: undefined, notices: [] })
+    this.#wire.send({ ...EMPTY, welcome })
+    for (const loss of this.#losses(bound)) this.#notice(loss)
+    this.#flush()
   }
 
   #take({ slot, seq, operation }: Request, bound: Bound): void {
@@ -152,7 +168,10 @@ export class AttachedStream {
     }
     this.#ask(
       command,
-      (final) => this.#answer(slot, seq, toResult(final)),
+      (final) => {
+        this.#answer(slot, seq, toResult(final))
+        if (final.kind === 'granted') this.#remind(final.token, bound)
+      },
       ({ code, message }) => this.#answer(slot, seq, refused(code, message)),
     )
   }
@@ -175,6 +194,21 @@ export class AttachedStream {
     this.#flushSoon()
   }
 
+  /** In the same turn, notices follow answers: of what was granted and lost in it, the grant is told first. */
+  #notice(notice: MachineNotice): void {
+    this.#notices.push(toNotice(notice))
+    this.#flushSoon()
+  }
+
+  /** A grant that is told late, or again, may be of a claim that is lost; the loss was no news before it. */
+  #remind(token: number, bound: Bound): void {
+    for (const loss of this.#losses(bound)) if (loss.token === token) this.#notice(loss)
+  }
+
+  #losses({ session }: Bound): readonly MachineNotice[] {
+    return this.#parts.replica.machine.sessions.get(session)?.losses ?? []
+  }
+
   #flushSoon(): void {
     if (this.#flushDue) return
     this.#flushDue = true
@@ -185,21 +219,25 @@ export class AttachedStream {
     this.#flushDue = false
     if (this.#over) return
     const answers = this.#answers
+    const notices = this.#notices
     const topology = this.#news
     this.#answers = []
+    this.#notices = []
     this.#news = undefined
-    const rest = { welcome: undefined, topology: undefined, sessionEnded: undefined, notices: [] }
     for (let k = 0; k < answers.length; k += ANSWERS_PER_FRAME) {
-      this.#wire.send({ ...rest, answers: answers.slice(k, k + ANSWERS_PER_FRAME) })
+      this.#wire.send({ ...EMPTY, answers: answers.slice(k, k + ANSWERS_PER_FRAME) })
     }
-    if (topology !== undefined) this.#wire.send({ ...rest, answers: [], topology })
+    for (let k = 0; k < notices.length; k += NOTICES_PER_FRAME) {
+      this.#wire.send({ ...EMPTY, notices: notices.slice(k, k + NOTICES_PER_FRAME) })
+    }
+    if (topology !== undefined) this.#wire.send({ ...EMPTY, topology })
   }
 
   /** What was decided before the session ended is told first. */
   #sessionEnded(reason: 'expired' | 'closed'): void {
     this.#flush()
     const sessionEnded = { reason: reason === 'expired' ? 'EXPIRED' : 'CLOSED' }
-    this.#wire.send({ welcome: undefined, answers: [], topology: undefined, sessionEnded, notices: [] })
+    this.#wire.send({ ...EMPTY, sessionEnded })
     this.#finish()
     this.#wire.end()
   }
@@ -213,7 +251,7 @@ export class AttachedStream {
     if (this.#over) return
     this.#over = true
     this.#welcomeTimer.cancel()
-    this.#stopListening?.()
+    for (const stop of this.#stopListening) stop()
     for (const asked of this.#asked) asked.leave()
     this.#asked.clear()
     this.#onOver()

@@ -6,7 +6,7 @@ import { noLeader } from './attached-stream.js'
 import type { Door } from './door.js'
 import { Refusal } from './refusal.js'
 import { submit } from './submit.js'
-import { acquireOf, releaseOf } from './translate.js'
+import { acquireOf, releaseOf, suspendOf } from './translate.js'
 
 /** One unary call, as far as its caller is concerned. */
 export interface Caller {
@@ -67,6 +67,46 @@ export class Calls {
 
   async cancel(request: wire.CancelRequest, caller: Caller): Promise<wire.CancelResponse> {
     await this.#ask({ op: 'cancel', ...numbers(request) }, 'cancelled', caller)
+    return {}
+  }
+
+  async update(request: wire.UpdateRequest, caller: Caller): Promise<wire.UpdateResponse> {
+    const { token, data } = request
+    await this.#ask({ op: 'update', ...numbers(request), token, data }, 'done', caller)
+    return {}
+  }
+
+  async downgrade(request: wire.DowngradeRequest, caller: Caller): Promise<wire.DowngradeResponse> {
+    const { token } = request
+    await this.#ask({ op: 'downgrade', ...numbers(request), token }, 'done', caller)
+    return {}
+  }
+
+  async forceRelease(request: wire.ForceReleaseRequest, caller: Caller): Promise<wire.ForceReleaseResponse> {
+    const { name, token, note } = request
+    const command: Command = { op: 'forceRelease', ...numbers(request), name, token, note }
+    const { count } = await this.#ask(command, 'done', caller)
+    return { count }
+  }
+
+  async requestRelease(
+    request: wire.RequestReleaseRequest,
+    caller: Caller,
+  ): Promise<wire.RequestReleaseResponse> {
+    const { name, token, note } = request
+    const command: Command = { op: 'requestRelease', ...numbers(request), name, token, note }
+    const { count } = await this.#ask(command, 'done', caller)
+    return { count }
+  }
+
+  async suspend(request: wire.SuspendRequest, caller: Caller): Promise<wire.SuspendResponse> {
+    const { count } = await this.#ask(suspendOf(numbers(request), request), 'done', caller)
+    return { count }
+  }
+
+  async resume(request: wire.ResumeRequest, caller: Caller): Promise<wire.ResumeResponse> {
+    const { name, note } = request
+    await this.#ask({ op: 'resume', ...numbers(request), name, note }, 'done', caller)
     return {}
   }
 

@@ -1,18 +1,21 @@
-import { LIMITS } from '../machine/limits.js'
 import { checkName } from '../machine/validate.js'
-import { emptyView, type NameView } from '../machine/views.js'
+import { emptyView, type LineKind, type NameView } from '../machine/views.js'
 import * as wire from '../protocol/lockkeeper.js'
 import { noLeader } from './attached-stream.js'
 import type { Caller } from './calls.js'
 import type { Door } from './door.js'
+import { fitting } from './pages.js'
 import { Refusal } from './refusal.js'
-import { nameState } from './states.js'
+import { claimState, nameState, sessionState } from './states.js'
 
 const PAGE_DEFAULT = 100
 const PATIENCE_MS = 5_000
 const PATIENCE_SHARE = 0.8
-/** Of `more`, beside the names of a page. */
-const MORE_BYTES = 2
+const LINES: ReadonlyMap<number, LineKind> = new Map([
+  [wire.ListClaimsRequest_Line.HOLDERS, 'holders'],
+  [wire.ListClaimsRequest_Line.WAITERS, 'waiters'],
+  [wire.ListClaimsRequest_Line.MEMBERS, 'members'],
+])
 /** How soon to ask again when no leader could confirm a read. */
 const RETRY_MS = 50
 
@@ -34,17 +37,45 @@ export class Inspection {
 
   async listNames(request: wire.ListNamesRequest, caller: Caller): Promise<wire.ListNamesResponse> {
     await this.confirm(caller)
-    const limit = request.limit === 0 ? PAGE_DEFAULT : request.limit
-    const page = this.#door.parts.replica.machine.names(request.prefix, request.after, limit)
-    const names: wire.NameState[] = []
-    let bytes = MORE_BYTES
-    for (const view of page.views) {
-      const state = this.#nameState(view)
-      bytes += wire.ListNamesResponse.encode({ names: [state], more: false }).finish().length
-      if (names.length > 0 && bytes > LIMITS.pageBytesMax) return { names, more: true }
-      names.push(state)
+    const { prefix, after } = request
+    const { shown: names, more } = fitting(
+      this.#door.parts.replica.machine.names(prefix, after, limitOf(request)),
+      (view) => this.#nameState(view),
+      (state) => wire.ListNamesResponse.encode({ names: [state], more: false }).finish().length,
+    )
+    return { names, more }
+  }
+
+  async listClaims(request: wire.ListClaimsRequest, caller: Caller): Promise<wire.ListClaimsResponse> {
+    const { name, after } = request
+    const line = LINES.get(request.line)
+    const problem = checkName(name)
+    if (problem !== undefined) throw new Refusal(problem.code, problem.message)
+    if (line === undefined) throw new Refusal('INVALID', 'a name has no such line; see ListClaims')
+    await this.confirm(caller)
+    const { replica } = this.#door.parts
+    const page = replica.machine.line(name, line, after, limitOf(request))
+    if (page === undefined) {
+      const message = `claim ${after} does not stand among the ${line} of '${name}' any more; begin anew`
+      throw new Refusal('NOT_HELD', message)
     }
-    return { names, more: page.more }
+    const { shown: claims, more } = fitting(
+      page,
+      (view) => claimState(view, replica.clusterNow()),
+      (claim) => wire.ListClaimsResponse.encode({ claims: [claim], more: false }).finish().length,
+    )
+    return { claims, more }
+  }
+
+  async listSessions(request: wire.ListSessionsRequest, caller: Caller): Promise<wire.ListSessionsResponse> {
+    await this.confirm(caller)
+    const { machine } = this.#door.parts.replica
+    const { shown: sessions, more } = fitting(
+      machine.listSessions(request.after, limitOf(request)),
+      ({ session }) => sessionState(machine.sessions.get(session)!, this.#door.parts.replica.clusterNow()),
+      (session) => wire.ListSessionsResponse.encode({ sessions: [session], more: false }).finish().length,
+    )
+    return { sessions, more }
   }
 
   getStatus(): wire.GetStatusResponse {
@@ -100,4 +131,8 @@ export class Inspection {
     const { replica } = this.#door.parts
     return nameState(view, replica.machine, replica.clusterNow())
   }
+}
+
+function limitOf({ limit }: { readonly limit: number }): number {
+  return limit === 0 ? PAGE_DEFAULT : limit
 }

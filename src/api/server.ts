@@ -20,6 +20,7 @@ import { Inspection } from './inspection.js'
 import { MALFORMED, type Malformed, malformedRefusal, tolerant } from './malformed.js'
 import { Operations } from './operations.js'
 import { Refusal } from './refusal.js'
+import { Watches } from './watches.js'
 
 const PROTO = fileURLToPath(new URL('../../../src/api/lockkeeper.proto', import.meta.url))
 const SERVICE_NAMES = ['', 'lockkeeper.v1.Lockkeeper']
@@ -35,8 +36,14 @@ const OPTIONS = {
 }
 
 type UnaryCall<Request> = ServerUnaryCall<Request | Malformed, unknown>
-type BackupCall = ServerWritableStream<unknown, BackupPart>
+type StreamCall<Request, Part> = ServerWritableStream<Request | Malformed, Part>
 type Handle<Request> = (request: Request, caller: Caller) => unknown
+/** Each part is asked for when the one before has been taken. */
+type Send<Request, Part> = (
+  request: Request,
+  caller: Caller,
+  put: (part: Part) => Promise<void>,
+) => Promise<void>
 
 /** The gRPC server for clients: the contract, the standard health service, and reflection for tools. */
 export class ApiServer {
@@ -85,6 +92,7 @@ export class ApiServer {
     const calls = new Calls(this.#door, randomKey)
     const inspection = new Inspection(this.#door)
     const backups = new Backups(this.#door, inspection.confirm.bind(inspection))
+    const watches = new Watches(this.#door, inspection.confirm.bind(inspection))
     const operations = new Operations(this.#door)
     return {
       attach: (call: AttachCall) => this.#attach(call),
@@ -94,21 +102,36 @@ export class ApiServer {
       acquire: this.#unary(calls.acquire.bind(calls)),
       release: this.#unary(calls.release.bind(calls)),
       cancel: this.#unary(calls.cancel.bind(calls)),
+      update: this.#unary(calls.update.bind(calls)),
+      downgrade: this.#unary(calls.downgrade.bind(calls)),
+      forceRelease: this.#unary(calls.forceRelease.bind(calls)),
+      requestRelease: this.#unary(calls.requestRelease.bind(calls)),
+      suspend: this.#unary(calls.suspend.bind(calls)),
+      resume: this.#unary(calls.resume.bind(calls)),
       getName: this.#unary(inspection.getName.bind(inspection)),
       listNames: this.#unary(inspection.listNames.bind(inspection)),
+      listClaims: this.#unary(inspection.listClaims.bind(inspection)),
+      listSessions: this.#unary(inspection.listSessions.bind(inspection)),
       getStatus: this.#unary(() => inspection.getStatus()),
       addMember: this.#unary(operations.addMember.bind(operations)),
       promoteMember: this.#unary(operations.promoteMember.bind(operations)),
       removeMember: this.#unary(operations.removeMember.bind(operations)),
       transferLeadership: this.#unary(operations.transferLeadership.bind(operations)),
       listMembers: this.#unary(operations.listMembers.bind(operations)),
-      backup: (call: BackupCall) => void this.#backup(backups, call),
+      watch: this.#stream(watches.send.bind(watches)),
+      backup: this.#stream((_, caller, put: (part: BackupPart) => Promise<void>) =>
+        backups.send(caller, put),
+      ),
     }
   }
 
+  #stream<Request, Part>(send: Send<Request, Part>): (call: StreamCall<Request, Part>) => void {
+    return (call) => void this.#sendAll(send, call)
+  }
+
   /** Rejects never. */
-  async #backup(backups: Backups, call: BackupCall): Promise<void> {
-    const put = (part: BackupPart): Promise<void> =>
+  async #sendAll<Request, Part>(send: Send<Request, Part>, call: StreamCall<Request, Part>): Promise<void> {
+    const put = (part: Part): Promise<void> =>
       new Promise((resolve, reject) => {
         call.write(part, (error: unknown) => {
           if (error) reject(new Refusal('CANCELLED', 'the caller has left'))
@@ -116,7 +139,8 @@ export class ApiServer {
         })
       })
     try {
-      await backups.send(callerOf(call), put)
+      if (call.request === MALFORMED) throw malformedRefusal()
+      await send(call.request, callerOf(call), put)
       call.end()
     } catch (error) {
       call.emit('error', grpcError(this.#refusalOf(error)))

@@ -1,17 +1,25 @@
 /** What is shown of the machine, in the words of the wire. `now` is the cluster's clock, in ms. */
+import type { Change } from '../machine/changes.js'
+import { LIMITS } from '../machine/limits.js'
 import type { Machine } from '../machine/machine.js'
+import type { Session } from '../machine/sessions.js'
 import type { ClaimView, NameView } from '../machine/views.js'
-import type * as wire from '../protocol/lockkeeper.js'
+import * as wire from '../protocol/lockkeeper.js'
+
+/** Of each of the three; beside them a name has little to show. */
+const LINE_BYTES_MAX = LIMITS.pageBytesMax / 4
+/** Of the field and the length of one claim. */
+const PREFIX_BYTES = 4
 
 export function nameState(view: NameView, machine: Machine, now: number): wire.NameState {
   const { name, suspension, result } = view
   return {
     name,
-    holders: view.holders.map((claim) => claimState(claim, now)),
+    holders: line(view.holders, now),
     holding: view.holderCount,
-    waiters: view.waiters.map((claim) => claimState(claim, now)),
+    waiters: line(view.waiters, now),
     waiting: view.waiterCount,
-    members: view.members.map((claim) => claimState(claim, now)),
+    members: line(view.members, now),
     joined: view.memberCount,
     restMs: left(view.restUntil, now) ?? 0,
     suspension: suspension && { leftMs: left(suspension.until, now), note: suspension.note },
@@ -50,6 +58,64 @@ export function claimState(claim: ClaimView, now: number): wire.Claim {
     ttlLeftMs: Math.max(0, claim.expiresAt - now),
     names: [...claim.names],
   }
+}
+
+/** A change as whoever watches is told of it, `now`; what its session is called is known while that lives. */
+export function changeState(change: Change, machine: Machine, now: number): wire.Change {
+  const { revision, kind, reason, claim, at, token, mode, data } = change
+  const session = machine.sessions.get(change.session)
+  const view: ClaimView = {
+    claim: claim.id,
+    session: change.session,
+    sessionLabel: session?.label ?? '',
+    label: claim.label,
+    names: claim.names,
+    mode,
+    data,
+    owner: claim.terms.owner,
+    priority: claim.terms.priority,
+    holds: claim.holds,
+    seats: token === undefined ? [] : (claim.seats ?? []),
+    token,
+    since: kind === 'queued' || kind === 'granted' ? at : claim.since,
+    expiresAt: session?.expiry.at ?? now,
+  }
+  return { revision, kind: CHANGE_KINDS[kind], claim: claimState(view, now), reason }
+}
+
+const CHANGE_KINDS = {
+  queued: wire.Change_Kind.QUEUED,
+  granted: wire.Change_Kind.GRANTED,
+  updated: wire.Change_Kind.UPDATED,
+  left: wire.Change_Kind.LEFT,
+} as const
+
+export function sessionState(session: Session, now: number): wire.SessionState {
+  const { id, label, ttlMs, openedAt, expiry, claims } = session
+  let holding = 0
+  for (const { token } of claims) if (token !== undefined) holding++
+  return {
+    id,
+    label,
+    ttlMs,
+    ttlLeftMs: Math.max(0, expiry.at - now),
+    openMs: Math.max(0, now - openedAt),
+    holding,
+    waiting: claims.size - holding,
+  }
+}
+
+/** The first of them, so that the three lines of a name fit one message. */
+function line(views: readonly ClaimView[], now: number): wire.Claim[] {
+  const shown: wire.Claim[] = []
+  let bytes = 0
+  for (const view of views) {
+    const claim = claimState(view, now)
+    bytes += wire.Claim.encode(claim).finish().length + PREFIX_BYTES
+    if (bytes > LINE_BYTES_MAX) break
+    shown.push(claim)
+  }
+  return shown
 }
 
 function left(until: number | undefined, now: number): number | undefined {

@@ -1,5 +1,5 @@
 /** Between the words of the wire and those of the machine. */
-import type { Command, Mode, Succession, Terms } from '../machine/command.js'
+import type { Command, Mode, Notice, Succession, Terms } from '../machine/command.js'
 import * as wire from '../protocol/lockkeeper.js'
 import type { Final } from './asked.js'
 import { type Refusal, wireCode } from './refusal.js'
@@ -63,6 +63,12 @@ export function releaseOf(numbers: Numbers, { token, heir, restMs, result }: wir
 export function suspendOf(numbers: Numbers, { name, forMs, note }: wire.Suspend): Command {
   return { op: 'suspend', ...numbers, name, forMs, note }
 }
+
+export function toNotice({ kind, token, note }: Notice): wire.Notice {
+  return { kind: NOTICE_KINDS[kind], token, note }
+}
+
+const NOTICE_KINDS = { lost: wire.Notice_Kind.LOST, asked: wire.Notice_Kind.ASKED } as const
 
 /** Undefined for one of a later version. */
 function modeOf({ mode, permits, capacity }: Asking): Mode | undefined {

@@ -1,17 +1,24 @@
-import type { ClaimId, MachineEvent, Outcome, SessionId } from '../machine/command.js'
+import type { ClaimId, MachineEvent, Notice, Outcome, SessionId } from '../machine/command.js'
+import { History } from './history.js'
+import { Listeners } from './listeners.js'
 
 export type OutcomeListener = (outcome: Outcome) => void
 export type SessionListener = (reason: 'expired' | 'closed') => void
+export type NoticeListener = (notice: Notice) => void
 
 /**
- * Who is attached to this node and waits for what the log will bring: the outcome of a claim, the end of a session.
- * Every node applies the same log, so each serves its own clients from its own applied state.
+ * Who is attached to this node and waits for what the log will bring: the outcome of a claim, the end of a session, what
+ * a session must know of its claims, the changes of a name. Every node applies the same log, so each serves its own
+ * clients from its own applied state.
  *
  * Listening is synchronous with applying: who learns of a claim by its verdict and listens at once misses nothing.
  */
 export class Attachments {
+  /** The changes of names. */
+  readonly history = new History()
   readonly #claims = new Listeners<ClaimId, Outcome>()
   readonly #sessions = new Listeners<SessionId, 'expired' | 'closed'>()
+  readonly #notices = new Listeners<SessionId, Notice>()
 
   /** The claim was queued; `listener` is called once, when it is decided. Returns how to stop listening. */
   onDecided(claim: ClaimId, listener: OutcomeListener): () => void {
@@ -23,31 +30,16 @@ export class Attachments {
     return this.#sessions.add(session, listener)
   }
 
+  /** `listener` is called for each notice to the session, from now on. Returns how to stop listening. */
+  onNoticed(session: SessionId, listener: NoticeListener): () => void {
+    return this.#notices.add(session, listener)
+  }
+
   onEvents(events: readonly MachineEvent[]): void {
     for (const event of events) {
-      if (event.kind === 'decided') this.#claims.call(event.claim, event.outcome)
-      else if (event.kind === 'sessionEnded') this.#sessions.call(event.session, event.reason)
+      if (event.kind === 'decided') this.#claims.tellLast(event.claim, event.outcome)
+      else if (event.kind === 'noticed') this.#notices.tell(event.session, event.notice)
+      else this.#sessions.tellLast(event.session, event.reason)
     }
-  }
-}
-
-/** One-shot listeners by key. */
-class Listeners<Key, Value> {
-  readonly #byKey = new Map<Key, Set<(value: Value) => void>>()
-
-  add(key: Key, listener: (value: Value) => void): () => void {
-    const listeners = this.#byKey.get(key) ?? new Set()
-    this.#byKey.set(key, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size === 0 && this.#byKey.get(key) === listeners) this.#byKey.delete(key)
-    }
-  }
-
-  call(key: Key, value: Value): void {
-    const listeners = this.#byKey.get(key)
-    if (listeners === undefined) return
-    this.#byKey.delete(key)
-    for (const listener of listeners) listener(value)
   }
 }

@@ -12,6 +12,7 @@ import { createLogger } from '../../src/platform/logger.js'
 import type { BackupPart } from '../../src/protocol/lockkeeper.js'
 import { HandDrivenNode } from '../replica/hand-driven.js'
 import { CallError, OneNode, until } from './one-node.js'
+import { PLAIN_CLAIM } from './plain.js'
 
 /** So many that their backup is larger than what a connection holds. */
 const SESSIONS = 12_000
@@ -82,7 +83,7 @@ describe('backups over the wire', { timeout: 120_000 }, () => {
 
 async function acquireOne(node: OneNode): Promise<{ token: number }> {
   const session = await node.openSession()
-  return node.call('acquire', { session, slot: 0, seq: 1, names: ['a'], waitMs: 0, label: '' })
+  return node.call('acquire', { ...PLAIN_CLAIM, session, slot: 0, seq: 1, names: ['a'], waitMs: 0 })
 }
 
 describe('a reader who stops in the middle of a backup', () => {

@@ -4,8 +4,9 @@ import { status } from '@grpc/grpc-js'
 import { grpcStatus } from '../../src/api/refusal.js'
 import { Machine } from '../../src/machine/machine.js'
 import { Proposals } from '../../src/proposals/proposals.js'
-import { RefusalCode, type Session } from '../../src/protocol/lockkeeper.js'
+import { type AcquireResponse, RefusalCode, type Session } from '../../src/protocol/lockkeeper.js'
 import { type Calls, type Ending, OneNode, until } from './one-node.js'
+import { PLAIN_CLAIM, PLAIN_RELEASE } from './plain.js'
 import { acquire, RawStream, RENEW } from './raw-stream.js'
 
 describe('unary calls', () => {
@@ -20,7 +21,11 @@ describe('unary calls', () => {
   after(() => node.stop())
 
   function asking(session: Session, slot: number, seq: number, name: string, waitMs?: number) {
-    return { session, slot, seq, names: [name], waitMs, label: '' }
+    return { ...PLAIN_CLAIM, session, slot, seq, names: [name], waitMs }
+  }
+
+  function releasing(session: Session, slot: number, seq: number, token: number) {
+    return { ...PLAIN_RELEASE, session, slot, seq, token }
   }
 
   async function waiting(name: string): Promise<number> {
@@ -54,10 +59,10 @@ describe('unary calls', () => {
 
   it('acquire and release, each with one effect however often it is repeated', async () => {
     const { token } = await node.call('acquire', asking(mine, 1, 1, 'a'))
-    assert.deepEqual(await node.call('acquire', asking(mine, 1, 1, 'a')), { token })
-    await node.call('release', { session: mine, slot: 1, seq: 2, token })
-    await node.call('release', { session: mine, slot: 1, seq: 2, token })
-    await refused('NOT_HELD', 'release', { session: mine, slot: 1, seq: 3, token })
+    assert.deepEqual(await node.call('acquire', asking(mine, 1, 1, 'a')), granted(token))
+    await node.call('release', releasing(mine, 1, 2, token))
+    await node.call('release', releasing(mine, 1, 2, token))
+    await refused('NOT_HELD', 'release', releasing(mine, 1, 3, token))
     await refused('STALE_REQUEST', 'acquire', asking(mine, 1, 1, 'a'))
   })
 
@@ -72,8 +77,8 @@ describe('unary calls', () => {
       const numbers = { session, slot: 99, seq: 1 }
       await refused(code, 'keepAlive', { session })
       await refused(code, 'closeSession', { session })
-      await refused(code, 'acquire', { ...numbers, names: ['a'], waitMs: 0, label: '' })
-      await refused(code, 'release', { ...numbers, token: 1 })
+      await refused(code, 'acquire', { ...PLAIN_CLAIM, ...numbers, names: ['a'], waitMs: 0 })
+      await refused(code, 'release', { ...PLAIN_RELEASE, ...numbers, token: 1 })
       await refused(code, 'cancel', numbers)
     }
   })
@@ -82,13 +87,13 @@ describe('unary calls', () => {
     const { token } = await node.call('acquire', asking(mine, 2, 1, 'taken'))
     await refused('TIMEOUT', 'acquire', asking(theirs, 2, 1, 'taken', 0))
     await refused('TIMEOUT', 'acquire', asking(theirs, 2, 2, 'taken', 20))
-    await refused('NOT_HELD', 'release', { session: theirs, slot: 2, seq: 3, token })
+    await refused('NOT_HELD', 'release', releasing(theirs, 2, 3, token))
     await refused('INVALID', 'acquire', asking(mine, 65_537, 1, 'a'))
     await refused('INVALID', 'acquire', asking(mine, 2, 0, 'a'))
     await refused('INVALID', 'acquire', asking(mine, 2, 2, 'a', 24 * 60 * 60 * 1000 + 1))
     await refused('LIMIT', 'acquire', asking(mine, 2, 2, 'x'.repeat(513)))
     await refused('INVALID', 'getName', { name: '' })
-    await refused('STALE_REQUEST', 'release', { session: mine, slot: 2, seq: 1, token })
+    await refused('STALE_REQUEST', 'release', releasing(mine, 2, 1, token))
   })
 
   it('there is a status for every code, and UNAVAILABLE is for those worth repeating', () => {
@@ -109,9 +114,9 @@ describe('unary calls', () => {
     assert.deepEqual([late.status, late.code], ['DEADLINE_EXCEEDED', undefined])
     assert.equal(await waiting('slow'), 1)
     const repeated = node.call('acquire', asking(theirs, 3, 1, 'slow'))
-    await node.call('release', { session: mine, slot: 3, seq: 2, token })
-    assert.deepEqual(await repeated, { token: token + 1 })
-    assert.deepEqual(await node.call('acquire', asking(theirs, 3, 1, 'slow')), { token: token + 1 })
+    await node.call('release', releasing(mine, 3, 2, token))
+    assert.deepEqual(await repeated, granted(token + 1))
+    assert.deepEqual(await node.call('acquire', asking(theirs, 3, 1, 'slow')), granted(token + 1))
   })
 
   it('a cancel ends a waiting acquire of another call', async () => {
@@ -149,6 +154,10 @@ describe('unary calls', () => {
     again.close()
   })
 })
+
+function granted(token: number): AcquireResponse {
+  return { token, seats: [], found: undefined }
+}
 
 function fail(): never {
   throw new Error('a mistake of ours')

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { LIMITS } from '../../src/machine/limits.js'
 import { ListNamesResponse, type Session } from '../../src/protocol/lockkeeper.js'
 import { OneNode } from './one-node.js'
+import { CLAIM_SHOWN, NAME_SHOWN, PLAIN_CLAIM } from './plain.js'
 import { newKey, RawStream, RENEW } from './raw-stream.js'
 
 describe('inspection', () => {
@@ -19,7 +20,7 @@ describe('inspection', () => {
     const requests = claims.map((names) => ({
       slot: ++slot,
       seq: 1,
-      operation: { $case: 'acquire', value: { names, waitMs: undefined, label: 'x'.repeat(200) } } as const,
+      operation: { $case: 'acquire', value: { ...PLAIN_CLAIM, names, label: 'x'.repeat(200) } } as const,
     }))
     stream.send({ hello: undefined, requests })
     assert.equal(await stream.answerTo(0, slot, RENEW), 'renewed', 'all have been taken into the log')
@@ -34,11 +35,11 @@ describe('inspection', () => {
     const mine: Session = { id: 0, key: newKey() }
     const { session } = await node.call('openSession', { ttlMs: 20_000, label: 'web-1', key: mine.key })
     const { token } = await node.call('acquire', {
+      ...PLAIN_CLAIM,
       session,
       slot: 1,
       seq: 1,
       names: ['seen', 'seen too'],
-      waitMs: undefined,
       label: 'payout',
     })
     await acquireAll(['seen'])
@@ -48,13 +49,12 @@ describe('inspection', () => {
     assert.deepEqual(
       { ...holder, ttlLeftMs: 0, sinceMs: 0 },
       {
+        ...CLAIM_SHOWN,
+        id: holder!.id,
         session: session!.id,
         sessionLabel: 'web-1',
         label: 'payout',
-        mode: 'exclusive',
         token,
-        sinceMs: 0,
-        ttlLeftMs: 0,
         names: ['seen', 'seen too'],
       },
     )
@@ -66,7 +66,7 @@ describe('inspection', () => {
 
   it('of a name nobody uses shows that nobody does', async () => {
     const { name } = await node.call('getName', { name: 'unused' })
-    assert.deepEqual(name, { name: 'unused', holders: [], waiters: [], waiting: 0 })
+    assert.deepEqual(name, { ...NAME_SHOWN, name: 'unused', revision: name!.revision })
   })
 
   it('lists names in order, by prefix, a page at a time', async () => {

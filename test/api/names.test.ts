@@ -4,6 +4,7 @@ import { connect, type Keeper } from '../../src/client/index.js'
 import { LIMITS } from '../../src/machine/limits.js'
 import { AcquireRequest, type Session } from '../../src/protocol/lockkeeper.js'
 import { OneNode, refusalOf } from './one-node.js'
+import { PLAIN_CLAIM } from './plain.js'
 import { acquire, RawStream } from './raw-stream.js'
 
 /** Names that something between here and the disk might take for something else. */
@@ -39,10 +40,10 @@ describe('names', () => {
 
   /** How an acquire of these names is refused: by a unary call and on a stream alike. */
   async function refusal(...names: string[]): Promise<string> {
-    const request = { session, slot: 1, seq: ++seq, names, waitMs: 0, label: '' }
+    const request = { ...PLAIN_CLAIM, session, slot: 1, seq: ++seq, names, waitMs: 0 }
     const { code, message } = await node.refusalOf('acquire', request)
     const stream = await RawStream.attach(node.client)
-    const operation = { $case: 'acquire', value: { names, waitMs: 0, label: '' } } as const
+    const operation = { $case: 'acquire', value: { ...PLAIN_CLAIM, names, waitMs: 0 } } as const
     assert.equal(await stream.answerTo(1, 1, operation), `refused ${code}`)
     stream.close()
     return `${code}: ${message}`
@@ -100,7 +101,7 @@ describe('names', () => {
     }
     for (const bytes of [[0xff], [0xed, 0xa0, 0x80], [0xc0, 0x80]]) {
       const name = 'x'.repeat(bytes.length)
-      const request = { session, slot: 1, seq: ++seq, names: [name], waitMs: 0, label: '' }
+      const request = { ...PLAIN_CLAIM, session, slot: 1, seq: ++seq, names: [name], waitMs: 0 }
       const raw = Buffer.from(AcquireRequest.encode(request).finish())
       raw.set(bytes, raw.indexOf(name))
       assert.equal((await refusalOf(node.callRaw('acquire', raw))).code, 'INVALID')
@@ -108,7 +109,7 @@ describe('names', () => {
   })
 
   it('labels are held to the same', async () => {
-    const request = { session, slot: 1, names: ['labelled'], waitMs: 0 }
+    const request = { ...PLAIN_CLAIM, session, slot: 1, names: ['labelled'], waitMs: 0 }
     const long = { ...request, seq: ++seq, label: 'x'.repeat(LIMITS.labelBytesMax + 1) }
     assert.equal((await node.refusalOf('acquire', long)).code, 'LIMIT')
     const control = { ...request, seq: ++seq, label: '\u001b[31m' }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { connect } from '../../src/client/index.js'
 import { OneNode } from './one-node.js'
+import { PLAIN_CLAIM, PLAIN_RELEASE } from './plain.js'
 import { helloOf, newKey, RawStream } from './raw-stream.js'
 
 const DEADLINE_MS = 1_500
@@ -22,8 +23,8 @@ describe('without a majority', () => {
       node.refusalOf('openSession', { ttlMs: 1_000, label: '', key: 0 }, DEADLINE_MS),
       node.refusalOf('keepAlive', { session }, DEADLINE_MS),
       node.refusalOf('closeSession', { session }, DEADLINE_MS),
-      node.refusalOf('acquire', { ...numbers, names: ['a'], waitMs: undefined, label: '' }, DEADLINE_MS),
-      node.refusalOf('release', { ...numbers, token: 1 }, DEADLINE_MS),
+      node.refusalOf('acquire', { ...PLAIN_CLAIM, ...numbers, names: ['a'] }, DEADLINE_MS),
+      node.refusalOf('release', { ...PLAIN_RELEASE, ...numbers, token: 1 }, DEADLINE_MS),
       node.refusalOf('cancel', numbers, DEADLINE_MS),
       node.refusalOf('getName', { name: 'a' }, DEADLINE_MS),
       node.refusalOf('listNames', { prefix: '', after: '', limit: 0 }, DEADLINE_MS),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { credentials, type Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { freeAddresses } from '../../scripts/cluster/free-ports.js'
+import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
 import { type RunningNode, startNode } from '../../src/main.js'
 import { DEFAULT_STORAGE, DEFAULT_TIMING } from '../../src/platform/config.js'
 import { createLogger } from '../../src/platform/logger.js'
@@ -76,7 +77,7 @@ export class OneNode {
     })
   }
 
-  /** Resolves when it serves; with `members` above 1, where the others never come, when it listens. */
+  /** Resolves when it serves all it knows; with `members` above 1, where the others never come, when it listens. */
   static async start(members = 1): Promise<OneNode> {
     const directory = await mkdtemp(join(tmpdir(), 'lockkeeper-'))
     const addresses = await freeAddresses(2 * members)
@@ -103,7 +104,8 @@ export class OneNode {
       },
     )
     const node = new OneNode(running, directory)
-    if (members === 1) await until(async () => (await node.call('getStatus', {})).role === 'leader')
+    if (members === 1)
+      await until(async () => (await node.call('getStatus', {})).featureLevel === FEATURE_LEVEL)
     return node
   }
 

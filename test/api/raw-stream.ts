@@ -12,6 +12,7 @@ import {
   type Welcome,
 } from '../../src/protocol/lockkeeper.js'
 import { type Ending, refusalCode, until } from './one-node.js'
+import { PLAIN_CLAIM, PLAIN_RELEASE } from './plain.js'
 
 export type Operation = NonNullable<Request['operation']>
 
@@ -23,7 +24,7 @@ export function helloOf(session: Session, more: Partial<Hello> = {}): ClientFram
 }
 
 export function acquire(name: string, waitMs?: number): Operation {
-  return { $case: 'acquire', value: { names: [name], waitMs, label: '' } }
+  return { $case: 'acquire', value: { ...PLAIN_CLAIM, names: [name], waitMs } }
 }
 
 export const CANCEL: Operation = { $case: 'cancel', value: {} }
@@ -31,7 +32,7 @@ export const RENEW: Operation = { $case: 'renew', value: {} }
 export const CLOSE: Operation = { $case: 'close', value: {} }
 
 export function release(token: number): Operation {
-  return { $case: 'release', value: { token } }
+  return { $case: 'release', value: { ...PLAIN_RELEASE, token } }
 }
 
 let nextKey = 1_000

@@ -5,6 +5,7 @@ import { connect as dial } from 'node:net'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { connect } from '../../src/client/index.js'
 import { OneNode, until } from './one-node.js'
+import { PLAIN_CLAIM } from './plain.js'
 import { acquire, helloOf, newKey, RawStream, tokenOf } from './raw-stream.js'
 
 /** A gRPC message of no bytes: not compressed, of length 0. */
@@ -23,7 +24,7 @@ describe('an orderly stop', () => {
     const silent = new RawStream(node.client)
     const session = await node.openSession()
     const calls = [1, 2].map((slot) =>
-      node.refusalOf('acquire', { session, slot, seq: 1, names: ['a'], waitMs: undefined, label: '' }),
+      node.refusalOf('acquire', { ...PLAIN_CLAIM, session, slot, seq: 1, names: ['a'] }),
     )
     await until(async () => (await node.call('getName', { name: 'a' })).name?.waiting === 2)
     await node.stopNode()

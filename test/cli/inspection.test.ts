@@ -5,22 +5,22 @@ import { membersText } from '../../src/cli/members.js'
 import { askAll, leaderOf, type Report, statusJson, statusText } from '../../src/cli/status.js'
 import type { Connector } from '../../src/client/index.js'
 import type { Claim, GetStatusResponse, NameState } from '../../src/protocol/lockkeeper.js'
+import { CLAIM_SHOWN, NAME_SHOWN } from '../api/plain.js'
 
 const claim = (token: number, label: string, sessionLabel: string): Claim => ({
+  ...CLAIM_SHOWN,
   session: 5,
   sessionLabel,
   label,
-  mode: 'exclusive',
   token,
   sinceMs: 61_000,
   ttlLeftMs: 7_200,
-  names: [],
 })
 
 const nameOf = (name: string, holders: Claim[] = [], waiting = 0): NameState => ({
+  ...NAME_SHOWN,
   name,
   holders,
-  waiters: [],
   waiting,
 })
 

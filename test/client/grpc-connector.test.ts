@@ -20,6 +20,7 @@ import {
   LockkeeperService,
   type ServerFrame,
 } from '../../src/protocol/lockkeeper.js'
+import { NAME_SHOWN } from '../api/plain.js'
 
 type Stream = ServerDuplexStream<ClientFrame, ServerFrame>
 
@@ -50,7 +51,7 @@ describe('the gRPC connector', () => {
         callback: sendUnaryData<GetNameResponse>,
       ) => {
         if (call.request.name === 'bad') callback(refusal(status.INVALID_ARGUMENT, 'no such name', 'INVALID'))
-        else callback(null, { name: { name: call.request.name, holders: [], waiters: [], waiting: 3 } })
+        else callback(null, { name: { ...NAME_SHOWN, name: call.request.name, waiting: 3 } })
       },
     })
     const port = await new Promise<number>((resolve, reject) => {
@@ -83,6 +84,7 @@ describe('the gRPC connector', () => {
         answers: [],
         topology: undefined,
         sessionEnded: { reason: 'EXPIRED' },
+        notices: [],
       })
       stream.end()
     }

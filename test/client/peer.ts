@@ -18,7 +18,13 @@ import { FakeClock } from './fake-clock.js'
 export const TTL_MS = 9_000
 export const SESSION = 77
 
-const EMPTY: ServerFrame = { welcome: undefined, answers: [], topology: undefined, sessionEnded: undefined }
+const EMPTY: ServerFrame = {
+  welcome: undefined,
+  answers: [],
+  topology: undefined,
+  sessionEnded: undefined,
+  notices: [],
+}
 
 /** A topology of nodes n1, n2, n3, each at the address of that name. */
 export function led(leader: number): Topology {
@@ -90,7 +96,7 @@ export class PeerLink implements Link {
   }
 
   grant(request: Request, token: number): void {
-    this.answer(request, { $case: 'granted', value: { token } })
+    this.answer(request, { $case: 'granted', value: { token, seats: [] } })
   }
 
   refuse(request: Request, code: RefusalName): void {

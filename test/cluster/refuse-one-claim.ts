@@ -6,7 +6,7 @@ import { limitReached } from '../../src/machine/refusals.js'
  * in REFUSED_NAME. A bug that only one node has, as a bad memory chip or another build of the program would give it.
  */
 const { checkRoom } = Claims.prototype
-Claims.prototype.checkRoom = function (names) {
-  if (names.includes(process.env.REFUSED_NAME ?? '')) return limitReached('claims of this name', 0)
-  return checkRoom.call(this, names)
+Claims.prototype.checkRoom = function (acquire) {
+  if (acquire.names.includes(process.env.REFUSED_NAME ?? '')) return limitReached('claims of this name', 0)
+  return checkRoom.call(this, acquire)
 }

@@ -1,5 +1,6 @@
 import { type CallOptions, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { LockkeeperClient, type Session } from '../../src/protocol/lockkeeper.js'
+import { PLAIN_CLAIM, PLAIN_RELEASE } from '../api/plain.js'
 
 const DEADLINE_MS = 5_000
 
@@ -56,13 +57,17 @@ export class UnarySession implements Disposable {
   /** Resolves with the token. Waits in the queue for `waitMs`. */
   async acquire(name: string, waitMs: number, deadlineMs = DEADLINE_MS): Promise<number> {
     const call = this.#client.acquire.bind(this.#client)
-    const request = { ...this.#next(), names: [name], waitMs, label: '' }
+    const request = { ...PLAIN_CLAIM, ...this.#next(), names: [name], waitMs }
     const { token } = await ask(call, request, deadlineMs)
     return token
   }
 
   async release(token: number, deadlineMs = DEADLINE_MS): Promise<void> {
-    await ask(this.#client.release.bind(this.#client), { ...this.#next(), token }, deadlineMs)
+    await ask(
+      this.#client.release.bind(this.#client),
+      { ...PLAIN_RELEASE, ...this.#next(), token },
+      deadlineMs,
+    )
   }
 
   async close(): Promise<void> {

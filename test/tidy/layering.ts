@@ -52,7 +52,11 @@ export const STATIONS: readonly Station[] = [
     mayImport: [RAFT_DOOR, 'src/machine/feature-level.ts'],
     mayImportTypes: ['src/replica/replica.ts', PORTS],
   },
-  { place: 'src/attachments/', mayImport: [], mayImportTypes: ['src/machine/command.ts'] },
+  {
+    place: 'src/attachments/',
+    mayImport: ['src/machine/limits.ts'],
+    mayImportTypes: ['src/machine/command.ts', 'src/machine/changes.ts'],
+  },
   {
     place: 'src/api/',
     mayImport: ['src/machine/', 'src/protocol/', 'src/platform/', 'src/backup/', 'src/membership/'],

@@ -1,0 +1,53 @@
+import { CHANGES_SINCE } from '../machine/feature-level.js'
+import { checkName } from '../machine/validate.js'
+import type * as wire from '../protocol/lockkeeper.js'
+import type { Caller } from './calls.js'
+import type { Door } from './door.js'
+import { Refusal } from './refusal.js'
+import { Watch } from './watch.js'
+
+/** Lets clients watch names, each until somebody ends it. */
+export class Watches {
+  readonly #door: Door
+  readonly #confirm: (caller: Caller) => Promise<void>
+
+  /** `confirm` resolves when this node's state is at least as new as the question. */
+  constructor(door: Door, confirm: (caller: Caller) => Promise<void>) {
+    this.#door = door
+    this.#confirm = confirm
+  }
+
+  /** Each part is made when `put` has taken the one before. Never resolves; rejects with a `Refusal`, which is the end. */
+  async send(
+    { name, afterRevision }: wire.WatchRequest,
+    caller: Caller,
+    put: (part: wire.WatchPart) => Promise<void>,
+  ): Promise<never> {
+    const problem = checkName(name)
+    if (problem !== undefined) throw new Refusal(problem.code, problem.message)
+    await this.#confirm(caller)
+    this.#check(afterRevision)
+    return await new Promise<never>((_, reject) => {
+      const end = (error: unknown): void => {
+        leave()
+        watch.stop()
+        reject(error)
+      }
+      const leave = this.#door.enter(end)
+      caller.onGone(() => end(new Refusal('CANCELLED', 'the caller has left')))
+      const watch = new Watch(this.#door.parts, name, afterRevision, put, end)
+    })
+  }
+
+  #check(afterRevision: number | undefined): void {
+    const { level, revision } = this.#door.parts.replica.machine
+    if (level < CHANGES_SINCE) {
+      const message = `the cluster is on feature level ${level}, and watching takes ${CHANGES_SINCE}: upgrade all nodes`
+      throw new Refusal('UNSUPPORTED', message)
+    }
+    if (afterRevision !== undefined && afterRevision > revision) {
+      const message = `revision ${afterRevision} is yet to come: the newest is ${revision}; begin anew, with the state`
+      throw new Refusal('INVALID', message)
+    }
+  }
+}
