@@ -94,6 +94,22 @@ describe('what is done about a name that others hold', () => {
     assert.deepEqual(await crowd(operator, 'listed'), [0, 0, 0])
   })
 
+  it('a line is listed to its end though the last of a page leaves it meanwhile', async () => {
+    const joined = await Promise.all(Array.from({ length: 150 }, () => holder.group('moving').join()))
+    const members = await operator.group('moving').members()
+    const seen: number[] = []
+    for await (const claim of operator.claims('moving', 'members')) {
+      seen.push(claim.token)
+      if (seen.length !== 100) continue
+      const leaving = new Set(seen.slice(-3))
+      await Promise.all(joined.filter(({ token }) => leaving.has(token)).map((member) => member.leave()))
+    }
+    assert.deepEqual(
+      seen,
+      members.map(({ token }) => token),
+    )
+  })
+
   it('makes no sense of nonsense', async () => {
     const invalid = { name: 'RefusedError', code: 'INVALID' }
     await assert.rejects(operator.forceRelease('x'), { code: 'NOT_HELD' })

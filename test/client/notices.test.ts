@@ -91,4 +91,23 @@ describe('what a client is told of what it holds', () => {
     assert.equal(leader.isLeader, false)
     assert.equal(leader.signal.reason.name, 'LockLostError')
   })
+
+  it('what is under way when the keeper is closed fails, but for what gives back', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const campaign = keeper.election('a').campaign('me')
+    await world.clock.turn()
+    world.link.grant(world.link.last('acquire'), 7)
+    const leader = await campaign
+    const proclaiming = assert.rejects(leader.proclaim('new'), { name: 'KeeperClosedError' })
+    const forcing = assert.rejects(keeper.forceRelease('b'), { name: 'KeeperClosedError' })
+    const releasing = leader.release()
+    await world.clock.turn()
+    const closing = keeper.close()
+    await Promise.all([proclaiming, forcing])
+    await world.clock.turn()
+    world.link.answer(world.link.last('close'), { $case: 'closed', value: {} })
+    assert.equal(await releasing, 'released')
+    await closing
+  })
 })
