@@ -167,8 +167,10 @@ describe('a schedule', () => {
     for (const everyMs of [0, -1, Number.NaN, 32 * 86_400_000])
       assert.throws(() => ann.schedule('x', { everyMs, onError: fail }, never), invalid)
     assert.throws(() => ann.schedule('x', { everyMs: 1, atMostMs: 0, onError: fail }, never), invalid)
-    // @ts-expect-error no such thing
-    assert.throws(() => ann.schedule('x', { everyMs: 1, whenLate: 'panic', onError: fail }, never), invalid)
+    assert.throws(
+      () => ann.schedule('x', { everyMs: 1, whenLate: 'panic' as 'skip', onError: fail }, never),
+      invalid,
+    )
     const errors: unknown[] = []
     await using _schedule = ann.schedule('', { everyMs: 1, onError: (error) => errors.push(error) }, never)
     await until(() => errors.length > 0)
