@@ -74,7 +74,7 @@ describe('lockkeeper locks', () => {
   })
 
   it('shows a name that is waited for by nobody but in the queue', () => {
-    assert.match(locksTable([nameOf('a', [], 2)]), /^a +- +- +- +- +2$/m)
+    assert.match(locksTable([nameOf('a', [], 2)]), /^a +- +- +- +- +- +2 +0$/m)
   })
 
   it('says so when there are none', () => {
