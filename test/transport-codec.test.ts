@@ -67,6 +67,7 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
       .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, chunk.commands.length) })),
   }),
   fc.record({ kind: fc.constant('digest' as const), index: number, digest: number }),
+  fc.record({ kind: fc.constant('kept' as const), index: number }),
   fc.record({ kind: fc.constant('low_on_space' as const), freeBytes: number, reserveBytes: number }),
   fc.record({
     kind: fc.constant('snapshot_offer' as const),
@@ -181,10 +182,11 @@ describe('a frame', () => {
 
 describe('a hello', () => {
   const addresses = new Map([1, 2, 3, 1_005].map((id) => [id, `127.0.0.1:${7200 + id}`]))
-  const book = { addresses, configIndex: 5, isLed: false, disks: new Map([[1, 77]]), level: 1 }
+  const kept = new Map([[1, 1_200]])
+  const book = { addresses, configIndex: 5, isLed: false, disks: new Map([[1, 77]]), kept, level: 1 }
   const receiver = { clusterId: 'blue', self: 2, book }
   const who = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201' }
-  const hello = { ...who, configIndex: 5, level: 1, disk: 77 }
+  const hello = { ...who, configIndex: 5, level: 1, disk: 77, lastIndex: 1_200 }
 
   it('of a peer is welcome', () => {
     assert.equal(refusal(decodeHello(encodeHello(hello)), receiver), undefined)
@@ -197,6 +199,11 @@ describe('a hello', () => {
     ['oneself', { from: 2 }, /this is node 2, and so are you/],
     ['an unknown node', { from: 9 }, /node 9 is no member/],
     ['one on another disk (fault 17)', { disk: 78 }, /node 1 was here before, on another disk/],
+    [
+      'one on an earlier copy of its disk (fault 26)',
+      { lastIndex: 1_199 },
+      /node 1 had entry 1200 on disk, and comes back with a log that ends with entry 1199/,
+    ],
     ['an earlier life (fault 17)', { from: 5 }, /node 5 was here before/],
     ['an earlier version (fault 18)', { level: 0 }, /feature level 1.*knows level 0: upgrade it/],
     ['one who was removed', { from: 9, configIndex: 4 }, /node 9 is no member/],
@@ -209,9 +216,25 @@ describe('a hello', () => {
 
   it('of one on another disk disowns it only if it is of this cluster, and looks for this node (fault 17)', () => {
     const elsewhere = { ...hello, disk: 78 }
-    assert.equal(refusal(elsewhere, receiver)?.isDisowned, true)
+    assert.equal(refusal(elsewhere, receiver)?.loss, 'disk')
     for (const change of [{ clusterId: 'green' }, { to: 3 }, { version: 2 }])
-      assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.isDisowned, false)
+      assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.loss, undefined)
+  })
+
+  it('with less than was told of its disk disowns it only if that is the same disk (fault 26)', () => {
+    const earlier = { ...hello, lastIndex: 900 }
+    assert.equal(refusal(earlier, receiver)?.loss, 'end_of_log')
+    assert.equal(refusal({ ...earlier, lastIndex: 1_200 }, receiver), undefined)
+    assert.equal(refusal({ ...earlier, disk: 78 }, receiver)?.loss, 'disk')
+    assert.equal(refusal({ ...earlier, clusterId: 'green' }, receiver)?.loss, undefined)
+    const unnamed = { ...receiver, book: { ...book, disks: new Map() } }
+    assert.equal(refusal(earlier, unnamed), undefined)
+  })
+
+  it('of a version that does not say where its log ends is no word of a loss (faults 18, 26)', () => {
+    const earlier = decodeHello(pack([1, 'blue', 1, 2, '127.0.0.1:7201', 5, 1, 77]))
+    assert.equal(earlier.lastIndex, undefined)
+    assert.equal(refusal(earlier, receiver), undefined)
   })
 
   it('of a later version is welcome, and of a disk that nobody has named yet', () => {

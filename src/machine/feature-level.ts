@@ -6,12 +6,14 @@
 import type { Command } from './command.js'
 
 /** What this version knows. */
-export const FEATURE_LEVEL = 1
+export const FEATURE_LEVEL = 2
 
 /** Commands; where nothing stands, it is 0. */
 const SINCE: Partial<Record<Command['op'], number>> = { identify: 1 }
 /** A peer of a version that knows less breaks off at the word that a disk is low on space. */
 export const LOW_ON_SPACE_SINCE = 1
+/** Likewise at the word of what is kept on a disk. */
+export const KEPT_SINCE = 2
 
 export function levelOf({ op }: Command): number {
   return SINCE[op] ?? 0

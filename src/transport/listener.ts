@@ -7,7 +7,7 @@ import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
 import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal } from './hello.js'
 import { HELLO_MS } from './limits.js'
-import { DISOWNED, SERVER_OPTIONS, STREAM } from './service.js'
+import { LOST, SERVER_OPTIONS, STREAM } from './service.js'
 
 export interface ListenerOptions {
   /** As of now. */
@@ -78,7 +78,7 @@ export class Listener {
     }
     const refused = refusal(hello, this.#options.receiver())
     if (refused !== undefined) {
-      const code = refused.isDisowned ? DISOWNED : status.FAILED_PRECONDITION
+      const code = refused.loss === undefined ? status.FAILED_PRECONDITION : LOST[refused.loss]
       this.#refuse(stream, code, refused.reason)
       return undefined
     }

@@ -1,6 +1,8 @@
 import type { NodeId } from '../../raft/index.js'
-import type { PeerItem, Timer, TransportHandlers } from '../../src/replica/ports.js'
+import type { PeerItem, Timer } from '../../src/replica/ports.js'
 import { encodeItems } from '../../src/transport/codec.js'
+import type { Refusal } from '../../src/transport/hello.js'
+import type { PeerHandlers } from '../../src/transport/index.js'
 import { Channel, latencyMs, type Paths, type Weather } from './paths.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
@@ -31,8 +33,8 @@ export interface WildNetwork {
 /** Where a process is reached by its peers. */
 export interface PeerDoor {
   readonly process: Process
-  /** A stranger or a peer says who it is. Returns whether it is let in; if so, `left` follows when its stream ends. */
-  greeted(hello: Uint8Array): boolean
+  /** A stranger or a peer says who it is. Returns why it is not let in; if it is, `left` follows when its stream ends. */
+  greeted(hello: Uint8Array): Refusal | undefined
   left(peer: NodeId): void
   receive(from: NodeId, items: Uint8Array): void
 }
@@ -44,7 +46,7 @@ export interface PeerLinkParts {
   readonly address: string
   /** Of the sender. */
   readonly process: Process
-  readonly handlers: TransportHandlers
+  readonly handlers: PeerHandlers
   /** Made anew for each attempt. */
   readonly hello: () => Uint8Array
   /** Who listens there now. */
@@ -140,7 +142,13 @@ export class PeerLink {
       if (this.#ended || this.#channel !== undefined) return
       const door = doorAt(address)
       const isReached = door?.process.awake && process.awake && this.#isClear()
-      if (!isReached || !door.greeted(hello())) return this.#redial()
+      if (!isReached) return this.#redial()
+      const refused = door.greeted(hello())
+      if (refused !== undefined) {
+        this.#redial()
+        if (refused.loss !== undefined) handlers.onDisowned(refused.reason, refused.loss)
+        return
+      }
       this.#channel = new Channel(world, random, paths, weather, ...this.#hosts)
       handlers.onConnected(to)
     })
