@@ -6,7 +6,7 @@ import { InvariantError, type Message } from '../raft/index.js'
 import type { PeerItem } from '../src/replica/ports.js'
 import { decodeItems, encodeItems, itemBytes } from '../src/transport/codec.js'
 import { FrameError, pack } from '../src/transport/fields.js'
-import { decodeHello, encodeHello, refusal } from '../src/transport/hello.js'
+import { decodeHello, encodeHello, refusal, rollback } from '../src/transport/hello.js'
 
 const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
 const flag = fc.boolean()
@@ -199,11 +199,6 @@ describe('a hello', () => {
     ['oneself', { from: 2 }, /this is node 2, and so are you/],
     ['an unknown node', { from: 9 }, /node 9 is no member/],
     ['one on another disk (fault 17)', { disk: 78 }, /node 1 was here before, on another disk/],
-    [
-      'one on an earlier copy of its disk (fault 26)',
-      { lastIndex: 1_199 },
-      /node 1 had entry 1200 on disk, and comes back with a log that ends with entry 1199/,
-    ],
     ['an earlier life (fault 17)', { from: 5 }, /node 5 was here before/],
     ['an earlier version (fault 18)', { level: 0 }, /feature level 1.*knows level 0: upgrade it/],
     ['one who was removed', { from: 9, configIndex: 4 }, /node 9 is no member/],
@@ -221,20 +216,26 @@ describe('a hello', () => {
       assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.loss, undefined)
   })
 
-  it('with less than was told of its disk disowns it only if that is the same disk (fault 26)', () => {
-    const earlier = { ...hello, lastIndex: 900 }
-    assert.equal(refusal(earlier, receiver)?.loss, 'end_of_log')
-    assert.equal(refusal({ ...earlier, lastIndex: 1_200 }, receiver), undefined)
+  it('with less than was told of its disk shows an earlier copy of it, if it is the same disk (fault 26)', () => {
+    const earlier = { ...hello, lastIndex: 1_199 }
+    const { reason, loss } = rollback(earlier, book) ?? {}
+    assert.match(reason ?? '', /node 1 had entry 1200 on disk, and comes back with a log.* entry 1199/)
+    assert.equal(loss, 'end_of_log')
+    assert.equal(rollback(hello, book), undefined)
+    assert.equal(rollback({ ...earlier, from: 3, disk: 5 }, book), undefined)
+    assert.equal(rollback({ ...earlier, disk: 78 }, book), undefined)
     assert.equal(refusal({ ...earlier, disk: 78 }, receiver)?.loss, 'disk')
-    assert.equal(refusal({ ...earlier, clusterId: 'green' }, receiver)?.loss, undefined)
-    const unnamed = { ...receiver, book: { ...book, disks: new Map() } }
-    assert.equal(refusal(earlier, unnamed), undefined)
+    assert.equal(
+      refusal(earlier, receiver),
+      undefined,
+      'it is no stranger: that is asked again, of old hellos',
+    )
   })
 
   it('of a version that does not say where its log ends is no word of a loss (faults 18, 26)', () => {
     const earlier = decodeHello(pack([1, 'blue', 1, 2, '127.0.0.1:7201', 5, 1, 77]))
     assert.equal(earlier.lastIndex, undefined)
-    assert.equal(refusal(earlier, receiver), undefined)
+    assert.equal(rollback(earlier, book), undefined)
   })
 
   it('of a later version is welcome, and of a disk that nobody has named yet', () => {

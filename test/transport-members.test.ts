@@ -101,6 +101,21 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     await rolledBack.connectedTo(1)
   })
 
+  it('that it had less when it came is nothing against a peer that has told more since (fault 26)', async () => {
+    const addresses = await addressesFor(3)
+    const stations = [1, 2, 3].map((id) => new Station(id, addresses))
+    const [one, two, three] = stations as [Station, Station, Station]
+    await Promise.all(stations.map((station) => station.start()))
+    await Promise.all([two.connectedTo(1), three.connectedTo(1)])
+    const members = new Map([...addresses].slice(0, 2))
+    const book = { addresses: members, configIndex: 9, isLed: true, disks: new Map([[2, 2]]), level: 1 }
+    one.transport.update({ ...book, kept: new Map([[2, 5]]) })
+    // After a moment all that are let in are looked at anew.
+    await three.until(() => three.events.includes('disconnected 1'))
+    assert.ok(two.transport.connected().has(1))
+    assert.ok(!two.events.includes('disconnected 1'))
+  })
+
   it('knows the feature level of those whose streams are open', async () => {
     const addresses = await addressesFor(2)
     const [one, two] = [new Station(1, addresses), new Station(2, addresses)]

@@ -16,7 +16,7 @@ const WORD_EVERY_MS = 100
 /**
  * Nodes tell each other up to which entry they have on disk what is committed. That is truncated in no term, so a node
  * whose log ends before it has come back with an earlier copy of its disk (fault 26). It can't notice that by itself, for what
- * it finds there fits together; who was told turns it away: see `refusal` in `hello.ts`.
+ * it finds there fits together; who was told turns it away: see `rollback` in `hello.ts`.
  */
 export class KeptEntries {
   readonly #parts: KeptEntriesParts

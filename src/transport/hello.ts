@@ -115,16 +115,23 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
     const reason = `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
     return { reason, loss: 'disk' }
   }
-  const kept = keptBefore(hello, book)
-  if (kept !== undefined) {
-    const reason = `node ${hello.from} had entry ${kept} on disk, and comes back with a log that ends with entry ${hello.lastIndex}: its disk is an earlier copy, what it promised since is lost, and it is not the member it was`
-    return { reason, loss: 'end_of_log' }
-  }
   if (addresses.has(hello.from) || !addresses.has(self)) return undefined
   if (!isLed && hello.configIndex > configIndex) return undefined
   return refused(
     `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`,
   )
+}
+
+/**
+ * Why the sender of this hello, which has just come, is no peer any more though it is a member: it told to have more on this
+ * same disk (fault 26), of which an earlier copy has been put back. Whatever a node tells is on its disk before any later
+ * hello; an older hello that comes late is one that its sender has given up.
+ */
+export function rollback({ from, disk, lastIndex }: Hello, { disks, kept }: PeerBook): Refusal | undefined {
+  const told = kept.get(from) ?? 0
+  if (lastIndex === undefined || lastIndex >= told || disks.get(from) !== disk) return undefined
+  const reason = `node ${from} had entry ${told} on disk, and comes back with a log that ends with entry ${lastIndex}: its disk is an earlier copy, what it promised since is lost, and it is not the member it was`
+  return { reason, loss: 'end_of_log' }
 }
 
 function refused(reason: string): Refusal {
@@ -139,14 +146,4 @@ function isAnother({ from, disk }: Hello, { addresses, disks }: PeerBook): boole
   const known = disks.get(from)
   if (known !== undefined) return known !== disk
   return [...addresses.keys()].some((id) => numberOf(id) === numberOf(from) && id > from)
-}
-
-/**
- * What the sender told to have on this same disk, if it has less now (fault 26): an earlier copy has been put back. Whatever a
- * node tells is on its disk before any later hello; an older hello that comes late is one that its sender has given up.
- */
-function keptBefore({ from, disk, lastIndex }: Hello, { disks, kept }: PeerBook): LogIndex | undefined {
-  const told = kept.get(from)
-  if (told === undefined || lastIndex === undefined || disks.get(from) !== disk) return undefined
-  return lastIndex < told ? told : undefined
 }

@@ -9,6 +9,7 @@ import {
   type PeerBook,
   type Refusal,
   refusal,
+  rollback,
 } from '../../src/transport/hello.js'
 import type { PeerHandlers } from '../../src/transport/index.js'
 import { FAREWELL_MS } from '../../src/transport/limits.js'
@@ -105,7 +106,7 @@ export class PeerStation implements Transport, PeerDoor {
 
   greeted(frame: Uint8Array): Refusal | undefined {
     const hello = decodeHello(frame)
-    const refused = this.#refusal(hello, this.#book)
+    const refused = this.#refusal(hello, this.#book) ?? rollback(hello, this.#book)
     if (refused !== undefined) return refused
     this.#guests.set(hello.from, hello)
     this.#dialNew()
