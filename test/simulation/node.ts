@@ -69,6 +69,8 @@ export interface Node {
   readonly replica: Replica
   readonly membership: Membership
   readonly door: Door
+  /** What it has been told that the others have on disk. */
+  readonly kept: ReadonlyMap<NodeId, LogIndex>
   view(): NodeView
   /** In order, as `main.ts` does it. */
   stop(): Promise<void>
@@ -201,7 +203,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     await transport.stop()
     await disk.close()
   }
-  return { id, process, replica, membership, door, view: () => raft.view(), stop }
+  const kept = keptEntries.byPeer
+  return { id, process, replica, membership, door, kept, view: () => raft.view(), stop }
 }
 
 function observe(raft: RaftNode, witness: NodeWitness): void {

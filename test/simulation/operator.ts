@@ -2,7 +2,7 @@ import { membersOf, NOBODY, type NodeId } from '../../raft/index.js'
 import { ChangeRefused } from '../../src/membership/change-refused.js'
 import type { MemberList, Membership } from '../../src/membership/membership.js'
 import { addressOf } from './client-network.js'
-import type { Cluster } from './cluster.js'
+import type { Cluster, DiskCopy } from './cluster.js'
 import type { History } from './history.js'
 import { peerAddressOf } from './peer-station.js'
 import type { Random } from './random.js'
@@ -46,6 +46,8 @@ const PATIENCE_MS = 4_000
 export class Operator {
   readonly #parts: OperatorParts
   #size: number
+  /** Of disks, as they once were. */
+  readonly #copies = new Map<NodeId, DiskCopy>()
   #ending = false
   #idle = false
   readonly counts = { added: 0, promoted: 0, removed: 0, leadersRemoved: 0, burnt: 0, transferred: 0 }
@@ -95,6 +97,8 @@ export class Operator {
   #choose({ leader, members, changing }: MemberList): Aim | undefined {
     const { random, cluster, outcasts } = this.#parts
     const ids = members.map(({ id }) => id)
+    const copied = random.pick(ids)
+    this.#copies.set(copied, cluster.copyDisk(copied))
     // To ask for another change is no use, but it must do no harm.
     if (changing && random.chance(0.3)) return undefined
     if (!changing) this.#clearAway(ids)
@@ -110,7 +114,8 @@ export class Operator {
     this.#size = random.pick(SIZES)
     if (random.chance(0.3)) return this.#transfer(random.pick([NOBODY, ...ids]))
     const isExpendable = !changing && ids.length >= 3 && random.chance(0.7)
-    return isExpendable ? this.#burn(random.pick([leader, ...ids])) : undefined
+    if (!isExpendable) return undefined
+    return random.chance(0.5) ? this.#burn(random.pick([leader, ...ids])) : this.#rollBack([leader, ...ids])
   }
 
   /** The others are a majority, whatever else happens to them: everything but their disks may fail. */
@@ -118,6 +123,14 @@ export class Operator {
     this.counts.burnt++
     this.#parts.cluster.scrap(id)
     return this.#remove(id)
+  }
+
+  /** Somebody puts the copy that was made of a disk back. As by a fire, all that the node had promised is lost. */
+  #rollBack(members: readonly NodeId[]): Aim | undefined {
+    const { random, cluster } = this.#parts
+    const id = random.pick(members)
+    const copy = this.#copies.get(id)
+    return copy !== undefined && cluster.rollBack(id, copy) ? this.#remove(id) : undefined
   }
 
   /** Machines whose nodes are no members any more. */

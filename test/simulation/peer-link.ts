@@ -65,6 +65,7 @@ export class PeerLink {
   readonly #parts: PeerLinkParts
   #channel: Channel | undefined
   #ended = false
+  #retry: Timer | undefined
   #pings: Timer | undefined
   readonly #stopListening: () => void
 
@@ -80,6 +81,13 @@ export class PeerLink {
 
   get up(): boolean {
     return this.#channel !== undefined
+  }
+
+  /** The peer is there: no need to wait for the next attempt. */
+  hurry(): void {
+    if (this.#retry === undefined) return
+    this.#retry.cancel()
+    this.#dial()
   }
 
   send(item: PeerItem): void {
@@ -112,6 +120,7 @@ export class PeerLink {
   /** By the sender, or with it. What is under way still arrives. */
   end(): void {
     this.#ended = true
+    this.#retry?.cancel()
     this.#pings?.cancel()
     this.#stopListening()
     this.#channel?.send(() => this.#left())
@@ -138,12 +147,14 @@ export class PeerLink {
   #dial(): void {
     const { network, process, handlers, to, address, hello, doorAt } = this.#parts
     const { world, weather, random, paths } = network
+    const said = hello()
+    this.#retry = undefined
     world.plan(latencyMs(weather, random), () => {
       if (this.#ended || this.#channel !== undefined) return
       const door = doorAt(address)
       const isReached = door?.process.awake && process.awake && this.#isClear()
       if (!isReached) return this.#redial()
-      const refused = door.greeted(hello())
+      const refused = door.greeted(said)
       if (refused !== undefined) {
         this.#redial()
         if (refused.loss !== undefined) handlers.onDisowned(refused.reason, refused.loss)
@@ -157,7 +168,7 @@ export class PeerLink {
   #redial(): void {
     if (this.#ended) return
     const { world, random } = this.#parts.network
-    world.plan(random.between(REDIAL_MS_MIN, REDIAL_MS_MAX), () => !this.#ended && this.#dial())
+    this.#retry = world.plan(random.between(REDIAL_MS_MIN, REDIAL_MS_MAX), () => this.#dial())
   }
 
   /** Something was cut. If it is this link, and for long, its pings will find out. */

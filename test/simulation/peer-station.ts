@@ -26,6 +26,8 @@ export interface PeerStationParts {
   /** After each item that has been sent. */
   readonly onSent: (item: PeerItem) => void
   readonly turnOut: (peer: NodeId) => void
+  /** Somebody is heard from now on. */
+  readonly onLetIn: (hello: Hello) => void
 }
 
 export const CLUSTER_ID = 'simulated'
@@ -108,6 +110,8 @@ export class PeerStation implements Transport, PeerDoor {
     const hello = decodeHello(frame)
     const refused = this.#refusal(hello, this.#book) ?? rollback(hello, this.#book)
     if (refused !== undefined) return refused
+    this.#parts.onLetIn(hello)
+    this.#links.get(hello.from)?.hurry()
     this.#guests.set(hello.from, hello)
     this.#dialNew()
     this.#handlers?.onGreeted()
