@@ -209,13 +209,14 @@ export class Cluster implements NodeWitness {
 
   /**
    * The node crashes, and starts with an earlier copy of its disk (fault 26). Returns false, and does nothing, unless all
-   * other members run, and know better. When a process begins that does not, and no other has noticed yet, the machine is
+   * other members run, and know better, and are its members, too. When a process begins that does not, and no other has noticed yet, the machine is
    * scrapped: that much the product asks of those who put back copies.
    */
   rollBack(id: NodeId, copy: DiskCopy): boolean {
-    const members = membersOf(this.leader?.replica.status.config ?? NO_MEMBERS)
+    const { config = NO_MEMBERS, configIndex = 0 } = this.leader?.replica.status ?? {}
     const others = (this.members ?? []).filter((node) => node.id !== id)
-    if (!members.includes(id) || this.isGone(id) || others.length < members.length - 1) return false
+    if (!isVoter(config, id) || config.voters.length < 3 || configIndex > endOf(copy)) return false
+    if (this.isGone(id) || others.length < membersOf(config).length - 1) return false
     const knownIndex = Math.min(...others.map(({ kept }) => kept.get(id) ?? 0))
     if (knownIndex <= endOf(copy)) return false
     const site = this.#sites.get(id)!

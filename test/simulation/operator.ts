@@ -46,8 +46,7 @@ const PATIENCE_MS = 4_000
 export class Operator {
   readonly #parts: OperatorParts
   #size: number
-  /** Of disks, as they once were. */
-  readonly #copies = new Map<NodeId, DiskCopy>()
+  #copy: { readonly id: NodeId; readonly disk: DiskCopy } | undefined
   #ending = false
   #idle = false
   readonly counts = { added: 0, promoted: 0, removed: 0, leadersRemoved: 0, burnt: 0, transferred: 0 }
@@ -97,13 +96,13 @@ export class Operator {
   #choose({ leader, members, changing }: MemberList): Aim | undefined {
     const { random, cluster, outcasts } = this.#parts
     const ids = members.map(({ id }) => id)
-    const copied = random.pick(ids)
-    this.#copies.set(copied, cluster.copyDisk(copied))
     // To ask for another change is no use, but it must do no harm.
     if (changing && random.chance(0.3)) return undefined
     if (!changing) this.#clearAway(ids)
     const dead = ids.find((id) => cluster.isGone(id))
     if (dead !== undefined) return this.#remove(dead)
+    const rolledBack = changing ? undefined : this.#rollBack()
+    if (rolledBack !== undefined) return rolledBack
     const learner = members.find(({ isVoter }) => !isVoter)?.id
     if (learner !== undefined) {
       const isUnwanted = outcasts.has(learner) || random.chance(0.1)
@@ -115,7 +114,8 @@ export class Operator {
     if (random.chance(0.3)) return this.#transfer(random.pick([NOBODY, ...ids]))
     const isExpendable = !changing && ids.length >= 3 && random.chance(0.7)
     if (!isExpendable) return undefined
-    return random.chance(0.5) ? this.#burn(random.pick([leader, ...ids])) : this.#rollBack([leader, ...ids])
+    const victim = random.pick([leader, ...ids])
+    return random.chance(0.5) ? this.#burn(victim) : this.#copyDisk(victim)
   }
 
   /** The others are a majority, whatever else happens to them: everything but their disks may fail. */
@@ -125,12 +125,17 @@ export class Operator {
     return this.#remove(id)
   }
 
-  /** Somebody puts the copy that was made of a disk back. As by a fire, all that the node had promised is lost. */
-  #rollBack(members: readonly NodeId[]): Aim | undefined {
-    const { random, cluster } = this.#parts
-    const id = random.pick(members)
-    const copy = this.#copies.get(id)
-    return copy !== undefined && cluster.rollBack(id, copy) ? this.#remove(id) : undefined
+  /** What its disk is now, it will be again at the next look. Returns that there is nothing to do meanwhile. */
+  #copyDisk(id: NodeId): undefined {
+    this.#copy = { id, disk: this.#parts.cluster.copyDisk(id) }
+  }
+
+  /** Puts back what was copied at the last look. As by a fire, all that the node has promised since is lost. */
+  #rollBack(): Aim | undefined {
+    const copy = this.#copy
+    this.#copy = undefined
+    const isDone = copy !== undefined && this.#parts.cluster.rollBack(copy.id, copy.disk)
+    return isDone ? this.#remove(copy.id) : undefined
   }
 
   /** Machines whose nodes are no members any more. */
