@@ -216,14 +216,14 @@ describe('a hello', () => {
       assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.loss, undefined)
   })
 
-  it('with less than was told of its disk shows an earlier copy of it, if it is the same disk (fault 26)', () => {
+  it('with less than was told of its disk shows an earlier copy of it, or another disk (faults 17, 26)', () => {
     const earlier = { ...hello, lastIndex: 1_199 }
     const { reason, loss } = rollback(earlier, book) ?? {}
     assert.match(reason ?? '', /node 1 had entry 1200 on disk, and comes back with a log.* entry 1199/)
     assert.equal(loss, 'end_of_log')
     assert.equal(rollback(hello, book), undefined)
     assert.equal(rollback({ ...earlier, from: 3, disk: 5 }, book), undefined)
-    assert.equal(rollback({ ...earlier, disk: 78 }, book), undefined)
+    assert.equal(rollback(earlier, { ...book, disks: new Map() })?.loss, 'disk')
     assert.equal(refusal({ ...earlier, disk: 78 }, receiver)?.loss, 'disk')
     assert.equal(
       refusal(earlier, receiver),
