@@ -88,7 +88,8 @@ export class Election {
    * goes on at another node when one fails. What it can't be sure of it says: see `gap`.
    */
   async *observe(options: WatchOptions = {}): AsyncGenerator<LeaderSeen, void, undefined> {
-    let token = 0
+    /** Of who leads; undefined as long as that is the caller's to know. */
+    let token: number | undefined
     for await (const seen of this.#core.watch(this.name, options)) {
       const { revision } = seen
       if (seen.kind === 'state') {
@@ -98,7 +99,7 @@ export class Election {
         yield { leader, gap: seen.gap, revision }
       } else if (isOfLeader(seen)) {
         const isOver = seen.kind === 'left'
-        if (isOver && token !== seen.claim.token) continue
+        if (isOver && token !== undefined && token !== seen.claim.token) continue
         token = isOver ? 0 : seen.claim.token
         yield { leader: isOver ? undefined : candidateIn(seen.claim), gap: false, revision }
       }

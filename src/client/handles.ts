@@ -18,7 +18,7 @@ export class Handles {
    * @param replaces the token whose place it has taken; 0: of none
    */
   add(held: HeldClaim, replaces: number): LockLostError | undefined {
-    if (replaces > 0) this.#endToken(replaces, 'released', () => undefined)
+    if (replaces > 0) this.#endToken(replaces, (base) => base.replaced())
     const loss = this.#lossOf(held)
     if (loss === undefined) this.#live.add(held)
     return loss
@@ -37,7 +37,7 @@ export class Handles {
       if (kind === Notice_Kind.ASKED) this.#releaseRequested(token, note)
       if (kind !== Notice_Kind.LOST) continue
       this.#remember(token, note)
-      this.#endToken(token, 'lost', (held) => this.#lossOf(held))
+      this.#endToken(token, (held) => held.end('lost', this.#lossOf(held)))
     }
   }
 
@@ -48,15 +48,11 @@ export class Handles {
     for (const held of all) held.end(state, error(held))
   }
 
-  #endToken(
-    token: number,
-    state: 'lost' | 'released',
-    error: (held: HeldClaim) => LockLostError | undefined,
-  ): void {
+  #endToken(token: number, end: (held: HeldClaim) => void): void {
     for (const held of this.#live) {
       if (held.token !== token) continue
       this.#live.delete(held)
-      held.end(state, error(held))
+      end(held)
     }
   }
 

@@ -182,6 +182,12 @@ export class HeldClaim implements Held {
     return outcome
   }
 
+  /** For the session: another claim has taken its place. */
+  replaced(): void {
+    this.#releasing ??= Promise.resolve('released')
+    this.end('released', undefined)
+  }
+
   /** For the session: its standing is another. */
   changed(state: LockState): void {
     for (const listener of this.#stateListeners ?? []) callSafely(() => listener(state))
