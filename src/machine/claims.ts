@@ -225,6 +225,11 @@ export class Claims {
   }
 }
 
+/** An heir, or one that upgrades. */
+export function isBeforeAll(claim: Claim | undefined): boolean {
+  return claim !== undefined && claim.rank >= RANK.first
+}
+
 /** What its holder is told. */
 export function grantOf({ id, token, seats }: Claim): Granted {
   const granted = { kind: 'granted', claim: id, token: token! } as const

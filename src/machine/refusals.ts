@@ -43,9 +43,9 @@ export const NOT_SHARED = refuse(
 export const NOT_EXCLUSIVE = refuse('INVALID', 'only an exclusive claim can be downgraded')
 export const NO_RESULT_HERE = refuse('INVALID', 'a result is for a claim with a fingerprint')
 export const BASE_GONE = refuse('NOT_HELD', 'the shared claim that was to be upgraded is gone; acquire anew')
-export const UPGRADE_UNDER_WAY = refuse(
+export const UPGRADE_BEHIND = refuse(
   'DEADLOCK',
-  'another reader waits to upgrade, and each would wait for the other; release, and acquire exclusively',
+  'another reader waits to upgrade, or an heir to be granted, and each would wait for the other; release, and acquire exclusively',
 )
 export const NOBODY_HOLDS = refuse('NOT_HELD', 'nobody holds the name, or not with that token; look who does')
 export const NOT_SUSPENDED = refuse('NOT_HELD', 'the name is not suspended')

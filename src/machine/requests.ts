@@ -2,7 +2,7 @@
  * What sessions ask for their own claims, each request exactly once (P5): a slot's newest request is answered again when
  * it is repeated, an older one refused, a newer one performed.
  */
-import { grantOf } from './claims.js'
+import { grantOf, isBeforeAll } from './claims.js'
 import {
   type Acquire,
   type Cancel,
@@ -130,15 +130,15 @@ export class Requests {
     return undefined
   }
 
-  /** Only one reader of a name can wait for the others to leave. */
+  /** Only one reader of a name can wait for the others to leave, and nobody may be before it who waits for it to leave. */
   #checkUpgrade(session: Session, { names, terms = NO_TERMS }: Acquire): Refused | undefined {
     const base = this.#standing.claims.withToken(terms.upgrades)
     if (base?.session !== session.id || base.mode.kind !== 'shared' || base.holds > 1)
       return refusals.NOT_SHARED
-    if (base.names.length !== names.length || !names.every((name, i) => base.names[i] === name))
+    if (base.names.length !== names.length || !names.every((name) => base.names.includes(name)))
       return refusals.NOT_SHARED
-    const rivals = base.places.map(({ queue }) => queue.waiting.first?.claim.terms.upgrades ?? 0)
-    return rivals.some((token) => token > 0) ? refusals.UPGRADE_UNDER_WAY : undefined
+    const isBehind = base.places.some(({ queue }) => isBeforeAll(queue.waiting.first?.claim))
+    return isBehind ? refusals.UPGRADE_BEHIND : undefined
   }
 
   #holdAgain(session: Session, { names, mode, terms = NO_TERMS }: Acquire): Verdict | undefined {
