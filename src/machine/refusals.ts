@@ -50,6 +50,10 @@ export const UPGRADE_BEHIND = refuse(
 export const NOBODY_HOLDS = refuse('NOT_HELD', 'nobody holds the name, or not with that token; look who does')
 export const NOT_SUSPENDED = refuse('NOT_HELD', 'the name is not suspended')
 export const TOKEN_GONE = refuse('NOT_HELD', 'released or expired already: treat the lock as lost')
+export const FOUND_NO_MORE = refuse(
+  'STALE_REQUEST',
+  'what this request found is kept no longer; ask anew with a new seq',
+)
 
 export function otherUse(name: string, use: string): Refused {
   return refuse('CONFLICT', `'${name}' is in use as ${use}; ask for the same, or use another name`)

@@ -56,12 +56,12 @@ export class Requests {
   perform(session: Session, request: Request): Verdict {
     if (request.op === 'cancel') return this.#cancel(session, request)
     const slot = session.slots.get(request.slot)
-    if (slot?.seq === request.seq && slot.answer.kind !== 'found') return slot.answer
+    if (slot?.seq === request.seq)
+      return slot.answer.kind === 'found' ? this.#findAgain(request) : slot.answer
     if (slot !== undefined && request.seq < slot.seq) return refusals.STALE_REQUEST
     if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
     const answer = this.#dispatch(session, request)
-    // What was found is not remembered, for it may be large: to look again does no harm.
-    if (answer.kind !== 'found') this.#remember(session, request, answer)
+    this.#remember(session, request, answer)
     return answer
   }
 
@@ -128,6 +128,11 @@ export class Requests {
       return refusals.otherUse(name, use)
     }
     return undefined
+  }
+
+  /** The request was answered with what was found then, and is never performed again. */
+  #findAgain(request: Request): Verdict {
+    return (request.op === 'acquire' ? this.#find(request) : undefined) ?? refusals.FOUND_NO_MORE
   }
 
   /** Only one reader of a name can wait for the others to leave, and nobody may be before it who waits for it to leave. */

@@ -13,9 +13,6 @@ import * as refusals from './refusals.js'
 import type { AllRemains } from './remains.js'
 import { addClaim, dropClaim, type Session, type Sessions } from './sessions.js'
 
-/** Remembered of a found result: the request, repeated, looks again. */
-const FOUND: Found = Object.freeze({ kind: 'found', token: 0, data: '' })
-
 export class Standing {
   readonly sessions: Sessions
   readonly claims: Claims
@@ -158,7 +155,7 @@ export class Standing {
     const session = this.sessions.get(claim.session)!
     const slot = session.slots.get(claim.slot)!
     assert(slot.seq === claim.seq, 'the slot of a waiting claim stays with it', { claim: claim.id })
-    this.sessions.remember(session, slot.number, slot.seq, outcome.kind === 'found' ? FOUND : outcome)
+    this.sessions.remember(session, slot.number, slot.seq, outcome)
     this.journal.event({ kind: 'decided', claim: claim.id, outcome })
   }
 }
