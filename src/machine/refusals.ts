@@ -42,6 +42,7 @@ export const NOT_SHARED = refuse(
 )
 export const NOT_EXCLUSIVE = refuse('INVALID', 'only an exclusive claim can be downgraded')
 export const NO_RESULT_HERE = refuse('INVALID', 'a result is for a claim with a fingerprint')
+export const NO_REST_HERE = refuse('INVALID', 'who leaves a group leaves no rest; leave out restMs')
 export const BASE_GONE = refuse('NOT_HELD', 'the shared claim that was to be upgraded is gone; acquire anew')
 export const UPGRADE_BEHIND = refuse(
   'DEADLOCK',

@@ -169,6 +169,7 @@ export class Requests {
       const tooMuch = this.#standing.checkData(result.data)
       if (tooMuch !== undefined) return tooMuch
     }
+    if (restMs > 0 && claim.mode.kind === 'member') return refusals.NO_REST_HERE
     const leavesMore = result !== undefined || restMs > 0
     if (leavesMore && this.#standing.remains.size >= LIMITS.remainsMax) return refusals.TOO_MANY_REMAINS
     if (heir > 0 && !this.#promote(heir, claim)) return refusals.NOT_AN_HEIR
