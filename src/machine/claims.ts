@@ -97,7 +97,8 @@ export class Claims {
       names,
       mode,
       label,
-      terms,
+      // Data may be replaced, and what is not counted any more must not be kept.
+      terms: terms.data === '' ? terms : { ...terms, data: '' },
       data: terms.data,
       rank,
       holds: 1,
