@@ -25,7 +25,7 @@ import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
 import * as refusals from './refusals.js'
 import type { Session } from './sessions.js'
-import type { Standing } from './standing.js'
+import { type Standing, upgradeOf } from './standing.js'
 
 export type Request =
   | Acquire
@@ -150,6 +150,8 @@ export class Requests {
     for (const claim of session.owners.get(terms.owner) ?? []) {
       if (claim.token === undefined || !names.every((name) => claim.names.includes(name))) continue
       if (claim.mode.kind !== mode.kind && claim.mode.kind !== 'exclusive') continue
+      // It is about to be replaced, and its token with it.
+      if (upgradeOf(claim) !== undefined) continue
       this.#standing.claims.holdTimes(claim, claim.holds + 1)
       return grantOf(claim)
     }

@@ -64,7 +64,8 @@ export class Standing {
 
   /** Whoever upgrades by this claim can't any more. */
   leave(claim: Claim, reason: Reason): void {
-    if (claim.token !== undefined && claim.mode.kind === 'shared') this.#refuseUpgrade(claim)
+    const upgrade = claim.token === undefined ? undefined : upgradeOf(claim)
+    if (upgrade !== undefined) this.answer(upgrade, refusals.BASE_GONE, 'cancelled')
     dropClaim(this.sessions.get(claim.session)!, claim)
     this.claims.leave(claim)
     this.journal.change('left', claim, reason, this.at - claim.since)
@@ -134,11 +135,6 @@ export class Standing {
     if (upgrades > 0) this.leave(this.claims.withToken(upgrades)!, 'upgraded')
   }
 
-  #refuseUpgrade(base: Claim): void {
-    const first = base.places[0]!.queue.waiting.first?.claim
-    if (first?.terms.upgrades === base.token) this.answer(first!, refusals.BASE_GONE, 'cancelled')
-  }
-
   #letRest(claim: Claim, reason: Reason): void {
     if (claim.token === undefined || reason === 'cancelled') return
     const { lockDelayMs, minHoldMs } = claim.terms
@@ -161,3 +157,9 @@ export class Standing {
 }
 
 const NOTHING_KEPT = { note: '', token: 0, fingerprint: '', data: '' } as const
+
+/** Who waits to take the place of this claim, which is held: before it there is nobody. */
+export function upgradeOf({ places, token }: Claim): Claim | undefined {
+  const first = places[0]!.queue.waiting.first?.claim
+  return first?.terms.upgrades === token ? first : undefined
+}
