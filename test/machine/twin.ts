@@ -304,7 +304,8 @@ export class Twin extends TwinNames {
         claim.session === session &&
         claim.terms.owner === owner &&
         (claim.kind === mode.kind || claim.kind === 'exclusive') &&
-        names.every((name) => claim.names.includes(name)),
+        names.every((name) => claim.names.includes(name)) &&
+        !this.claims.some(({ token, terms }) => token === undefined && terms.upgrades === claim.token),
     )
   }
 
