@@ -16,6 +16,8 @@ import { limitReached } from './refusals.js'
 import { ShardedMap } from './sharded-map.js'
 import { forEach, type Steps, sorted } from './steps.js'
 
+const NOWHERE: readonly Place[] = []
+
 export class Claims {
   readonly queues = new Queues()
   /** The id the next claim gets. */
@@ -123,7 +125,7 @@ export class Claims {
   }
 
   #add(claim: Claim): void {
-    for (const name of claim.names) claim.places.push(this.queues.enter(name, claim))
+    claim.places = claim.names.map((name) => this.queues.enter(name, claim))
     this.#byId.set(claim.id, claim)
   }
 
@@ -149,10 +151,7 @@ export class Claims {
 
 function newClaim(record: Omit<ClaimRecord, 'waitUntil'>): Claim {
   const { id, session, slot, seq, names, mode, label, token, since } = record
-  const places: Place[] = []
   const waitLimit = undefined
-  const isRecorded = false
-  const isGone = false
   return {
     kind: 'claim',
     id,
@@ -162,11 +161,12 @@ function newClaim(record: Omit<ClaimRecord, 'waitUntil'>): Claim {
     names,
     mode,
     label,
-    places,
+    places: NOWHERE,
     token,
     since,
     waitLimit,
-    isRecorded,
-    isGone,
+    isRecorded: false,
+    isGone: false,
+    page: undefined,
   }
 }

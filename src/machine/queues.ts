@@ -17,8 +17,8 @@ export interface Claim extends Bookkeeping {
   readonly names: readonly string[]
   readonly mode: Mode
   readonly label: string
-  /** One per name, in the order of `names`. */
-  readonly places: Place[]
+  /** One per name, in the order of `names`, once it has entered its queues. */
+  places: readonly Place[]
   /** Undefined while it waits. */
   token: Token | undefined
   /** Waits, or holds, since then. */

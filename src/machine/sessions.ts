@@ -138,6 +138,7 @@ export class Sessions {
       claims: new Set(),
       isRecorded: false,
       isGone: false,
+      page: undefined,
     }
     this.#byId.set(id, session)
     this.#byKey.set(key, session)
@@ -146,5 +147,5 @@ export class Sessions {
 }
 
 function newSlot(session: SessionId, number: number, seq: number, answer: Verdict): Slot {
-  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false }
+  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false, page: undefined }
 }

@@ -30,6 +30,8 @@ const OPCODE = {
   identify: 10,
 } as const
 const MODE: Record<Mode['kind'], number> = { exclusive: 1 }
+/** One object for all that are held. */
+const EXCLUSIVE: Mode = { kind: 'exclusive' }
 const UNKNOWN: Command = { op: 'unknown' }
 
 export interface Payload {
@@ -169,7 +171,7 @@ function acquire(f: unknown[]): Command {
     op: 'acquire',
     ...requestId(f),
     names: f[5].map(text),
-    mode: { kind: 'exclusive' },
+    mode: EXCLUSIVE,
     waitMs: f[7] === null ? undefined : number(f[7]),
     label: text(f[8]),
   }
