@@ -3,7 +3,7 @@ import type { Machine } from '../machine/machine.js'
 import type { Backup, CheckpointDraft, Clock, NodeDisk } from './ports.js'
 import { encodeChange } from './record-codec.js'
 
-/** Records encoded at a time, a few milliseconds' work; then it rests, because requests come first. */
+/** Records encoded at a time, a millisecond's work or two; then it rests, because requests come first. */
 const SLICE_RECORDS = 500
 const REST_MS = 4
 /** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
