@@ -28,4 +28,6 @@ export interface Change {
   readonly mode: Claim['mode']
   readonly data: string
   readonly reason: Reason
+  /** How long it had waited when it was granted, or had waited or held when it left, in ms; otherwise 0. */
+  readonly tookMs: number
 }

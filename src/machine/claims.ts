@@ -40,9 +40,10 @@ export class Claims {
   readonly #ledger: Ledger
   readonly #byId = new ShardedMap<ClaimId, Claim>()
   readonly #byToken = new ShardedMap<Token, Claim>()
-  /** Characters of data of all claims. */
   #dataLength = 0
   #candidates: Claim[] = []
+  /** The candidates that are being decided about, the first last. */
+  #round: Claim[] = []
 
   constructor(agenda: Agenda, ledger: Ledger) {
     this.#agenda = agenda
@@ -51,6 +52,11 @@ export class Claims {
 
   get size(): number {
     return this.#byId.size
+  }
+
+  /** Characters of data of all claims. */
+  get dataLength(): number {
+    return this.#dataLength
   }
 
   get(id: ClaimId): Claim | undefined {
@@ -68,8 +74,6 @@ export class Claims {
   /** `LIMIT` if one more claim would be one too many, `CONFLICT` if a name is in other use. */
   checkRoom({ names, mode, terms = NO_TERMS }: Acquire): Refused | undefined {
     if (this.#byId.size >= LIMITS.claimsMax) return limitReached('claims in the cluster', LIMITS.claimsMax)
-    const tooMuch = this.checkData(terms.data)
-    if (tooMuch !== undefined) return tooMuch
     for (const name of names) {
       const queue = this.queues.get(name)
       if (queue === undefined) continue
@@ -80,12 +84,6 @@ export class Claims {
       if (known !== undefined && useOf(known) !== useOf({ mode, terms })) return otherUse(name, useOf(known))
     }
     return undefined
-  }
-
-  /** `LIMIT` if the cluster has no room for these data. */
-  checkData(data: string): Refused | undefined {
-    if (this.#dataLength + data.length <= LIMITS.dataLengthMax) return undefined
-    return limitReached('characters of data in the cluster', LIMITS.dataLengthMax)
   }
 
   /** Enters all its queues, each behind those of its rank; the caller asks whether it can be granted at once. */
@@ -190,14 +188,17 @@ export class Claims {
   }
 
   /**
-   * Calls `onGrant` for each claim that the changes since the last call let in, in the order of their
-   * arrival, whatever their names.
+   * Of those that the changes so far let in, the one that arrived first, whatever its names. Those who are let in by a
+   * grant come after all who were let in before it.
    */
-  grantCandidates(at: number, onGrant: (claim: Claim, granted: Granted) => void): void {
-    while (this.#candidates.length > 0) {
-      const round = this.#candidates.sort((a, b) => a.id - b.id)
+  nextGrantable(): Claim | undefined {
+    for (;;) {
+      const claim = this.#round.pop()
+      if (claim !== undefined && isGrantable(claim)) return claim
+      if (claim !== undefined) continue
+      if (this.#candidates.length === 0) return undefined
+      this.#round = this.#candidates.sort((a, b) => b.id - a.id)
       this.#candidates = []
-      for (const claim of round) if (isGrantable(claim)) onGrant(claim, this.grant(claim, at))
     }
   }
 

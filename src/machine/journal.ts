@@ -32,12 +32,13 @@ export class Journal {
   }
 
   /** One for each name of the claim. */
-  change(kind: Change['kind'], claim: Claim, reason: Reason = ''): void {
+  change(kind: Change['kind'], claim: Claim, reason: Reason = '', tookMs = 0): void {
     if (!this.#isWatched) return
     const { session, token, mode, data } = claim
     for (const name of claim.names) {
       const revision = ++this.revision
-      this.#changes.push({ revision, kind, name, at: this.#at, claim, session, token, mode, data, reason })
+      const at = this.#at
+      this.#changes.push({ revision, kind, name, at, claim, session, token, mode, data, reason, tookMs })
     }
   }
 }

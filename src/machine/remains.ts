@@ -36,6 +36,7 @@ export class AllRemains {
   readonly #ledger: Ledger
   readonly #queues: Queues
   readonly #byId = new Map<number, Remains>()
+  #dataLength = 0
 
   constructor(agenda: Agenda, ledger: Ledger, queues: Queues) {
     this.#agenda = agenda
@@ -45,6 +46,11 @@ export class AllRemains {
 
   get size(): number {
     return this.#byId.size
+  }
+
+  /** Characters of data of all results. */
+  get dataLength(): number {
+    return this.#dataLength
   }
 
   get(id: number): Remains | undefined {
@@ -86,6 +92,7 @@ export class AllRemains {
     if (remains.kind === 'result') queue.result = remains
     else queue[remains.kind] = remains
     this.#byId.set(id, remains)
+    this.#dataLength += data.length
     return remains
   }
 
@@ -93,5 +100,6 @@ export class AllRemains {
     this.#ledger.remove(remains)
     if (remains.until !== undefined) this.#agenda.remove(remains.until)
     this.#byId.delete(remains.id)
+    if (remains.kind === 'result') this.#dataLength -= remains.data.length
   }
 }

@@ -112,8 +112,9 @@ export class Requests {
     const { terms = NO_TERMS } = command
     const leavesRest = terms.lockDelayMs + terms.minHoldMs > 0
     if (leavesRest && this.#standing.remains.size >= LIMITS.remainsMax) return refusals.TOO_MANY_REMAINS
-    if (session.claims.size < LIMITS.claimsPerSessionMax) return this.#standing.claims.checkRoom(command)
-    return refusals.limitReached('claims per session', LIMITS.claimsPerSessionMax)
+    if (session.claims.size >= LIMITS.claimsPerSessionMax)
+      return refusals.limitReached('claims per session', LIMITS.claimsPerSessionMax)
+    return this.#standing.checkData(terms.data) ?? this.#standing.claims.checkRoom(command)
   }
 
   #find({ names, mode, terms = NO_TERMS }: Acquire): Verdict | undefined {
@@ -160,7 +161,7 @@ export class Requests {
     const { heir, restMs, result } = succession
     if (result !== undefined) {
       if (claim.terms.fingerprint === undefined) return refusals.NO_RESULT_HERE
-      const tooMuch = this.#standing.claims.checkData(result.data)
+      const tooMuch = this.#standing.checkData(result.data)
       if (tooMuch !== undefined) return tooMuch
     }
     const leavesMore = result !== undefined || restMs > 0
@@ -184,7 +185,7 @@ export class Requests {
   #update(session: Session, { token, data }: Update): Verdict {
     const claim = this.#held(session, token)
     if ('code' in claim) return claim
-    const tooMuch = this.#standing.claims.checkData(data)
+    const tooMuch = this.#standing.checkData(data)
     if (tooMuch !== undefined) return tooMuch
     this.#standing.claims.update(claim, data)
     this.#standing.journal.change('updated', claim)

@@ -7,6 +7,7 @@ import type { Reason } from './changes.js'
 import type { Claims } from './claims.js'
 import type { Acquire, Found, Granted, Outcome, Refused } from './command.js'
 import type { Journal } from './journal.js'
+import { LIMITS } from './limits.js'
 import type { Claim, Queue } from './queues.js'
 import * as refusals from './refusals.js'
 import type { AllRemains } from './remains.js'
@@ -30,6 +31,13 @@ export class Standing {
     this.journal = journal
   }
 
+  /** `LIMIT` if the cluster has no room for these data. */
+  checkData(data: string): Refused | undefined {
+    const length = this.claims.dataLength + this.remains.dataLength + data.length
+    if (length <= LIMITS.dataLengthMax) return undefined
+    return refusals.limitReached('characters of data in the cluster', LIMITS.dataLengthMax)
+  }
+
   enter(session: Session, command: Acquire): Claim {
     const claim = this.claims.enter(session.id, command, this.at)
     addClaim(session, claim)
@@ -38,16 +46,17 @@ export class Standing {
 
   grant(claim: Claim): Granted {
     const granted = this.claims.grant(claim, this.at)
-    this.#granted(claim)
+    this.#granted(claim, 0)
     return granted
   }
 
   /** Gives out all the room that there is. */
   grantCandidates(): void {
-    this.claims.grantCandidates(this.at, (claim, granted) => {
-      this.#decide(claim, granted)
-      this.#granted(claim)
-    })
+    for (let claim = this.claims.nextGrantable(); claim !== undefined; claim = this.claims.nextGrantable()) {
+      const waitedMs = this.at - claim.since
+      this.#decide(claim, this.claims.grant(claim, this.at))
+      this.#granted(claim, waitedMs)
+    }
   }
 
   /** Ends a claim that waits, with this answer. */
@@ -61,7 +70,7 @@ export class Standing {
     if (claim.token !== undefined && claim.mode.kind === 'shared') this.#refuseUpgrade(claim)
     dropClaim(this.sessions.get(claim.session)!, claim)
     this.claims.leave(claim)
-    this.journal.change('left', claim, reason)
+    this.journal.change('left', claim, reason, this.at - claim.since)
     this.#letRest(claim, reason)
   }
 
@@ -121,8 +130,8 @@ export class Standing {
     return this.remains.leave({ ...NOTHING_KEPT, kind: 'suspension', id, name, untilAt, note })
   }
 
-  #granted(claim: Claim): void {
-    this.journal.change('granted', claim)
+  #granted(claim: Claim, waitedMs: number): void {
+    this.journal.change('granted', claim, '', waitedMs)
     const { upgrades } = claim.terms
     if (upgrades > 0) this.leave(this.claims.withToken(upgrades)!, 'upgraded')
   }
