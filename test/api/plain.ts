@@ -60,4 +60,5 @@ export const NAME_SHOWN: NameState = {
   kept: undefined,
   revision: 0,
   interventions: [],
+  usage: undefined,
 }

@@ -24,7 +24,7 @@ function watching(node: HandDrivenNode, name: string, afterRevision?: number) {
 
 async function onNewestLevel(): Promise<HandDrivenNode> {
   const node = await HandDrivenNode.leading()
-  node.onApplied = ({ changes }) => node.attachments.history.onChanges(changes)
+  node.onApplied = ({ changes }) => node.attachments.onChanges(changes)
   node.submit({ op: 'raise', level: FEATURE_LEVEL }, open(7, 60 * SECOND_MS))
   await node.clock.turn()
   return node

@@ -1,4 +1,5 @@
-import type { Lock, ReleaseOutcome } from '../../src/client/lock.js'
+import type { ReleaseOutcome } from '../../src/client/held.js'
+import type { Lock } from '../../src/client/lock.js'
 import type { ClientFrame, NameState, ServerFrame } from '../../src/protocol/lockkeeper.js'
 import type { FrameWitness } from './client-network.js'
 import type { History } from './history.js'

@@ -409,6 +409,7 @@ export class Simulation {
       faults: faults.count,
       checkpoints: this.#cluster.checkpoints,
       crashesByFuse: this.#cluster.crashesByFuse,
+      rollbacks: this.#cluster.rollbacks,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
     for (const user of [...this.#past, ...this.#clients, ...this.#operators])
