@@ -12,10 +12,10 @@ import { Faults } from './faults.js'
 import { type Breach, History } from './history.js'
 import { type Applied, Ledger } from './ledger.js'
 import {
+  checkDueInTime,
   checkLiveTime,
   checkNotEarlyInTrueTime,
   checkNotLate,
-  checkPage,
   checkSame,
   type Stamped,
 } from './log-checks.js'
@@ -319,7 +319,7 @@ export class Simulation {
     if (ledger.applied.has(index)) return checkSame(ledger, index, applied, this.#history)
     const page = ledger.write(index, nowMs, batch, applied)
     this.#history.note('log', `${index} at ${batch.at}: ${describeApplied(applied)}`)
-    checkPage(ledger, page, this.#history)
+    checkDueInTime(page, nowMs, this.#calmSinceMs, this.#history)
     checkNotEarlyInTrueTime(page, nowMs, (id) => this.#checks.renewalSentMs(id), this.#history)
     checkNotLate(page, nowMs, this.#calmSinceMs, this.#history)
     const stamped = { at: batch.at, stamp: this.#cluster.stampOf(index) }
@@ -409,6 +409,7 @@ export class Simulation {
       faults: faults.count,
       checkpoints: this.#cluster.checkpoints,
       crashesByFuse: this.#cluster.crashesByFuse,
+      ...this.#ledger.counts,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
     for (const user of [...this.#past, ...this.#clients, ...this.#operators])
