@@ -127,6 +127,17 @@ export class ClientNetwork {
     })
   }
 
+  /** The same for a question that changes nothing. */
+  async read<M extends ReadMethod>(
+    client: Process,
+    address: string,
+    method: M,
+    request: Reads[M]['request'],
+    timeoutMs: number,
+  ): Promise<Reads[M]['response']> {
+    return (await this.call(client, address, method, request, timeoutMs)) as Reads[M]['response']
+  }
+
   opened(connection: Connection): void {
     this.#connections.add(connection)
   }
