@@ -19,6 +19,10 @@ export const STALE_REQUEST = refuse(
   'STALE_REQUEST',
   'the slot has moved on to a higher seq; drop this request',
 )
+export const RESULT_GONE = refuse(
+  'STALE_REQUEST',
+  'the result that was found is kept no more; ask again with a new seq',
+)
 export const SLOT_BUSY = refuse(
   'INVALID',
   'the slot’s acquire still waits; cancel it first, or use another slot',

@@ -25,7 +25,7 @@ import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
 import * as refusals from './refusals.js'
 import type { Session } from './sessions.js'
-import type { Standing } from './standing.js'
+import { FOUND, type Standing } from './standing.js'
 
 export type Request =
   | Acquire
@@ -56,13 +56,19 @@ export class Requests {
   perform(session: Session, request: Request): Verdict {
     if (request.op === 'cancel') return this.#cancel(session, request)
     const slot = session.slots.get(request.slot)
-    if (slot?.seq === request.seq && slot.answer.kind !== 'found') return slot.answer
+    if (slot?.seq === request.seq)
+      return slot.answer.kind === 'found' ? this.#findAgain(request) : slot.answer
     if (slot !== undefined && request.seq < slot.seq) return refusals.STALE_REQUEST
     if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
     const answer = this.#dispatch(session, request)
-    // What was found is not remembered, for it may be large: to look again does no harm.
-    if (answer.kind !== 'found') this.#remember(session, request, answer)
+    this.#remember(session, request, answer.kind === 'found' ? FOUND : answer)
     return answer
+  }
+
+  /** What was found is not remembered, for it may be large. It is looked for again; but nothing else may come of it now. */
+  #findAgain(request: Exclude<Request, Cancel>): Verdict {
+    const again = request.op === 'acquire' ? this.#find(request) : undefined
+    return again?.kind === 'found' ? again : refusals.RESULT_GONE
   }
 
   #dispatch(session: Session, request: Exclude<Request, Cancel>): Verdict {
@@ -84,16 +90,22 @@ export class Requests {
     const answer = this.#answerAtOnce(session, command)
     if (answer !== undefined) return answer
     const claim = this.#standing.enter(session, command)
-    if (isGrantable(claim)) return this.#standing.grant(claim)
-    const refusal = command.waitMs === 0 ? refusals.NOT_FREE : findDeadlock(claim, this.#standing.sessions)
+    const refusal = this.#whyNot(claim, command)
     if (refusal !== undefined) {
       this.#standing.retract(claim)
       return refusal
     }
+    if (isGrantable(claim)) return this.#standing.grant(claim)
     if (command.waitMs !== undefined)
       this.#standing.claims.limitWait(claim, this.#standing.at + command.waitMs)
     this.#standing.journal.change('queued', claim)
     return { kind: 'queued', claim: claim.id }
+  }
+
+  /** Also one that can be granted may come before others; but who steals has done so. */
+  #whyNot(claim: Claim, { waitMs }: Acquire): Refused | undefined {
+    if (waitMs === 0 && !isGrantable(claim)) return refusals.NOT_FREE
+    return claim.terms.steal ? undefined : findDeadlock(claim, this.#standing.sessions)
   }
 
   /** Without a claim of its own: a refusal, a result that is there, or what its owner holds already. */

@@ -14,7 +14,7 @@ import type { AllRemains } from './remains.js'
 import { addClaim, dropClaim, type Session, type Sessions } from './sessions.js'
 
 /** Remembered of a found result: the request, repeated, looks again. */
-const FOUND: Found = Object.freeze({ kind: 'found', token: 0, data: '' })
+export const FOUND: Found = Object.freeze({ kind: 'found', token: 0, data: '' })
 
 export class Standing {
   readonly sessions: Sessions

@@ -248,8 +248,13 @@ export class Ledger {
       if (isDue(book.suspension?.until)) this.#over(book, { suspension: undefined })
       if (isDue(book.result?.until)) this.#over(book, { result: undefined })
     }
+    // What is due later is over with its session.
+    for (const claim of this.#waiting) {
+      const { deadline } = this.sessions.get(claim.session)!
+      if (claim.waitUntil !== undefined && claim.waitUntil < deadline && isDue(claim.waitUntil))
+        this.end(claim, 'timeout')
+    }
     for (const session of this.#living) if (session.deadline <= this.#at) this.#endSession(session, 'expired')
-    for (const claim of this.#waiting) if (isDue(claim.waitUntil)) this.end(claim, 'timeout')
     return due
   }
 
@@ -329,13 +334,19 @@ export class Ledger {
       return this.#contradiction('P5 exactly once: an old request was answered', { command, verdict })
     if (known !== undefined) {
       this.count('repeated')
+      if (known.kind === 'found' && command.op === 'acquire') return this.#foundAgain(command, verdict)
       if (!isSame(verdict, known))
         this.#contradiction('P5 exactly once: a repeated request got another answer', { key, known, verdict })
       return
     }
-    // What was found is looked for again.
-    if (verdict.kind !== 'found') this.#answer(command, verdict)
+    this.#answer(command, verdict)
     this.#took(command, verdict)
+  }
+
+  /** The newest there is; and never anything else. */
+  #foundAgain(command: Acquire, verdict: Verdict): void {
+    if (verdict.kind === 'found') this.#effects.found(command, verdict)
+    else this.#contradiction('P5 exactly once: what was found is granted after all', { command, verdict })
   }
 
   #took(command: Request, verdict: Verdict): void {
@@ -371,7 +382,7 @@ export class Ledger {
     if (known?.kind === 'queued' || known?.kind === 'granted') {
       this.count('cancelled')
       this.#effects.takenBack(this.claims.get(known.claim)!)
-    } else if (known !== undefined) return
+    } else if (known !== undefined && known.kind !== 'found') return
     this.#answer(command, CANCELLED)
   }
 
@@ -392,7 +403,9 @@ export class Ledger {
     const session = this.sessions.get(command.session)
     if (code === 'SESSION_EXPIRED' && session?.end === undefined)
       this.#contradiction('P7 honest TTL: refused as expired while it lives', { session, command })
-    if (code === 'STALE_REQUEST' && this.#newest(command) <= command.seq)
+    // Of work that was found done, unless that is still kept.
+    const wasFound = this.#answers.get(requestKey(command))?.kind === 'found'
+    if (code === 'STALE_REQUEST' && this.#newest(command) <= command.seq && !wasFound)
       this.#contradiction('P5 exactly once: refused as old, and is not', { command })
   }
 
@@ -409,7 +422,6 @@ export class Ledger {
         end,
         outcome,
       })
-    else if (outcome.kind === 'found') this.#answers.delete(claim.request)
     else this.#answers.set(claim.request, end === 'cancelled' && !isBaseGone ? CANCELLED : outcome)
   }
 

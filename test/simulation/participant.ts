@@ -113,7 +113,7 @@ export class Participant {
         process.clock.after(random.exponential(1_000), takeBack)
     })
     if (told.$case !== 'granted') {
-      ledger.over(label)
+      if (told.$case !== 'refused' || told.value.code !== RefusalCode.UNSUPPORTED) ledger.over(label)
       return undefined
     }
     this.#checkGrant(label, value, told.value)

@@ -116,7 +116,7 @@ const doOnce: Story = async (participant) => {
 /** Campaigns, proclaims, and hands over to somebody who stands in line. */
 const lead: Story = async (participant) => {
   const { random } = participant
-  const name = nameOf(random, 'leaders')
+  const name = random.pick(NAMES.leaders)
   const held = await participant.acquire([name], { ...wait(random), terms: { data: 'a value' } })
   if (held === undefined) return
   await participant.hold()

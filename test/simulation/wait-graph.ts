@@ -29,11 +29,11 @@ export class WaitGraph {
 
   #getsOn(claim: LoggedClaim): boolean {
     return claim.names.every((name) => {
-      const { holders, waiting } = this.#names.of(name)
+      const { holders } = this.#names.of(name)
       // Whichever holder of a semaphore leaves first makes room.
       if (claim.mode.kind === 'permits')
         return holders.size === 0 || [...holders].some((it) => this.#leaves(it))
-      const before = waiting.filter((other) => other !== claim && goesBefore(other, claim))
+      const before = this.#claims.filter((other) => other.names.includes(name) && goesBefore(other, claim))
       return [...holders, ...before].every((other) => !isInTheWay(other, claim) || this.#leaves(other))
     })
   }

@@ -231,8 +231,12 @@ export class WireSession {
 
 const STALE: ReadonlySet<RefusalCode> = new Set([RefusalCode.STALE_REQUEST, RefusalCode.CANCELLED])
 
-/** What is found is looked for each time, and may be gone; a belated copy may find that the slot has moved on. */
+/**
+ * What is found is looked for each time, and may be gone; a belated copy may find that the slot has moved on. An old version
+ * has no memory of what it does not know.
+ */
 function areOne(first: Told, second: Told): boolean {
+  if (first.$case === 'refused' && first.value.code === RefusalCode.UNSUPPORTED) return true
   if (first.$case === 'cancelled' || (second.$case === 'refused' && STALE.has(second.value.code))) return true
   if (first.$case === 'found') return second.$case === 'found' || second.$case === 'refused'
   return JSON.stringify(first) === JSON.stringify(second)
