@@ -10,6 +10,7 @@ import {
   type Reads,
 } from '../../src/client/index.js'
 import { secureRandom, systemClock } from '../../src/client/system.js'
+import type { WatchPart, WatchRequest } from '../../src/protocol/lockkeeper.js'
 import type { LocalCluster } from './local-cluster.js'
 import { TcpProxy, type Way } from './tcp-proxy.js'
 
@@ -107,6 +108,10 @@ class TranslatingConnector implements Connector {
     timeoutMs: number,
   ): Promise<Reads[M]['response']> {
     return this.#connector.call(this.#translated(address), method, request, timeoutMs)
+  }
+
+  watch(address: string, request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchPart> {
+    return this.#connector.watch(this.#translated(address), request, signal)
   }
 
   close(): void {

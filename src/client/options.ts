@@ -17,17 +17,6 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
 }
 
-export interface LockOptions {
-  /** How long to stand in the queue, in ms; 0: only if it is free now. By default as long as the session lives. */
-  readonly waitMs?: number
-  /** Only if it is free now: `lock()` then resolves with `null` if it is not, and `waitMs` means nothing. */
-  readonly ifAvailable?: boolean
-  /** Leaves the queue; `lock()` then rejects with the signal's reason. Without effect once granted. */
-  readonly signal?: AbortSignal
-  /** For people who look at the queue: what this is for. */
-  readonly label?: string
-}
-
 export interface ConnectSettings {
   readonly ttlMs: number
   readonly label: string

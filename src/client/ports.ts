@@ -6,10 +6,14 @@ import type {
   GetNameResponse,
   GetStatusRequest,
   GetStatusResponse,
+  ListClaimsRequest,
+  ListClaimsResponse,
   ListMembersRequest,
   ListMembersResponse,
   ListNamesRequest,
   ListNamesResponse,
+  ListSessionsRequest,
+  ListSessionsResponse,
   PromoteMemberRequest,
   PromoteMemberResponse,
   RemoveMemberRequest,
@@ -17,6 +21,8 @@ import type {
   ServerFrame,
   TransferLeadershipRequest,
   TransferLeadershipResponse,
+  WatchPart,
+  WatchRequest,
 } from '../protocol/lockkeeper.js'
 import type { RefusedError, UnreachableError } from './errors.js'
 
@@ -58,6 +64,11 @@ export interface Connector {
     request: Reads[M]['request'],
     timeoutMs: number,
   ): Promise<Reads[M]['response']>
+  /**
+   * Watches a name at one node, as fast as parts are asked for. Throws a `Problem` when the node ends it, or when the
+   * signal does.
+   */
+  watch(address: string, request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchPart>
   /** Lets go of all that is still open. Nothing is called afterwards. */
   close(): void
 }
@@ -79,6 +90,8 @@ export interface Link {
 /** The questions that change nothing, and their answers. */
 export interface Reads {
   getName: { request: GetNameRequest; response: GetNameResponse }
+  listClaims: { request: ListClaimsRequest; response: ListClaimsResponse }
+  listSessions: { request: ListSessionsRequest; response: ListSessionsResponse }
   listNames: { request: ListNamesRequest; response: ListNamesResponse }
   getStatus: { request: GetStatusRequest; response: GetStatusResponse }
 }

@@ -188,6 +188,7 @@ export type PeerItem =
   /** Commands for the leader's log. May be lost or doubled: the origin repeats, the machine knows repeats. */
   | { readonly kind: 'forward'; readonly chunk: Chunk }
   | DigestItem
+  | KeptItem
   | LowOnSpaceItem
   | SnapshotItem
 
@@ -197,6 +198,12 @@ export interface DigestItem {
   readonly index: LogIndex
   /** A whole number. */
   readonly digest: number
+}
+
+/** All that is committed up to this entry is on the sender's disk, for good: see `kept-entries.ts`. May be lost. */
+export interface KeptItem {
+  readonly kind: 'kept'
+  readonly index: LogIndex
 }
 
 /** The sender's disk has less free space than it keeps in reserve. Said again and again while it is so. */

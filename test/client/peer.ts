@@ -126,6 +126,9 @@ export class World {
   onDial: (link: PeerLink) => void = () => undefined
   onCall: (address: string, method: ReadMethod, request: unknown) => Promise<unknown> = () =>
     Promise.reject(new UnreachableError('connection refused'))
+  onWatch: Connector['watch'] = () => {
+    throw new UnreachableError('connection refused')
+  }
   connectorClosed = false
   #seed = 1
 
@@ -144,6 +147,7 @@ export class World {
     },
     call: <M extends ReadMethod>(address: string, method: M, request: Reads[M]['request']) =>
       this.onCall(address, method, request) as Promise<Reads[M]['response']>,
+    watch: (address, request, signal) => this.onWatch(address, request, signal),
     close: () => {
       this.connectorClosed = true
     },

@@ -1,5 +1,5 @@
 import type { Change } from '../../src/machine/changes.js'
-import type { Acquire, Command, Mode, Verdict } from '../../src/machine/command.js'
+import type { Acquire, Command, Mode } from '../../src/machine/command.js'
 
 /** Why a claim has gone. */
 export type End = Exclude<Change['reason'], ''>
@@ -151,6 +151,13 @@ export function remove<T>(list: T[], item: T): void {
 export class Names {
   readonly #byName = new Map<string, NameBook>()
 
+  /** Whether something remains that will be over by itself. */
+  get areEnding(): boolean {
+    return [...this.#byName.values()].some(
+      ({ restUntil, suspension, result }) => (restUntil ?? suspension?.until ?? result?.until) !== undefined,
+    )
+  }
+
   values(): IterableIterator<NameBook> {
     return this.#byName.values()
   }
@@ -172,11 +179,14 @@ export class Names {
   }
 }
 
+/** Of one name: who holds it, and who waits, in order. */
+export function nameState(tokens: readonly (number | undefined)[], waitingLabels: readonly string[]): string {
+  return `held ${tokens.join()} waiting ${waitingLabels.join()}`
+}
+
 /** Commands that stand in a slot: all that a session asks for its claims, or does about a name. */
 export type Request = Extract<Command, { readonly slot: number }>
 
 export function isRequest(command: Command): command is Request {
   return 'slot' in command
 }
-
-export type Refusal = Extract<Verdict, { kind: 'refused' }>

@@ -1,9 +1,10 @@
-import type { Lock, ReleaseOutcome } from '../../src/client/lock.js'
+import type { ReleaseOutcome } from '../../src/client/held.js'
+import type { Lock } from '../../src/client/lock.js'
 import type { ClientFrame, NameState, ServerFrame } from '../../src/protocol/lockkeeper.js'
-import type { LoggedClaim } from './book.js'
+import { type LoggedClaim, nameState } from './book.js'
 import type { FrameWitness } from './client-network.js'
 import type { History } from './history.js'
-import { type Ledger, nameState } from './ledger.js'
+import type { Ledger } from './ledger.js'
 import type { Process } from './process.js'
 import type { World } from './world.js'
 

@@ -11,6 +11,7 @@ import {
   type LoggedSession,
   type NameBook,
   Names,
+  nameState,
   type Request,
   remove,
   requestKey,
@@ -109,14 +110,6 @@ export class Ledger {
 
   holdersOf(name: string): ReadonlySet<LoggedClaim> {
     return this.names.of(name).holders
-  }
-
-  /** When the last of what remains of names by itself will be gone; undefined if nothing will. */
-  get lastRemainsUntil(): number | undefined {
-    const until = [...this.names.values()].flatMap(({ restUntil, suspension, result }) =>
-      [restUntil, suspension?.until, result?.until].flatMap((at) => (at === undefined ? [] : [at])),
-    )
-    return until.length === 0 ? undefined : Math.max(...until)
   }
 
   /** Whoever made the call was told that nothing came of it. */
@@ -465,9 +458,10 @@ export class Ledger {
 
   #version(name: string, index: LogIndex): void {
     const { holders, waiting } = this.names.of(name)
+    const tokens = [...holders].map((holder) => holder.token)
     const state = nameState(
-      [...holders].map(({ token }) => token),
-      waiting.map(({ label }) => label),
+      tokens,
+      waiting.map((waiter) => waiter.label),
     )
     const known = this.versions.get(name)
     if (known === undefined) this.versions.set(name, [{ index, state }])
@@ -498,8 +492,4 @@ const TOLD: Partial<Record<End, string>> = {
 function isSame(a: Verdict, b: Verdict): boolean {
   if (a.kind === 'refused' && b.kind === 'refused') return a.code === b.code
   return isDeepStrictEqual(a, b)
-}
-
-export function nameState(tokens: readonly (number | undefined)[], waitingLabels: readonly string[]): string {
-  return `held ${tokens.join()} waiting ${waitingLabels.join()}`
 }

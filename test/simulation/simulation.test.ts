@@ -53,6 +53,7 @@ describe('the simulation', () => {
       'leadersRemoved',
       'burnt',
       'crashesByFuse',
+      'rollbacks',
     ])
       assert.ok(totals[what]! > 0, `${what} comes to pass: ${JSON.stringify(totals)}`)
   })

@@ -241,7 +241,7 @@ export class Simulation {
     await this.#demand(
       'what remains of names is over in time',
       EXPIRED_WITHIN_MS,
-      () => this.#ledger.lastRemainsUntil === undefined,
+      () => !this.#ledger.names.areEnding,
     )
     if (this.#history.breach !== undefined) return
     this.#cluster.checkInvariants()
@@ -423,6 +423,7 @@ export class Simulation {
       faults: faults.count,
       checkpoints: this.#cluster.checkpoints,
       crashesByFuse: this.#cluster.crashesByFuse,
+      rollbacks: this.#cluster.rollbacks,
       ...this.#ledger.counts,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
