@@ -1,3 +1,4 @@
+import type { Connector } from '../../src/client/ports.js'
 import {
   type Acquire,
   type Granted,
@@ -77,6 +78,7 @@ const LOSS_TOLD_WITHIN_MS = 20_000
  */
 export class Participant {
   readonly #parts: ParticipantParts
+  readonly #reads: Connector
   #session: WireSession | undefined
   #calls = 0
   #ending = false
@@ -84,6 +86,7 @@ export class Participant {
 
   constructor(parts: ParticipantParts) {
     this.#parts = parts
+    this.#reads = parts.network.connector(parts.process)
     void this.#live()
   }
 
@@ -140,11 +143,11 @@ export class Participant {
 
   /** Ids of those who wait for the name, as a node shows them. */
   async waiters(name: string): Promise<number[]> {
-    const { network, process, addresses, random, ledger, checks } = this.#parts
+    const { addresses, random, ledger, checks } = this.#parts
     const askedIndex = ledger.newestIndex
     try {
       const address = random.pick(addresses())
-      const { name: state } = await network.read(process, address, 'getName', { name }, READ_MS_MAX)
+      const { name: state } = await this.#reads.call(address, 'getName', { name }, READ_MS_MAX)
       checks.read(askedIndex, state!)
       return state!.waiters.map(({ id }) => id)
     } catch {
