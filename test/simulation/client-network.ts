@@ -144,11 +144,13 @@ export class ClientNetwork {
     })
   }
 
-  opened(conversation: Conversation): void 
+  opened(conversation: Conversation): void {
     this.#connections.add(conversation)
+  }
 
-  over(conversation: Conversation): void 
+  over(conversation: Conversation): void {
     this.#connections.delete(conversation)
+  }
 
   #observation(client: Process, node: string, open: Set<{ close(): void }>): Observation {
     const { world, random, paths, weather } = this.options
