@@ -169,15 +169,13 @@ describe('locks in all their modes', () => {
 
   it('makes no sense of nonsense', async () => {
     const invalid = { name: 'RefusedError', code: 'INVALID' }
-    // @ts-expect-error no such mode
-    await assert.rejects(ann.lock('x', { mode: 'sharde' }), invalid)
+    await assert.rejects(ann.lock('x', { mode: 'sharde' as 'shared' }), invalid)
     await assert.rejects(ann.lock('x', { priority: 256 }), invalid)
     await assert.rejects(ann.lock('x', { priority: 0.5 }), invalid)
     await assert.rejects(ann.lock('x', { reentrant: true }), invalid)
     await assert.rejects(ann.lock('x', { mode: 'shared', steal: true }), invalid)
     await assert.rejects(ann.lock('x', { lockDelayMs: -1 }), invalid)
-    // @ts-expect-error data are text
-    await assert.rejects(ann.lock('x', { data: 7 }), invalid)
+    await assert.rejects(ann.lock('x', { data: 7 as unknown as string }), invalid)
     await assert.rejects(ann.lock('x', { data: 'x'.repeat(20_000) }), { code: 'LIMIT' })
     assert.deepEqual(await crowd(bob, 'x'), [0, 0, 0])
   })
