@@ -60,5 +60,5 @@ export const NAME_SHOWN: NameState = {
   kept: undefined,
   revision: 0,
   interventions: [],
-  usage: undefined,
+  usage: { grants: 0, waitedMs: 0, waitedMsMax: 0, leaves: 0, heldMs: 0, heldMsMax: 0, gaveUp: 0 },
 }
