@@ -7,6 +7,7 @@ import type { ClientChecks } from './client-checks.js'
 import type { ClientNetwork } from './client-network.js'
 import type { History } from './history.js'
 import type { Ledger } from './ledger.js'
+import { Observer } from './observer.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
 
@@ -51,16 +52,30 @@ export class Client {
   /** What the keeper was told to begin with. */
   #told: readonly string[] = []
   #connecting: Promise<Keeper | undefined> | undefined
+  readonly #observer: Observer | undefined
   #ending = false
+  #closing = false
   #working = 0
   #calls = 0
   /** Of all calls that have ended. */
   readonly ended: string[] = []
-  readonly counts = { granted: 0, timedOut: 0, aborted: 0, lost: 0, released: 0, read: 0, connected: 0 }
+  readonly counts = {
+    granted: 0,
+    timedOut: 0,
+    aborted: 0,
+    lost: 0,
+    released: 0,
+    read: 0,
+    connected: 0,
+    change: 0,
+    state: 0,
+    gap: 0,
+  }
 
   constructor(parts: ClientParts) {
     this.#parts = parts
     for (let k = 0; k < parts.workers; k++) void this.#work()
+    if (parts.workers > 0) this.#observer = this.#observe(parts)
   }
 
   get process(): Process {
@@ -87,8 +102,16 @@ export class Client {
     }
   }
 
-  close(): Promise<void> {
-    return this.#keeper?.close() ?? Promise.resolve()
+  /** What it watches, it has seen. */
+  get isUpToDate(): boolean {
+    return this.#observer?.isUpToDate ?? true
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#observer?.finish()
+    const keeper = this.#keeper ?? (await this.#connecting)
+    await keeper?.close()
   }
 
   async #work(): Promise<void> {
@@ -103,7 +126,16 @@ export class Client {
     this.#working--
   }
 
+  #observe({ process, random, names, ledger, history }: ClientParts): Observer {
+    return new Observer({
+      ...{ process, ledger, history, name: random.pick(names) },
+      connected: () => this.#connected(),
+      onSeen: (kind) => this.counts[kind]++,
+    })
+  }
+
   #connected(): Promise<Keeper | undefined> {
+    if (this.#closing) return Promise.resolve(undefined)
     if (this.#keeper !== undefined) return Promise.resolve(this.#keeper)
     this.#connecting ??= this.#connect()
     return this.#connecting

@@ -203,6 +203,9 @@ export class Simulation {
     await this.#demand('P10 availability: every call ends', CLIENTS_DONE_WITHIN_MS, () =>
       users.every((user) => user.idle),
     )
+    await this.#demand('P9 linearizable reads: whoever watches sees all', CLIENTS_DONE_WITHIN_MS, () =>
+      this.#clients.every((client) => client.isUpToDate),
+    )
     await this.#demand(
       'P5 exactly once: no claim is left behind',
       TIDY_WITHIN_MS,
