@@ -130,6 +130,7 @@ export class Client {
     return new Observer({
       ...{ process, ledger, history, name: random.pick(names) },
       connected: () => this.#connected(),
+      onNotConnected: () => (this.#ending ? this.#startAnew() : this.#askAround()),
       onSeen: (kind) => this.counts[kind]++,
     })
   }
@@ -302,8 +303,11 @@ export class Client {
   /** All nodes that it was told of are gone, and so may be those that it heard of since: somebody starts it anew. */
   #askAround(): void {
     const now = this.#parts.addresses()
-    if (this.#keeper === undefined || this.#told.some((address) => now.includes(address))) return
-    void this.#keeper.close()
+    if (!this.#told.some((address) => now.includes(address))) this.#startAnew()
+  }
+
+  #startAnew(): void {
+    void this.#keeper?.close()
     this.#keeper = undefined
   }
 

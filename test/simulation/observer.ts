@@ -14,6 +14,8 @@ export interface ObserverParts {
   readonly history: History
   /** Undefined if there is none now. */
   readonly connected: () => Promise<Keeper | undefined>
+  /** No node that its keeper knows of could be used. */
+  readonly onNotConnected: () => void
   /** Something has been seen. */
   readonly onSeen: (kind: 'change' | 'state' | 'gap') => void
 }
@@ -74,7 +76,9 @@ export class Observer {
       }
     } catch (error) {
       if (!(error instanceof LockkeeperError) || !EXPECTED.has(error.code))
-        history.broken('watch: an error nobody should see', { client: process.name, error })
+        return history.broken('watch: an error nobody should see', { client: process.name, error })
+      history.note(process.name, `sees nothing of ${name}: ${error.code}`)
+      if (error.code === 'NOT_CONNECTED') this.#parts.onNotConnected()
     }
   }
 
