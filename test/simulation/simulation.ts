@@ -212,9 +212,7 @@ export class Simulation {
       () => this.#leftBehind() === undefined,
     )
     let visited = false
-    // Who starts a program now names members: nodes that were removed unheard would keep it waiting.
-    const members = this.#members.map(({ id }) => addressOf(id))
-    const visitor = this.#startClient(0, 4_000, () => members)
+    const visitor = this.#startClient(0, 4_000)
     void visitor.visitAll(VISIT_WITHIN_MS).then(() => {
       visited = true
     })
@@ -294,6 +292,12 @@ export class Simulation {
     return this.#world.run(this.#world.nowMs + withinMs, () => this.#history.breach !== undefined || isDone())
   }
 
+  /** Who starts a program when all is well again names members: nodes that were removed unheard would keep it waiting. */
+  get #addresses(): readonly string[] {
+    const isCalm = Number.isFinite(this.#calmSinceMs)
+    return isCalm ? this.#members.map(({ id }) => addressOf(id)) : this.#cluster.addresses
+  }
+
   get #members(): Node[] {
     return this.#cluster.members ?? []
   }
@@ -343,7 +347,6 @@ export class Simulation {
   #startClient(
     workers = this.#scenario.workload.workers,
     ttlMs = this.#random.pick([300, 600, 1_500, 4_000]),
-    addresses: () => readonly string[] = () => this.#cluster.addresses,
   ): Client {
     const random = this.#random.fork()
     const name = `c${this.#past.length + this.#clients.length + 1}`
@@ -357,7 +360,7 @@ export class Simulation {
       process,
       random,
       network: this.#clientNetwork,
-      addresses,
+      addresses: () => this.#addresses,
       names: this.#scenario.names,
       options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]) },
       ledger: this.#ledger,
