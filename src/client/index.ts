@@ -33,5 +33,7 @@ export type {
   Problem,
   ReadMethod,
   Reads,
+  StandInThread,
   Timer,
 } from './ports.js'
+export type { Duty, SignOfLife } from './stand-in.js'

@@ -6,6 +6,8 @@ import type {
   GetNameResponse,
   GetStatusRequest,
   GetStatusResponse,
+  KeepAliveRequest,
+  KeepAliveResponse,
   ListMembersRequest,
   ListMembersResponse,
   ListNamesRequest,
@@ -19,6 +21,7 @@ import type {
   TransferLeadershipResponse,
 } from '../protocol/lockkeeper.js'
 import type { RefusedError, UnreachableError } from './errors.js'
+import type { Duty, SignOfLife } from './stand-in.js'
 
 /**
  * What the client needs from the world. A simulation gives it a clock, a network and chance of its own;
@@ -29,10 +32,22 @@ export interface Ports {
   readonly connector: Connector
   /** At least 0, less than 1. Also makes the session's key, so it should not be guessable. */
   readonly random: () => number
+  /** Has a `StandIn` do this duty in another thread. `onEnded` is called, later, if that thread ends without being stopped. */
+  startStandIn(duty: Duty, onEnded: (reason: string) => void): StandInThread
+}
+
+/** A `StandIn` in another thread, as its owner sees it. */
+export interface StandInThread {
+  tell(sign: SignOfLife): void
+  /** At once; it renews nothing after this. */
+  stop(): void
 }
 
 export interface Clock {
-  /** Monotonic milliseconds from an arbitrary origin; may be fractional. Wall-clock changes do not move it. */
+  /**
+   * Monotonic milliseconds from an arbitrary origin, the same in all threads; may be fractional. Wall-clock changes do not
+   * move it.
+   */
   nowMs(): number
   /** Runs `action` once, not before `delayMs` have passed. */
   after(delayMs: number, action: () => void): Timer
@@ -76,11 +91,12 @@ export interface Link {
   close(): void
 }
 
-/** The questions that change nothing, and their answers. */
+/** Unary calls that may be repeated at will, to any node, and their answers. */
 export interface Reads {
   getName: { request: GetNameRequest; response: GetNameResponse }
   listNames: { request: ListNamesRequest; response: ListNamesResponse }
   getStatus: { request: GetStatusRequest; response: GetStatusResponse }
+  keepAlive: { request: KeepAliveRequest; response: KeepAliveResponse }
 }
 
 export type ReadMethod = keyof Reads

@@ -10,15 +10,17 @@ const CALL_TIMEOUT_MS = 2_000
 const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 500
 
+type ReaderPorts = Pick<Ports, 'clock' | 'connector' | 'random'>
+
 /** Asks questions that change nothing: of the node the session is attached to, or whichever answers. */
 export class Reader {
-  readonly #ports: Ports
+  readonly #ports: ReaderPorts
   readonly #route: Route
   readonly #timeoutMs: number
   readonly #preferred: () => string | undefined
   #closed = false
 
-  constructor(ports: Ports, route: Route, timeoutMs: number, preferred: () => string | undefined) {
+  constructor(ports: ReaderPorts, route: Route, timeoutMs: number, preferred: () => string | undefined) {
     this.#ports = ports
     this.#route = route
     this.#timeoutMs = timeoutMs

@@ -14,6 +14,7 @@ import { Lease, type Standing } from './lease.js'
 import { HeldLock, type Holder, type ReleaseOutcome } from './lock.js'
 import type { ConnectSettings } from './options.js'
 import type { Ports, Timer } from './ports.js'
+import { Presence } from './presence.js'
 import { isForNow, isSessionOver, toRefusedError } from './refusals.js'
 import { Requests, type Settle } from './requests.js'
 import type { Route } from './route.js'
@@ -48,6 +49,8 @@ export class Session implements Holder {
   #openSentMs: number | undefined
   #lease: Lease | undefined
   #keepAlive: KeepAlive | undefined
+  /** If a stand-in is wanted for when the event loop is blocked. */
+  #presence: Presence | undefined
   /** Numbers the requests of slot 0, which is the session's own: renewals and its closing. */
   #ownSeq = 0
   #end: LockkeeperError | undefined
@@ -157,7 +160,7 @@ export class Session implements Holder {
   }
 
   #sendClose(closed: LockkeeperError): Promise<void> {
-    this.#keepAlive?.stop()
+    this.#stopRenewing()
     let resolve = (): void => undefined
     const promise = new Promise<void>((settle) => {
       resolve = settle
@@ -190,7 +193,7 @@ export class Session implements Holder {
 
   welcomed(welcome: Welcome, helloSentMs: number): void {
     if (this.#id === 0) this.#open(welcome)
-    else this.#keepAlive?.attached(helloSentMs, welcome.ttlMs)
+    else this.#keepAlive?.attached(helloSentMs)
     if (this.#id === 0 || this.#end !== undefined) return
     this.#requests.resend()
     if (this.#closing !== undefined) this.#sendOwn({ $case: 'close', value: {} })
@@ -255,8 +258,22 @@ export class Session implements Holder {
       unanswered: () => this.#stream.seek(true),
       changed: (standing) => this.#changed(standing),
     })
-    this.#keepAlive.attached(openSentMs, ttlMs)
+    this.#keepAlive.attached(openSentMs)
+    this.#showPresence(openSentMs, lease)
     this.#settleOpened?.resolve()
+  }
+
+  #showPresence(sentMs: number, { ttlMs, memory }: Lease): void {
+    const { maxStallMs, lostMarginMs } = this.#settings
+    if (maxStallMs === undefined) return
+    const session = { id: this.#id, key: this.#key }
+    const duty = { session, addresses: this.#route.seeds, sentMs, ttlMs, lostMarginMs, memory, maxStallMs }
+    this.#presence = new Presence(this.#ports, this.#route, duty, (reason) => this.#ended(reason))
+  }
+
+  #stopRenewing(): void {
+    this.#keepAlive?.stop()
+    this.#presence?.stop()
   }
 
   #sendRequest(request: Request): boolean {
@@ -271,7 +288,7 @@ export class Session implements Holder {
   #answeredOwn({ seq, result }: Answer): void {
     if (result === undefined || seq !== this.#ownSeq) return
     if (result.$case === 'renewed') {
-      this.#keepAlive?.renewed(result.value.ttlMs)
+      this.#keepAlive?.renewed()
       this.#stream.stay()
     }
     if (result.$case === 'closed') this.#ended('the session was closed')
@@ -324,7 +341,7 @@ export class Session implements Holder {
     this.#closed = failing === undefined
     this.#opening.cancel()
     this.#stream.stop()
-    this.#keepAlive?.stop()
+    this.#stopRenewing()
     this.#requests.finish(failing)
     this.#settleOpened?.reject(end)
     this.#closing?.resolve()

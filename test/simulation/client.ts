@@ -3,6 +3,8 @@ import { LockkeeperError } from '../../src/client/errors.js'
 import type { Keeper } from '../../src/client/keeper.js'
 import type { Lock } from '../../src/client/lock.js'
 import type { ConnectOptions, LockOptions } from '../../src/client/options.js'
+import type { StandInThread } from '../../src/client/ports.js'
+import { type Duty, StandIn } from '../../src/client/stand-in.js'
 import type { ClientChecks } from './client-checks.js'
 import type { ClientNetwork } from './client-network.js'
 import type { History } from './history.js'
@@ -111,7 +113,12 @@ export class Client {
 
   async #connect(): Promise<Keeper | undefined> {
     const { process, network, random, addresses, options } = this.#parts
-    const ports = { clock: process.clock, connector: network.connector(process), random: random.next }
+    const ports = {
+      clock: process.clock,
+      connector: network.connector(process),
+      random: random.next,
+      startStandIn: (duty: Duty) => this.#startStandIn(duty),
+    }
     try {
       this.#told = addresses()
       this.#keeper = await connectWith(ports, this.#told, options)
@@ -123,6 +130,13 @@ export class Client {
     } finally {
       this.#connecting = undefined
     }
+  }
+
+  #startStandIn(duty: Duty): StandInThread {
+    const { process, network } = this.#parts
+    const thread = process.thread()
+    const standIn = new StandIn({ clock: thread.clock, connector: network.connector(thread) }, duty)
+    return { tell: (sign) => thread.take(() => standIn.heard(sign)), stop: () => thread.kill() }
   }
 
   async #something(keeper: Keeper): Promise<void> {

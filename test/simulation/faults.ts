@@ -72,6 +72,7 @@ export class Faults {
       this.#resetClients,
       this.#storm,
       this.#freezeClient,
+      this.#blockClient,
       this.#killClient,
     ]
     const ofNodes = [
@@ -344,6 +345,11 @@ export class Faults {
     this.#freeze(this.#victim())
   }
 
+  /** Something keeps its event loop busy. */
+  #blockClient(): void {
+    this.#freeze(this.#victim(), 'blocked')
+  }
+
   /** Who holds a lock more often than others: most is at stake there. */
   #victim(): Process {
     const { random, clients, holders } = this.#parts
@@ -355,11 +361,12 @@ export class Faults {
     this.#parts.replaceClient(this.#parts.random.pick(this.#parts.clients()))
   }
 
-  #freeze(process: Process): void {
+  #freeze(process: Process, how: 'stopped' | 'blocked' = 'stopped'): void {
     if (!process.awake) return
     const { history, onAwake } = this.#parts
-    history.note(process.name, 'stopped')
-    process.stop()
+    history.note(process.name, how)
+    if (how === 'stopped') process.stop()
+    else process.block()
     this.#during(() => {
       if (!process.alive) return
       history.note(process.name, 'continues')

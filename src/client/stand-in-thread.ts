@@ -1,0 +1,39 @@
+import { Worker } from 'node:worker_threads'
+import type { StandInThread } from './ports.js'
+import type { Duty } from './stand-in.js'
+
+/**
+ * A real thread, with an event loop and a connection of its own. It starts although the event loop here is blocked from now
+ * on, and does not keep the process running.
+ */
+export function startStandIn(duty: Duty, onEnded: (reason: string) => void): StandInThread {
+  let isOver = false
+  const over = (problem: string): void => {
+    if (isOver) return
+    isOver = true
+    onEnded(`the thread that renews it while this one is busy has ended: ${problem}`)
+  }
+  let worker: Worker
+  try {
+    // What the program itself was started with (loaders, a debugger, --input-type) is not meant for this thread.
+    worker = new Worker(new URL('./stand-in-worker.js', import.meta.url), { workerData: duty, execArgv: [] })
+  } catch (error) {
+    queueMicrotask(() => over(String(error)))
+    return {
+      tell: () => undefined,
+      stop: () => {
+        isOver = true
+      },
+    }
+  }
+  worker.unref()
+  worker.on('error', (error) => over(String(error)))
+  worker.on('exit', (code) => over(`exit code ${code}`))
+  return {
+    tell: (sign) => worker.postMessage(sign),
+    stop: () => {
+      isOver = true
+      void worker.terminate()
+    },
+  }
+}
