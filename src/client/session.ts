@@ -258,8 +258,8 @@ export class Session implements Holder {
       unanswered: () => this.#stream.seek(true),
       changed: (standing) => this.#changed(standing),
     })
-    this.#keepAlive.attached(openSentMs)
     this.#showPresence(openSentMs, lease)
+    this.#keepAlive.attached(openSentMs)
     this.#settleOpened?.resolve()
   }
 

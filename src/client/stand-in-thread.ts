@@ -2,10 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { StandInThread } from './ports.js'
 import type { Duty } from './stand-in.js'
 
-/**
- * A real thread, with an event loop and a connection of its own. It starts although the event loop here is blocked from now
- * on, and does not keep the process running.
- */
+/** A real thread, with an event loop and connections of its own. It starts although the event loop here is blocked from now on. */
 export function startStandIn(duty: Duty, onEnded: (reason: string) => void): StandInThread {
   let isOver = false
   const over = (problem: string): void => {
@@ -26,7 +23,6 @@ export function startStandIn(duty: Duty, onEnded: (reason: string) => void): Sta
       },
     }
   }
-  worker.unref()
   worker.on('error', (error) => over(String(error)))
   worker.on('exit', (code) => over(`exit code ${code}`))
   return {

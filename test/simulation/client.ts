@@ -3,7 +3,7 @@ import { LockkeeperError } from '../../src/client/errors.js'
 import type { Keeper } from '../../src/client/keeper.js'
 import type { Lock } from '../../src/client/lock.js'
 import type { ConnectOptions, LockOptions } from '../../src/client/options.js'
-import type { StandInThread } from '../../src/client/ports.js'
+import type { Connector, StandInThread } from '../../src/client/ports.js'
 import { type Duty, StandIn } from '../../src/client/stand-in.js'
 import type { ClientChecks } from './client-checks.js'
 import type { ClientNetwork } from './client-network.js'
@@ -58,7 +58,16 @@ export class Client {
   #calls = 0
   /** Of all calls that have ended. */
   readonly ended: string[] = []
-  readonly counts = { granted: 0, timedOut: 0, aborted: 0, lost: 0, released: 0, read: 0, connected: 0 }
+  readonly counts = {
+    granted: 0,
+    timedOut: 0,
+    aborted: 0,
+    lost: 0,
+    released: 0,
+    read: 0,
+    connected: 0,
+    stoodIn: 0,
+  }
 
   constructor(parts: ClientParts) {
     this.#parts = parts
@@ -135,7 +144,15 @@ export class Client {
   #startStandIn(duty: Duty): StandInThread {
     const { process, network } = this.#parts
     const thread = process.thread()
-    const standIn = new StandIn({ clock: thread.clock, connector: network.connector(thread) }, duty)
+    const connector = network.connector(thread)
+    const counted: Connector = {
+      ...connector,
+      call: (address, method, request, timeoutMs) => {
+        this.counts.stoodIn++
+        return connector.call(address, method, request, timeoutMs)
+      },
+    }
+    const standIn = new StandIn({ clock: thread.clock, connector: counted }, duty)
     return { tell: (sign) => thread.take(() => standIn.heard(sign)), stop: () => thread.kill() }
   }
 

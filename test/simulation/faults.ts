@@ -282,10 +282,13 @@ export class Faults {
     this.#cut(random.chance(0.6) ? pairs : random.some(pairs, 0.5), this.#outlastingMs())
   }
 
-  /** What the nodes say is late by a cut; hardly has it arrived when there is another, longer one. */
   #flapClient(): void {
+    this.#flap(this.#victim().name)
+  }
+
+  /** What the nodes say is late by a cut; hardly has it arrived when there is another, longer one. */
+  #flap(host: string): void {
     const { cluster, random, world, paths, history } = this.#parts
-    const host = this.#victim().name
     const mend = paths.cut(cluster.ids.map((id) => [hostOf(id), host]))
     history.note('network', `flaps for ${host}`)
     world.plan(random.between(50, 1_000), () => {
@@ -345,9 +348,11 @@ export class Faults {
     this.#freeze(this.#victim())
   }
 
-  /** Something keeps its event loop busy. */
+  /** Something keeps its event loop busy. Sometimes its stand-in has trouble meanwhile. */
   #blockClient(): void {
-    this.#freeze(this.#victim(), 'blocked')
+    const victim = this.#victim()
+    this.#freeze(victim, 'blocked')
+    if (this.#parts.random.chance(0.5)) this.#flap(victim.name)
   }
 
   /** Who holds a lock more often than others: most is at stake there. */
