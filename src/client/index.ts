@@ -33,6 +33,7 @@ export type {
   Problem,
   ReadMethod,
   Reads,
+  StandInOwner,
   StandInThread,
   Timer,
 } from './ports.js'

@@ -32,8 +32,16 @@ export interface Ports {
   readonly connector: Connector
   /** At least 0, less than 1. Also makes the session's key, so it should not be guessable. */
   readonly random: () => number
-  /** Has a `StandIn` do this duty in another thread. `onEnded` is called, later, if that thread ends without being stopped. */
-  startStandIn(duty: Duty, onEnded: (reason: string) => void): StandInThread
+  /** Has a `StandIn` do this duty in another thread. */
+  startStandIn(duty: Duty, owner: StandInOwner): StandInThread
+}
+
+/** Never called from within `startStandIn`. */
+export interface StandInOwner {
+  /** It has renewed the session for the first time. */
+  standInReady(): void
+  /** The thread has ended without being stopped. */
+  standInEnded(reason: string): void
 }
 
 /** A `StandIn` in another thread, as its owner sees it. */

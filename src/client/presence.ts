@@ -1,4 +1,4 @@
-import type { Ports, StandInThread, Timer } from './ports.js'
+import type { Ports, StandInOwner, StandInThread, Timer } from './ports.js'
 import type { Route } from './route.js'
 import type { Duty } from './stand-in.js'
 
@@ -13,11 +13,10 @@ export class Presence {
   readonly #everyMs: number
   #timer: Timer | undefined
 
-  /** @param onEnded without the stand-in, the session is not what its user asked for */
-  constructor(ports: Ports, route: Route, duty: Duty, onEnded: (reason: string) => void) {
+  constructor(ports: Ports, route: Route, duty: Duty, owner: StandInOwner) {
     this.#clock = ports.clock
     this.#route = route
-    this.#standIn = ports.startStandIn(duty, onEnded)
+    this.#standIn = ports.startStandIn(duty, owner)
     this.#everyMs = duty.ttlMs / SIGNS
     this.#tell()
   }

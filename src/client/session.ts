@@ -3,7 +3,7 @@ import {
   ConnectError,
   describe,
   KeeperClosedError,
-  type LockkeeperError,
+  LockkeeperError,
   LockLostError,
   type RefusedError,
   SessionLostError,
@@ -72,10 +72,7 @@ export class Session implements Holder {
       this.#settleOpened = { resolve, reject }
     })
     this.opened.catch(() => undefined)
-    const { connectTimeoutMs } = settings
-    this.#opening = ports.clock.after(connectTimeoutMs, () =>
-      this.#fail(new ConnectError(connectTimeoutMs, route.tried())),
-    )
+    this.#opening = ports.clock.after(settings.connectTimeoutMs, () => this.#openedTooLate())
     this.#stream.seek()
   }
 
@@ -249,7 +246,6 @@ export class Session implements Holder {
       this.#stream.drop(new UnreachableError('the welcome came too late'))
       return
     }
-    this.#opening.cancel()
     this.#id = session.id
     this.#clusterId = clusterId
     this.#lease = lease
@@ -260,7 +256,21 @@ export class Session implements Holder {
     })
     this.#showPresence(openSentMs, lease)
     this.#keepAlive.attached(openSentMs)
+    if (this.#presence === undefined) this.#ready()
+  }
+
+  #ready(): void {
+    this.#opening.cancel()
     this.#settleOpened?.resolve()
+  }
+
+  #openedTooLate(): void {
+    const { connectTimeoutMs } = this.#settings
+    if (this.#id === 0) return this.#fail(new ConnectError(connectTimeoutMs, this.#route.tried()))
+    const late = `a session is open, but its stand-in has not renewed it within ${connectTimeoutMs} ms`
+    this.#settleOpened?.reject(
+      new LockkeeperError('NOT_CONNECTED', `${late}; this machine may be too busy. Try again`),
+    )
   }
 
   #showPresence(sentMs: number, { ttlMs, memory }: Lease): void {
@@ -268,7 +278,11 @@ export class Session implements Holder {
     if (maxStallMs === undefined) return
     const session = { id: this.#id, key: this.#key }
     const duty = { session, addresses: this.#route.seeds, sentMs, ttlMs, lostMarginMs, memory, maxStallMs }
-    this.#presence = new Presence(this.#ports, this.#route, duty, (reason) => this.#ended(reason))
+    this.#presence = new Presence(this.#ports, this.#route, duty, {
+      standInReady: () => this.#ready(),
+      // Without it, the session is not what its user asked for.
+      standInEnded: (reason) => this.#ended(reason),
+    })
   }
 
   #stopRenewing(): void {

@@ -1,14 +1,14 @@
 import { Worker } from 'node:worker_threads'
-import type { StandInThread } from './ports.js'
+import type { StandInOwner, StandInThread } from './ports.js'
 import type { Duty } from './stand-in.js'
 
 /** A real thread, with an event loop and connections of its own. It starts although the event loop here is blocked from now on. */
-export function startStandIn(duty: Duty, onEnded: (reason: string) => void): StandInThread {
+export function startStandIn(duty: Duty, owner: StandInOwner): StandInThread {
   let isOver = false
   const over = (problem: string): void => {
     if (isOver) return
     isOver = true
-    onEnded(`the thread that renews it while this one is busy has ended: ${problem}`)
+    owner.standInEnded(`the thread that renews it while this one is busy has ended: ${problem}`)
   }
   let worker: Worker
   try {
@@ -23,6 +23,9 @@ export function startStandIn(duty: Duty, onEnded: (reason: string) => void): Sta
       },
     }
   }
+  worker.on('message', () => {
+    if (!isOver) owner.standInReady()
+  })
   worker.on('error', (error) => over(String(error)))
   worker.on('exit', (code) => over(`exit code ${code}`))
   return {

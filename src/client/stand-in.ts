@@ -29,7 +29,8 @@ const CALL_MS_MAX = 5_000
 
 /**
  * Keeps a session alive from another thread while the owner's event loop is blocked: it renews when the owner is late with it,
- * by unary calls, to one node after the other until one answers. For an owner that renews in time it does nothing at all.
+ * by unary calls, to one node after the other until one answers. For an owner that renews in time it does so only once, at the
+ * beginning, and is ready when that was answered.
  *
  * It stands in for an owner that is busy, not for one that hangs: when the last sign of life is too old, it leaves the session
  * to its TTL.
@@ -38,18 +39,21 @@ export class StandIn {
   readonly #clock: Ports['clock']
   readonly #connector: Ports['connector']
   readonly #duty: Duty
+  readonly #onReady: () => void
   readonly #lease: Lease
   readonly #route: Route
   #turnedMs: number
   #askedMs = Number.NEGATIVE_INFINITY
   /** Has been asked, and has not said yes. */
   #besides: string | undefined
+  #isReady = false
   #timer: Timer | undefined
 
-  constructor({ clock, connector }: Pick<Ports, 'clock' | 'connector'>, duty: Duty) {
+  constructor({ clock, connector }: Pick<Ports, 'clock' | 'connector'>, duty: Duty, onReady: () => void) {
     this.#clock = clock
     this.#connector = connector
     this.#duty = duty
+    this.#onReady = onReady
     this.#lease = new Lease(duty.sentMs, duty.ttlMs, duty.lostMarginMs, duty.memory)
     this.#route = new Route(duty.addresses)
     this.#turnedMs = duty.sentMs
@@ -76,7 +80,8 @@ export class StandIn {
 
   /** The owner's own renewal would have been answered by then; and one more node is asked each time that none has answered. */
   get #dueMs(): number {
-    return Math.max(this.#lease.renewAtMs, this.#askedMs) + this.#lease.patienceMs
+    const lateMs = this.#isReady ? this.#lease.renewAtMs : Number.NEGATIVE_INFINITY
+    return Math.max(lateMs, this.#askedMs) + this.#lease.patienceMs
   }
 
   async #renew(nowMs: number): Promise<void> {
@@ -90,6 +95,8 @@ export class StandIn {
       this.#besides = undefined
       this.#route.reached(address)
       this.#lease.renewed(nowMs, this.#clock.nowMs())
+      if (!this.#isReady) this.#onReady()
+      this.#isReady = true
     } catch (error) {
       this.#route.failed(address, error as Problem)
       if (error instanceof RefusedError && isSessionOver(error)) this.stop()

@@ -166,8 +166,8 @@ export class World {
       clock: this.clock,
       connector: this.connector,
       random: () => this.#chance(),
-      startStandIn: (duty) => {
-        const standIn = new StandIn(this, duty)
+      startStandIn: (duty, owner) => {
+        const standIn = new StandIn(this, duty, () => owner.standInReady())
         return { tell: (sign) => standIn.heard(sign), stop: () => standIn.stop() }
       },
     }

@@ -32,7 +32,7 @@ function standIn(world: World, answer: (address: string) => Promise<unknown>) {
     memory,
     maxStallMs: MAX_STALL_MS,
   }
-  const it = new StandIn(world, duty)
+  const it = new StandIn(world, duty, () => asked.push('ready'))
   const sign = (topology = led(0)): void => it.heard({ turnedMs: clock.nowMs(), topology })
   return { clock, lease, asked, sign }
 }
@@ -40,14 +40,14 @@ function standIn(world: World, answer: (address: string) => Promise<unknown>) {
 const renewed = () => Promise.resolve({ ttlMs: TTL_MS })
 
 describe('a stand-in', () => {
-  it('does nothing for an owner that renews in time', async () => {
+  it('renews once to show that it can, and then does nothing for an owner that renews in time', async () => {
     const { clock, lease, asked, sign } = standIn(new World(), renewed)
     for (let third = 0; third < 30; third++) {
       await clock.advance(TTL_MS / 3)
       sign()
       lease.renewed(clock.nowMs(), clock.nowMs())
     }
-    assert.deepEqual(asked, [])
+    assert.deepEqual(asked, ['n1:1 at 0', 'ready'])
   })
 
   it('renews when the owner is late, and the owner’s lease is held without a turn of its event loop', async () => {
@@ -56,7 +56,7 @@ describe('a stand-in', () => {
       await clock.advance(100)
       assert.equal(lease.standing(clock.nowMs()), 'held')
     }
-    assert.deepEqual(asked.slice(0, 2), ['n1:1 at 3500', 'n2:1 at 7000'])
+    assert.deepEqual(asked.slice(0, 4), ['n1:1 at 0', 'ready', 'n2:1 at 3500', 'n3:1 at 7000'])
   })
 
   it('leaves the session of an owner that hangs to its TTL', async () => {
@@ -87,8 +87,14 @@ describe('a stand-in', () => {
       })
     })
     const sentMs = clock.nowMs()
-    await clock.advance(4_900)
-    assert.deepEqual(asked, ['n1:1 at 3500', 'n2:1 at 4000', 'n3:1 at 4500'])
+    await clock.advance(1_200)
+    assert.deepEqual(asked, ['n1:1 at 0', 'n2:1 at 500', 'n3:1 at 1000'])
+    sayYes({ ttlMs: TTL_MS })
+    await clock.advance(0)
+    assert.equal(asked.at(-1), 'ready')
+
+    await clock.advance(4_700 - 1_200)
+    assert.deepEqual(asked.slice(4), ['n1:1 at 3500', 'n2:1 at 4000', 'n3:1 at 4500'])
     sayYes({ ttlMs: TTL_MS })
     await clock.advance(0)
     assert.equal(lease.deadlineMs, new Lease(sentMs + 3_500, TTL_MS, undefined).deadlineMs)
@@ -99,7 +105,7 @@ describe('a stand-in', () => {
     const members = [{ id: 4, clientAddress: 'n4:1', peerAddress: '', connected: true }]
     sign({ leader: 4, members })
     await clock.advance(4_000)
-    assert.deepEqual(asked, ['n4:1 at 3500'])
+    assert.equal(asked.at(-1), 'n4:1 at 3500')
   })
 
   it('asks no more when the cluster says that the session is over', async () => {
@@ -129,6 +135,21 @@ describe('a session with a stand-in', () => {
     await closing
     assert.equal(renewals, 0)
     assert.equal(world.clock.planned, 0)
+  })
+
+  it('is not connected before its stand-in has shown that it can renew, and not for ever', async () => {
+    const world = new World()
+    world.onCall = () => new Promise(() => undefined)
+    world.onDial = (link) => link.welcome()
+    const options = { ttlMs: TTL_MS, maxStallMs: MAX_STALL_MS, connectTimeoutMs: 2_000 }
+    const connecting = connectWith(world.ports, 'n1:1', options)
+    const outcome = assert.rejects(connecting, { code: 'NOT_CONNECTED', message: /stand-in/ })
+    await world.clock.advance(1_999)
+    assert.equal(world.link.count('close'), 0)
+    await world.clock.advance(1)
+    assert.equal(world.link.count('close'), 1)
+    world.link.answer(world.link.last('close'), { $case: 'closed', value: {} })
+    await outcome
   })
 
   it('is refused a stall shorter than its TTL, which it would survive anyway', async () => {

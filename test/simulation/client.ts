@@ -3,7 +3,7 @@ import { LockkeeperError } from '../../src/client/errors.js'
 import type { Keeper } from '../../src/client/keeper.js'
 import type { Lock } from '../../src/client/lock.js'
 import type { ConnectOptions, LockOptions } from '../../src/client/options.js'
-import type { Connector, StandInThread } from '../../src/client/ports.js'
+import type { Connector, StandInOwner, StandInThread } from '../../src/client/ports.js'
 import { type Duty, StandIn } from '../../src/client/stand-in.js'
 import type { ClientChecks } from './client-checks.js'
 import type { ClientNetwork } from './client-network.js'
@@ -126,7 +126,7 @@ export class Client {
       clock: process.clock,
       connector: network.connector(process),
       random: random.next,
-      startStandIn: (duty: Duty) => this.#startStandIn(duty),
+      startStandIn: (duty: Duty, owner: StandInOwner) => this.#startStandIn(duty, owner),
     }
     try {
       this.#told = addresses()
@@ -141,7 +141,7 @@ export class Client {
     }
   }
 
-  #startStandIn(duty: Duty): StandInThread {
+  #startStandIn(duty: Duty, owner: StandInOwner): StandInThread {
     const { process, network } = this.#parts
     const thread = process.thread()
     const connector = network.connector(thread)
@@ -152,7 +152,9 @@ export class Client {
         return connector.call(address, method, request, timeoutMs)
       },
     }
-    const standIn = new StandIn({ clock: thread.clock, connector: counted }, duty)
+    const standIn = new StandIn({ clock: thread.clock, connector: counted }, duty, () =>
+      process.take(() => owner.standInReady()),
+    )
     return { tell: (sign) => thread.take(() => standIn.heard(sign)), stop: () => thread.kill() }
   }
 
