@@ -15,8 +15,9 @@ export interface ConnectOptions {
   readonly lostMarginMs?: number
   /**
    * How long the event loop may be blocked without the session being lost, in ms; at least the TTL. Another thread renews the
-   * session meanwhile. A stall that lasts longer is taken for a hang: the session then ends after its TTL. By default there is
-   * no such thread, and a stall of about the TTL costs all locks.
+   * session meanwhile; connecting waits until it can, and fails with `NOT_CONNECTED` if it can't in time. A stall that lasts longer is
+   * taken for a hang: the session then ends after its TTL. By default there is no such thread, and a stall of about the TTL
+   * costs all locks.
    */
   readonly maxStallMs?: number
   /** Gives up connecting. Without effect once connected. */
