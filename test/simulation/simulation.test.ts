@@ -42,6 +42,7 @@ describe('the simulation', () => {
       'aborted',
       'lost',
       'read',
+      'stoodIn',
       'expiries',
       'elections',
       'checkpoints',
