@@ -11,7 +11,11 @@ import type { Sessions } from './sessions.js'
 
 /** `DEADLOCK`, with the cycle in words, if this claim, which waits, closes one. */
 export function findDeadlock(claim: Claim, sessions: Sessions): Refused | undefined {
-  if (claim.terms.owner === '') return undefined
+  const { owner } = claim.terms
+  if (owner === '') return undefined
+  const { held, waiting } = sessions.get(claim.session)!.tasks.get(owner)!
+  // Nobody waits for a task that has nothing else, and has gone before nobody.
+  if (held + waiting.size === 1 && claim.places.every(({ next }) => next === undefined)) return undefined
   const path = new Search(claim, sessions).from(claim)
   if (path === undefined) return undefined
   const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
@@ -53,11 +57,12 @@ class Search {
 
   #byAny(queue: Queue, waiter: Claim, depth: number): Path {
     for (const blocker of queue.granted) {
+      if (this.#isTired()) return undefined
       const path = isInTheWay(blocker, waiter) ? this.#by(queue, blocker, depth) : undefined
       if (path !== undefined) return path
     }
     for (const blocker of queue.waiting) {
-      if (blocker === waiter) return undefined
+      if (blocker === waiter || this.#isTired()) return undefined
       const path = this.#by(queue, blocker, depth)
       if (path !== undefined) return path
     }
@@ -68,18 +73,17 @@ class Search {
   #byAll(queue: Queue, depth: number): Path {
     let path: Path
     for (const holder of queue.granted) {
-      path = this.#by(queue, holder, depth)
+      path = this.#isTired() ? undefined : this.#by(queue, holder, depth)
       if (path === undefined) return undefined
     }
     return path
   }
 
   #by(queue: Queue, blocker: Claim, depth: number): Path {
-    if (++this.#looked > LIMITS.deadlockSearchMax) return undefined
     const step = { name: queue.name, blocker }
     if (isSameTask(blocker, this.#origin)) return [step]
     for (const next of this.#waitsOf(blocker)) {
-      const path = this.from(next, depth + 1)
+      const path = this.#isTired() ? undefined : this.from(next, depth + 1)
       if (path !== undefined) return [step, ...path]
     }
     return undefined
@@ -87,8 +91,12 @@ class Search {
 
   #waitsOf(blocker: Claim): Iterable<Claim> {
     if (blocker.token === undefined) return [blocker]
-    const owned = this.#sessions.get(blocker.session)!.owners.get(blocker.terms.owner) ?? []
-    return [...owned].filter((claim) => claim.token === undefined)
+    return this.#sessions.get(blocker.session)!.tasks.get(blocker.terms.owner)?.waiting ?? []
+  }
+
+  /** To be asked before each look. */
+  #isTired(): boolean {
+    return ++this.#looked > LIMITS.deadlockSearchMax
   }
 }
 
