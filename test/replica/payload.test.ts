@@ -6,6 +6,7 @@ import { type Command, type Mode, NO_TERMS, type Succession, type Terms } from '
 import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
 import { checkMachine } from '../../src/machine/invariants.js'
 import { Machine } from '../../src/machine/machine.js'
+import { checkCommand } from '../../src/machine/validate.js'
 import {
   decodeCommands,
   decodePayload,
@@ -102,7 +103,8 @@ function newest(): Machine {
   return machine
 }
 
-/** Commands of the right shape, with something else in one of their fields. */
+const RAISE = 9
+/** Commands of the right shape, with something else in one of their fields. One that raises the level is meant to stop a node. */
 const nearly = fc
   .record({ command, field: fc.nat(9), inner: fc.nat(9), isInner: fc.boolean(), value: anything })
   .map(({ command: whole, field, inner, isInner, value }) => {
@@ -112,8 +114,24 @@ const nearly = fc
     const list = fields[field % fields.length]
     if (isInner && Array.isArray(list)) list[inner % Math.max(list.length, 1)] = value
     else fields[field % fields.length] = value
+    if (fields[0] === RAISE) fields[0] = 0
     return new Uint8Array(packr.pack([fields]))
   })
+
+/** Where each value stands, in lists of lists. */
+function pathsOf(list: readonly unknown[]): number[][] {
+  return list.flatMap((value, k) => [
+    [k],
+    ...(Array.isArray(value) ? pathsOf(value).map((path) => [k, ...path]) : []),
+  ])
+}
+
+function replaced(list: readonly unknown[], [first, ...rest]: number[], value: unknown): unknown[] {
+  return list.map((each, k) => {
+    if (k !== first) return each
+    return rest.length === 0 ? value : replaced(each as unknown[], rest, value)
+  })
+}
 
 describe('the payload of an entry', () => {
   it('gives back what was put into it', () => {
@@ -172,6 +190,47 @@ describe('the payload of an entry', () => {
       }),
       { numRuns: 5_000 },
     )
+  })
+
+  it('is refused at sight where any field is of another type', () => {
+    const who = { session: 1, key: 2, slot: 3, seq: 4 }
+    const intervention = { ...who, name: 'a', note: 'n' }
+    const all: Command[] = [
+      { op: 'open', key: 1, ttlMs: 1_000, label: '' },
+      { op: 'keepAlive', session: 1, key: 2 },
+      { op: 'acquire', ...who, names: ['a'], mode: { kind: 'exclusive' }, waitMs: 1, label: '' },
+      {
+        op: 'acquire',
+        ...who,
+        names: ['a'],
+        mode: { kind: 'permits', permits: 1, of: 2 },
+        waitMs: 1,
+        label: '',
+        terms: NO_TERMS,
+      },
+      { op: 'release', ...who, token: 1 },
+      {
+        op: 'release',
+        ...who,
+        token: 1,
+        succession: { heir: 1, restMs: 1, result: { data: 'd', keepMs: 1 } },
+      },
+      { op: 'update', ...who, token: 1, data: 'd' },
+      { op: 'downgrade', ...who, token: 1 },
+      { op: 'forceRelease', ...intervention, token: 1 },
+      { op: 'requestRelease', ...intervention, token: 1 },
+      { op: 'suspend', ...intervention, forMs: 1 },
+      { op: 'resume', ...intervention },
+      { op: 'identify', node: 1, disk: 2 },
+    ]
+    for (const command of all) {
+      const [sound] = packr.unpack(encodeCommands([command])) as [unknown[]]
+      assert.equal(checkCommand(decoded(packr.pack([sound]), 1)[0]!), undefined, command.op)
+      for (const path of pathsOf(sound).slice(1)) {
+        const [poisoned] = decoded(packr.pack([replaced(sound, path, { of: 'another type' })]), 1)
+        assert.ok(checkCommand(poisoned!) !== undefined, `${command.op}, field ${path.join('.')}`)
+      }
+    }
   })
 
   it('of plain commands is what it always was, byte by byte: an older version reads it', () => {
