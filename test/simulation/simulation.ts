@@ -235,13 +235,13 @@ export class Simulation {
       LEADER_WITHIN_MS,
       () => this.#isAnnounced(),
     )
-    await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
-      this.#isSettled(),
-    )
     await this.#demand(
       'what remains of names is over in time',
       EXPIRED_WITHIN_MS,
       () => !this.#ledger.names.areEnding,
+    )
+    await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
+      this.#isSettled(),
     )
     if (this.#history.breach !== undefined) return
     this.#cluster.checkInvariants()
