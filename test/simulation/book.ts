@@ -195,6 +195,12 @@ export function nameState(tokens: readonly (number | undefined)[], waitingLabels
   return `held ${tokens.join()} waiting ${waitingLabels.join()}`
 }
 
+export function stateOf({ holders, waiting }: NameBook): string {
+  const tokens = [...holders].map(({ token }) => token)
+  const labels = waiting.map(({ label }) => label)
+  return nameState(tokens, labels)
+}
+
 /** Commands that stand in a slot: all that a session asks for its claims, or does about a name. */
 export type Request = Extract<Command, { readonly slot: number }>
 

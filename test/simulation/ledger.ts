@@ -11,11 +11,11 @@ import {
   type LoggedSession,
   type NameBook,
   Names,
-  nameState,
   type Request,
   remove,
   requestKey,
   stand,
+  stateOf,
 } from './book.js'
 import { ChangeChecks, type Passage } from './change-checks.js'
 import { Effects } from './effects.js'
@@ -106,6 +106,10 @@ export class Ledger {
   /** All that wait, of any name. */
   get waiting(): ReadonlySet<LoggedClaim> {
     return this.#waiting
+  }
+
+  changesOf(name: string): Applied['changes'] {
+    return this.#changes.of(name)
   }
 
   holdersOf(name: string): ReadonlySet<LoggedClaim> {
@@ -459,12 +463,7 @@ export class Ledger {
   }
 
   #version(name: string, index: LogIndex): void {
-    const { holders, waiting } = this.names.of(name)
-    const tokens = [...holders].map((holder) => holder.token)
-    const state = nameState(
-      tokens,
-      waiting.map((waiter) => waiter.label),
-    )
+    const state = stateOf(this.names.of(name))
     const known = this.versions.get(name)
     if (known === undefined) this.versions.set(name, [{ index, state }])
     else known.push({ index, state })
