@@ -45,6 +45,7 @@ class Search {
   /** With a rank, it may have come before what its own task waits for. */
   find(): Path {
     for (const claim of this.#waitsOf(this.#origin)) {
+      if (isGrantable(claim)) continue
       const path = this.#from(claim, 0)
       if (path !== undefined) return path
     }
