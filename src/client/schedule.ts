@@ -27,6 +27,7 @@ export interface ScheduleOptions {
 /** One run. `signal` is aborted when it is lost, and when it has taken too long. */
 export type ScheduledRun = Pick<Held, 'name' | 'token' | 'signal' | 'assertHeld'>
 
+const PERIOD_MS_MAX = 31 * 24 * 60 * 60 * 1000
 const RETRY_FIRST_MS = 100
 const RETRY_MAX_MS = 10_000
 
@@ -93,12 +94,13 @@ export class Schedule implements AsyncDisposable {
     const run = { name: held.name, token: held.token, signal, assertHeld: () => held.assertHeld() }
     const working = this.#runWork(run)
     await this.#atMost(working, overrun)
-    const outcome = await held
-      .release({ restMs: this.#restMs(clock.nowMs() - sinceMs) })
-      .catch(async (error) => {
-        this.#report(error)
-        return await held.release()
-      })
+    const restMs = this.#restMs(clock.nowMs() - sinceMs)
+    const outcome = await held.release({ restMs }).catch(async (error: unknown) => {
+      // Where the name can't be made to rest, nobody runs before the period is over because it is held until then.
+      this.#report(error)
+      await pause(clock, restMs, this.#stopping.signal)
+      return await held.release()
+    })
     if (outcome === 'lost' && !held.signal.aborted)
       this.#report(new LockLostError(held.names, held.token, 'before the end of its run was confirmed'))
     // One run at a time here, also if it goes on although it was told to end.
@@ -147,6 +149,9 @@ export class Schedule implements AsyncDisposable {
 
 function toSomeMs(option: string, ms: number): number {
   const whole = toWholeMs(option, ms)
-  if (whole > 0) return whole
-  throw new RefusedError('INVALID', `${option} is 0; give a number of milliseconds above it`)
+  if (whole > 0 && whole <= PERIOD_MS_MAX) return whole
+  throw new RefusedError(
+    'INVALID',
+    `${option} is ${ms}; give from 1 to ${PERIOD_MS_MAX} milliseconds (31 days)`,
+  )
 }

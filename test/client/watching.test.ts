@@ -35,7 +35,7 @@ function changes(
   return { state: undefined, changes: all, revision }
 }
 
-const { GRANTED, LEFT, QUEUED } = Change_Kind
+const { GRANTED, LEFT, QUEUED, UPDATED } = Change_Kind
 
 /** A world whose nodes say these parts, one list to a stream, and then break off; after the last they are silent. */
 function saying(
@@ -112,12 +112,31 @@ describe('watching', () => {
   it('takes the end of a leader that is none any more for no change', async () => {
     const world = new World()
     const keeper = await world.connect()
-    saying(world, [
-      state(10, claimOf(6, 'b')),
-      changes(12, [11, LEFT, claimOf(5, 'a')], [12, LEFT, claimOf(6, 'b')]),
-    ])
+    const told = changes(12, [11, LEFT, claimOf(5, 'a')], [12, UPDATED, claimOf(6, 'b2')])
+    saying(world, [state(10, claimOf(6, 'b')), told])
     const seen = await take(world, keeper.election('e').observe(), 2)
-    assert.deepEqual(seen.map(words), ['b', '-'])
+    assert.deepEqual(seen.map(words), ['b', 'b2'])
+  })
+
+  it('begins before a barrier is entered, so that nobody can come and go unseen', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const memberOf = (token: number): Claim => ({ ...claimOf(token, ''), mode: 'member' })
+    world.onWatch = async function* () {
+      const { link } = world
+      const hasEntered = link.count('acquire') > 0
+      // The other is there for a moment only, right after we entered.
+      yield hasEntered ? { ...state(13), state: { ...state(13).state!, joined: 1 } } : state(10)
+      if (!hasEntered)
+        yield changes(13, [11, GRANTED, memberOf(6)], [12, GRANTED, memberOf(7)], [13, LEFT, memberOf(7)])
+      await new Promise(() => undefined)
+    }
+    const entering = keeper.barrier('e', 2).enter('', { waitMs: 2_000 })
+    entering.catch(() => undefined)
+    await world.clock.turn()
+    world.link.grant(world.link.last('acquire'), 6)
+    await world.clock.advance(3_000)
+    assert.equal((await entering).token, 6)
   })
 
   it('does not pass a barrier that it may have missed, nor wait for ever', async () => {
