@@ -7,8 +7,14 @@ import { refuse } from './refusals.js'
 
 export function checkClaim(command: Acquire): Refused | undefined {
   if (isPlain(command)) return undefined
-  const { mode, terms, names } = command
-  return checkMode(mode, names.length) ?? (terms && checkTerms(command, terms))
+  const { mode, terms, names, waitMs } = command
+  return (
+    checkMode(mode, names.length) ??
+    (mode.kind === 'member' && waitMs !== undefined
+      ? refuse('INVALID', 'who joins a group does not wait; leave out waitMs')
+      : undefined) ??
+    (terms && checkTerms(terms, mode, names.length))
+  )
 }
 
 function checkMode(mode: Mode, names: number): Refused | undefined {
@@ -29,14 +35,8 @@ function checkMode(mode: Mode, names: number): Refused | undefined {
   }
 }
 
-function checkTerms({ mode, names, waitMs }: Acquire, terms: Terms): Refused | undefined {
-  return (
-    checkValues(terms) ??
-    contradiction(mode, terms, names.length) ??
-    (mode.kind === 'member' && waitMs !== undefined
-      ? refuse('INVALID', 'who joins a group does not wait; leave out waitMs')
-      : undefined)
-  )
+function checkTerms(terms: Terms, mode: Mode, names: number): Refused | undefined {
+  return checkValues(terms) ?? contradiction(mode, terms, names)
 }
 
 function checkValues(terms: Terms): Refused | undefined {

@@ -26,8 +26,8 @@ import { ShardedMap } from './sharded-map.js'
 import { forEach, type Steps, sorted } from './steps.js'
 
 const SHARED = { kind: 'shared' } as const
-/** Above all priorities. */
-const RANK = { first: LIMITS.priorityMax + 1, stealing: LIMITS.priorityMax + 2 } as const
+/** Above all priorities. Heirs go on counting from the first. */
+const RANK = { first: LIMITS.priorityMax + 1, stealing: Number.MAX_SAFE_INTEGER } as const
 
 export class Claims {
   readonly queues = new Queues()
@@ -97,7 +97,8 @@ export class Claims {
       names,
       mode,
       label,
-      terms,
+      // Data may be replaced, and what is not counted any more must not be kept.
+      terms: terms.data === '' ? terms : { ...terms, data: '' },
       data: terms.data,
       rank,
       holds: 1,
@@ -140,10 +141,11 @@ export class Claims {
     return grantOf(claim)
   }
 
-  /** Before all others in its queues, whoever else waits. */
+  /** Before all others in its queues, also before an earlier heir. */
   promote(claim: Claim): void {
     this.#ledger.touch(claim)
-    claim.rank = RANK.first
+    const ranks = claim.places.map(({ queue }) => queue.waiting.first!.claim.rank)
+    claim.rank = Math.max(RANK.first, ...ranks.map((rank) => rank + 1))
     for (const place of claim.places) {
       place.queue.waiting.remove(place)
       place.queue.waiting.enter(place)
@@ -223,6 +225,11 @@ export class Claims {
     this.#agenda.remove(claim.waitLimit)
     claim.waitLimit = undefined
   }
+}
+
+/** An heir, or one that upgrades. */
+export function isBeforeAll(claim: Claim | undefined): boolean {
+  return claim !== undefined && claim.rank >= RANK.first
 }
 
 /** What its holder is told. */

@@ -58,7 +58,7 @@ class Search {
     }
     for (const blocker of queue.waiting) {
       if (blocker === waiter) return undefined
-      const path = isInTheWay(blocker, waiter) ? this.#by(queue, blocker, depth) : undefined
+      const path = this.#by(queue, blocker, depth)
       if (path !== undefined) return path
     }
     return undefined
@@ -92,10 +92,13 @@ class Search {
   }
 }
 
-/** Readers do not wait for readers, and who upgrades not for what it has. */
-function isInTheWay(blocker: Claim, waiter: Claim): boolean {
-  if (waiter.mode.kind === 'shared' && blocker.mode.kind === 'shared') return false
-  return blocker.token === undefined || blocker.token !== waiter.terms.upgrades
+/**
+ * Readers do not wait for readers who hold, and who upgrades not for what it has. But nobody goes past a reader who waits: it
+ * may wait in another name.
+ */
+function isInTheWay(holder: Claim, waiter: Claim): boolean {
+  if (waiter.mode.kind === 'shared' && holder.mode.kind === 'shared') return false
+  return holder.token !== waiter.terms.upgrades
 }
 
 function isSameTask(a: Claim, b: Claim): boolean {

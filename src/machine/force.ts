@@ -38,10 +38,7 @@ export class Force {
     const note =
       label === '' ? `stolen by session ${session.id}` : `stolen by session ${session.id}, ${label}`
     for (const name of names) {
-      for (const claim of this.#claims(name, 0)) {
-        this.#write('steal', session, name, claim.token!, note)
-        this.#standing.leaveByForce(claim, note)
-      }
+      this.#end('steal', this.#claims(name, 0), session, name, note)
       const { rest } = this.#standing.claims.queues.get(name) ?? {}
       if (rest !== undefined) this.#standing.remains.remove(rest)
     }
@@ -51,8 +48,7 @@ export class Force {
   #forceRelease(session: Session, { name, token, note }: ForceRelease): Verdict {
     const claims = this.#claims(name, token)
     if (claims.length === 0) return refusals.NOBODY_HOLDS
-    for (const claim of claims) this.#standing.leaveByForce(claim, note)
-    this.#write('forceRelease', session, name, token, note)
+    this.#end('forceRelease', claims, session, name, note)
     return { kind: 'done', count: claims.length }
   }
 
@@ -78,6 +74,19 @@ export class Force {
     this.#standing.claims.reconsider(this.#standing.remains.remove(suspension))
     this.#write('resume', session, name, 0, note)
     return { kind: 'done', count: 1 }
+  }
+
+  #end(
+    kind: Intervention['kind'],
+    claims: readonly Claim[],
+    session: Session,
+    name: string,
+    note: string,
+  ): void {
+    for (const claim of claims) {
+      this.#write(kind, session, name, claim.token!, note)
+      this.#standing.leaveByForce(claim, note)
+    }
   }
 
   #ask(claims: readonly Claim[], note: string): void {

@@ -19,12 +19,15 @@ export class Journal {
     return this.#changes
   }
 
-  /** Changes are counted from the feature level on that knows them, on all nodes alike. */
-  open(at: number, isWatched: boolean): void {
+  open(at: number): void {
     this.#at = at
-    this.#isWatched = isWatched
     this.#events = []
     this.#changes = []
+  }
+
+  /** Changes are counted from the feature level on that knows them, on all nodes alike. */
+  count(): void {
+    this.#isWatched = true
   }
 
   event(event: MachineEvent): void {

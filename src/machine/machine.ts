@@ -99,7 +99,7 @@ export class Machine {
     })
     this.#at = batch.at
     this.#standing.at = batch.at
-    this.#journal.open(batch.at, this.#level >= CHANGES_SINCE)
+    this.#journal.open(batch.at)
     this.#expire()
     const verdicts = batch.commands.map((command) => this.#perform(command))
     const { events, changes } = this.#journal
@@ -196,8 +196,7 @@ export class Machine {
     if (format !== RECORD_FORMAT.first && format !== RECORD_FORMAT.levelled) {
       throw new RangeError(`records of format ${format}; upgrade this node`)
     }
-    if (level > FEATURE_LEVEL) throw new FeatureLevelError(level)
-    this.#level = level
+    this.#rise(level)
     this.#at = at!
     this.#digest = new Digest(digest!)
     this.sessions.nextId = nextSession!
@@ -272,8 +271,13 @@ export class Machine {
 
   /** A level that has been reached stays. */
   #raise({ level }: Raise): Verdict {
-    if (level > FEATURE_LEVEL) throw new FeatureLevelError(level)
-    this.#level = Math.max(this.#level, level)
+    this.#rise(Math.max(this.#level, level))
     return RAISED
+  }
+
+  #rise(level: number): void {
+    if (level > FEATURE_LEVEL) throw new FeatureLevelError(level)
+    this.#level = level
+    if (level >= CHANGES_SINCE) this.#journal.count()
   }
 }

@@ -42,14 +42,19 @@ export const NOT_SHARED = refuse(
 )
 export const NOT_EXCLUSIVE = refuse('INVALID', 'only an exclusive claim can be downgraded')
 export const NO_RESULT_HERE = refuse('INVALID', 'a result is for a claim with a fingerprint')
+export const NO_REST_HERE = refuse('INVALID', 'who leaves a group leaves no rest; leave out restMs')
 export const BASE_GONE = refuse('NOT_HELD', 'the shared claim that was to be upgraded is gone; acquire anew')
-export const UPGRADE_UNDER_WAY = refuse(
+export const UPGRADE_BEHIND = refuse(
   'DEADLOCK',
-  'another reader waits to upgrade, and each would wait for the other; release, and acquire exclusively',
+  'another reader waits to upgrade, or an heir to be granted, and each would wait for the other; release, and acquire exclusively',
 )
 export const NOBODY_HOLDS = refuse('NOT_HELD', 'nobody holds the name, or not with that token; look who does')
 export const NOT_SUSPENDED = refuse('NOT_HELD', 'the name is not suspended')
 export const TOKEN_GONE = refuse('NOT_HELD', 'released or expired already: treat the lock as lost')
+export const FOUND_NO_MORE = refuse(
+  'STALE_REQUEST',
+  'what this request found is kept no longer; ask anew with a new seq',
+)
 
 export function otherUse(name: string, use: string): Refused {
   return refuse('CONFLICT', `'${name}' is in use as ${use}; ask for the same, or use another name`)

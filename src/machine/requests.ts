@@ -2,7 +2,7 @@
  * What sessions ask for their own claims, each request exactly once (P5): a slot's newest request is answered again when
  * it is repeated, an older one refused, a newer one performed.
  */
-import { grantOf } from './claims.js'
+import { grantOf, isBeforeAll } from './claims.js'
 import {
   type Acquire,
   type Cancel,
@@ -25,7 +25,7 @@ import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
 import * as refusals from './refusals.js'
 import type { Session } from './sessions.js'
-import type { Standing } from './standing.js'
+import { type Standing, upgradeOf } from './standing.js'
 
 export type Request =
   | Acquire
@@ -56,12 +56,12 @@ export class Requests {
   perform(session: Session, request: Request): Verdict {
     if (request.op === 'cancel') return this.#cancel(session, request)
     const slot = session.slots.get(request.slot)
-    if (slot?.seq === request.seq && slot.answer.kind !== 'found') return slot.answer
+    if (slot?.seq === request.seq)
+      return slot.answer.kind === 'found' ? this.#findAgain(request) : slot.answer
     if (slot !== undefined && request.seq < slot.seq) return refusals.STALE_REQUEST
     if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
     const answer = this.#dispatch(session, request)
-    // What was found is not remembered, for it may be large: to look again does no harm.
-    if (answer.kind !== 'found') this.#remember(session, request, answer)
+    this.#remember(session, request, answer)
     return answer
   }
 
@@ -130,21 +130,28 @@ export class Requests {
     return undefined
   }
 
-  /** Only one reader of a name can wait for the others to leave. */
+  /** The request was answered with what was found then, and is never performed again. */
+  #findAgain(request: Request): Verdict {
+    return (request.op === 'acquire' ? this.#find(request) : undefined) ?? refusals.FOUND_NO_MORE
+  }
+
+  /** Only one reader of a name can wait for the others to leave, and nobody may be before it who waits for it to leave. */
   #checkUpgrade(session: Session, { names, terms = NO_TERMS }: Acquire): Refused | undefined {
     const base = this.#standing.claims.withToken(terms.upgrades)
     if (base?.session !== session.id || base.mode.kind !== 'shared' || base.holds > 1)
       return refusals.NOT_SHARED
-    if (base.names.length !== names.length || !names.every((name, i) => base.names[i] === name))
+    if (base.names.length !== names.length || !names.every((name) => base.names.includes(name)))
       return refusals.NOT_SHARED
-    const rivals = base.places.map(({ queue }) => queue.waiting.first?.claim.terms.upgrades ?? 0)
-    return rivals.some((token) => token > 0) ? refusals.UPGRADE_UNDER_WAY : undefined
+    const isBehind = base.places.some(({ queue }) => isBeforeAll(queue.waiting.first?.claim))
+    return isBehind ? refusals.UPGRADE_BEHIND : undefined
   }
 
   #holdAgain(session: Session, { names, mode, terms = NO_TERMS }: Acquire): Verdict | undefined {
     for (const claim of session.owners.get(terms.owner) ?? []) {
       if (claim.token === undefined || !names.every((name) => claim.names.includes(name))) continue
       if (claim.mode.kind !== mode.kind && claim.mode.kind !== 'exclusive') continue
+      // It is about to be replaced, and its token with it.
+      if (upgradeOf(claim) !== undefined) continue
       this.#standing.claims.holdTimes(claim, claim.holds + 1)
       return grantOf(claim)
     }
@@ -164,6 +171,7 @@ export class Requests {
       const tooMuch = this.#standing.checkData(result.data)
       if (tooMuch !== undefined) return tooMuch
     }
+    if (restMs > 0 && claim.mode.kind === 'member') return refusals.NO_REST_HERE
     const leavesMore = result !== undefined || restMs > 0
     if (leavesMore && this.#standing.remains.size >= LIMITS.remainsMax) return refusals.TOO_MANY_REMAINS
     if (heir > 0 && !this.#promote(heir, claim)) return refusals.NOT_AN_HEIR

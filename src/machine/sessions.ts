@@ -3,7 +3,7 @@
  * everything it held or waited for with it. Its slots remember the newest answer each: see `RequestId`.
  */
 import type { Agenda, Deadline } from './agenda.js'
-import type { Notice, OpenSession, Refused, SessionId, Verdict } from './command.js'
+import type { Found, Notice, OpenSession, Refused, SessionId, Verdict } from './command.js'
 import type { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
 import type { Claim } from './queues.js'
@@ -37,6 +37,9 @@ export interface Slot extends Bookkeeping {
   seq: number
   answer: Verdict
 }
+
+/** Remembered of what was found, which may be large: the request, repeated, looks again. */
+const FOUND: Found = Object.freeze({ kind: 'found', token: 0, data: '' })
 
 export class Sessions {
   /** The id the next session gets. */
@@ -92,7 +95,8 @@ export class Sessions {
   }
 
   /** The newest request of its slot, and what it came to. */
-  remember(session: Session, number: number, seq: number, answer: Verdict): void {
+  remember(session: Session, number: number, seq: number, verdict: Verdict): void {
+    const answer = verdict.kind === 'found' ? FOUND : verdict
     const known = session.slots.get(number)
     const slot = known ?? newSlot(session.id, number, seq, answer)
     this.#ledger.touch(slot)

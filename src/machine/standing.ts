@@ -13,9 +13,6 @@ import * as refusals from './refusals.js'
 import type { AllRemains } from './remains.js'
 import { addClaim, dropClaim, type Session, type Sessions } from './sessions.js'
 
-/** Remembered of a found result: the request, repeated, looks again. */
-const FOUND: Found = Object.freeze({ kind: 'found', token: 0, data: '' })
-
 export class Standing {
   readonly sessions: Sessions
   readonly claims: Claims
@@ -67,7 +64,8 @@ export class Standing {
 
   /** Whoever upgrades by this claim can't any more. */
   leave(claim: Claim, reason: Reason): void {
-    if (claim.token !== undefined && claim.mode.kind === 'shared') this.#refuseUpgrade(claim)
+    const upgrade = claim.token === undefined ? undefined : upgradeOf(claim)
+    if (upgrade !== undefined) this.answer(upgrade, refusals.BASE_GONE, 'cancelled')
     dropClaim(this.sessions.get(claim.session)!, claim)
     this.claims.leave(claim)
     this.journal.change('left', claim, reason, this.at - claim.since)
@@ -89,11 +87,12 @@ export class Standing {
     this.claims.leave(claim)
   }
 
+  /** Who waits goes first: an upgrade whose shared claim goes with it is told that the session is over, too. */
   endSession(session: Session, reason: 'expired' | 'closed'): void {
     for (const claim of session.claims) {
       if (claim.token === undefined) this.answer(claim, refusals.SESSION_EXPIRED, reason)
-      else this.leave(claim, reason)
     }
+    for (const claim of session.claims) this.leave(claim, reason)
     this.sessions.remove(session)
     this.journal.event({ kind: 'sessionEnded', session: session.id, reason })
   }
@@ -136,11 +135,6 @@ export class Standing {
     if (upgrades > 0) this.leave(this.claims.withToken(upgrades)!, 'upgraded')
   }
 
-  #refuseUpgrade(base: Claim): void {
-    const first = base.places[0]!.queue.waiting.first?.claim
-    if (first?.terms.upgrades === base.token) this.answer(first!, refusals.BASE_GONE, 'cancelled')
-  }
-
   #letRest(claim: Claim, reason: Reason): void {
     if (claim.token === undefined || reason === 'cancelled') return
     const { lockDelayMs, minHoldMs } = claim.terms
@@ -157,9 +151,15 @@ export class Standing {
     const session = this.sessions.get(claim.session)!
     const slot = session.slots.get(claim.slot)!
     assert(slot.seq === claim.seq, 'the slot of a waiting claim stays with it', { claim: claim.id })
-    this.sessions.remember(session, slot.number, slot.seq, outcome.kind === 'found' ? FOUND : outcome)
+    this.sessions.remember(session, slot.number, slot.seq, outcome)
     this.journal.event({ kind: 'decided', claim: claim.id, outcome })
   }
 }
 
 const NOTHING_KEPT = { note: '', token: 0, fingerprint: '', data: '' } as const
+
+/** Who waits to take the place of this claim, which is held: before it there is nobody. */
+export function upgradeOf({ places, token }: Claim): Claim | undefined {
+  const first = places[0]!.queue.waiting.first?.claim
+  return first?.terms.upgrades === token ? first : undefined
+}

@@ -8,11 +8,13 @@ import {
   type Terms,
   type Verdict,
 } from '../../src/machine/command.js'
+import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
 import { checkMachine } from '../../src/machine/invariants.js'
 import { type Applied, Machine } from '../../src/machine/machine.js'
 
 /** Short ways to write commands. By habit of these tests, session n was opened with key 100 + n. */
 export const EXCLUSIVE = { kind: 'exclusive' } as const
+export const SHARED = { kind: 'shared' } as const
 
 export function open(key: number, ttlMs = 10_000): Command {
   return { op: 'open', key, ttlMs, label: `client ${key}` }
@@ -90,5 +92,12 @@ export class CheckedMachine extends Machine {
 export function machineWith(count: number): CheckedMachine {
   const machine = new CheckedMachine()
   machine.apply({ at: 1_000, commands: Array.from({ length: count }, (_, i) => open(101 + i)) })
+  return machine
+}
+
+/** The same, on the newest feature level. */
+export function newestMachineWith(count: number): CheckedMachine {
+  const machine = machineWith(count)
+  machine.do({ op: 'raise', level: FEATURE_LEVEL })
   return machine
 }

@@ -1,37 +1,29 @@
 /**
- * The same machine, deliberately dumb: arrays and linear scans, no queues, no agenda, no counts. The order of a queue
- * is the order of claims; who is granted is found by asking every claim, oldest first, whether an older one or a
- * holder is in its way.
+ * The same machine, deliberately dumb: arrays and linear scans, no queues, no agenda, no counts. Every rule is restated
+ * from what `command.ts` and the protocol say, and from nothing else.
  */
-import type {
-  Batch,
-  Cancel,
-  Command,
-  Identify,
-  MachineEvent,
-  RefusalCode,
-  RequestId,
+import {
+  type Acquire,
+  type Batch,
+  type Cancel,
+  type Command,
+  type ForceRelease,
+  type Identify,
+  NO_TERMS,
+  type Release,
+  type RequestRelease,
+  type Resume,
+  type Suspend,
 } from '../../src/machine/command.js'
+import { waitsForItself } from './twin-deadlock.js'
+import { FIRST, isHeld, NOTHING, type TwinClaim, TwinNames } from './twin-names.js'
 
 interface TwinSession {
   id: number
   key: number
   ttlMs: number
   deadline: number
-}
-
-interface TwinClaim {
-  id: number
-  session: TwinSession
-  names: readonly string[]
-  token: number | undefined
-  deadline: number
-}
-
-interface TwinMember {
-  id: number
-  peer: string
-  client: string
+  losses: string[]
 }
 
 interface TwinAnswer {
@@ -42,89 +34,121 @@ interface TwinAnswer {
   claim: number | undefined
 }
 
-export class Twin {
-  at = 0
-  sessions: TwinSession[] = []
-  claims: TwinClaim[] = []
-  answers: TwinAnswer[] = []
-  members: TwinMember[] = []
-  disks: { node: number; disk: number }[] = []
-  level = 0
-  sessionIds = 0
-  claimIds = 0
-  tokens = 0
-  events: string[] = []
+export interface TwinApplied {
+  verdicts: string[]
+  events: string[]
+  changes: string[]
+}
 
-  apply({ at, commands }: Batch): { verdicts: string[]; events: string[] } {
+type Spoken = Extract<Command, { slot: number }>
+
+export class Twin extends TwinNames {
+  sessions: TwinSession[] = []
+  answers: TwinAnswer[] = []
+  members: { id: number; peer: string; client: string }[] = []
+  disks: { node: number; disk: number }[] = []
+  interventions: string[] = []
+  sessionIds = 0
+
+  apply({ at, commands }: Batch): TwinApplied {
     this.at = at
     this.events = []
+    this.changes = []
     this.expire()
-    const verdicts = commands.map((command) => {
-      const verdict = this.perform(command)
-      this.grant()
-      return verdict
-    })
-    return { verdicts, events: this.events }
+    const verdicts = commands.map((command) => this.perform(command))
+    return { verdicts, events: this.events, changes: this.changes }
+  }
+
+  membersById(): { id: number; peer: string; client: string }[] {
+    return this.members.sort((a, b) => a.id - b.id)
+  }
+
+  disksByNode(): { node: number; disk: number }[] {
+    return this.disks.sort((a, b) => a.node - b.node)
+  }
+
+  /** One command, after all that is due by now. */
+  perform(command: Command): string {
+    const verdict = this.isTooNew(command) ? 'UNSUPPORTED' : this.obey(command)
+    if (this.isTooNew(command)) this.saw('too new')
+    this.giveOut()
+    return verdict
   }
 
   expire(): void {
-    const due = [
-      ...this.sessions.map((session) => ({ at: session.deadline, rank: 0, id: session.id })),
-      ...this.claims.map((claim) => ({ at: claim.deadline, rank: 1, id: claim.id })),
-    ]
-    due.sort((a, b) => a.at - b.at || a.rank - b.rank || a.id - b.id)
-    for (const { at, rank, id } of due) {
-      if (at > this.at) break
-      if (rank === 0) this.end(this.sessions.find((session) => session.id === id)!, 'expired')
-      else {
-        const claim = this.claims.find((each) => each.id === id)
-        if (claim !== undefined) this.refuse(claim, 'TIMEOUT')
-      }
+    for (;;) {
+      const due = [
+        ...this.sessions.map((session) => ({ at: session.deadline, kind: 'session', id: session.id })),
+        ...this.claims.map((claim) => ({ at: claim.deadline, kind: 'wait', id: claim.id })),
+        ...this.remains.map(({ until, kind, id }) => ({ at: until, kind, id })),
+      ].filter(({ at }) => at <= this.at)
+      due.sort((a, b) => a.at - b.at || (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : a.id - b.id))
+      const [first] = due
+      if (first === undefined) break
+      this.saw(`${first.kind} is over`)
+      if (first.kind === 'session') this.over(this.sessions.find(({ id }) => id === first.id)!, 'expired')
+      else if (first.kind === 'wait')
+        this.answer(this.claims.find(({ id }) => id === first.id)!, 'TIMEOUT', 'timeout')
+      else this.end(this.remains.find(({ id }) => id === first.id)!)
     }
-    this.grant()
+    this.giveOut()
   }
 
-  grant(): void {
-    for (const claim of this.claims) {
-      if (!this.isFree(claim)) continue
-      claim.token = ++this.tokens
-      claim.deadline = Number.POSITIVE_INFINITY
-      this.decide(claim, `granted ${claim.id} token ${claim.token}`)
-    }
+  giveOut(): void {
+    this.grantAll((claim) => this.decide(claim, this.grantOf(claim)))
   }
 
-  isFree(claim: TwinClaim): boolean {
-    if (claim.token !== undefined) return false
-    const inTheWay = this.claims.filter((other) => other.token !== undefined || other.id < claim.id)
-    return !inTheWay.some((other) => other.names.some((name) => claim.names.includes(name)))
+  isTooNew(command: Command): boolean {
+    if (command.op === 'identify') return this.level < 1
+    const isNew =
+      ['update', 'downgrade', 'forceRelease', 'requestRelease', 'suspend', 'resume'].includes(command.op) ||
+      (command.op === 'acquire' && (command.mode.kind !== 'exclusive' || command.terms !== undefined)) ||
+      (command.op === 'release' && command.succession !== undefined)
+    return isNew && this.level < 2
   }
 
-  perform(command: Command): string {
-    if (command.op === 'unknown') return 'UNSUPPORTED'
-    if (command.op === 'open') {
-      let session = this.sessions.find((each) => each.key === command.key)
-      if (session === undefined) {
-        session = { id: ++this.sessionIds, key: command.key, ttlMs: command.ttlMs, deadline: 0 }
-        this.sessions.push(session)
-      }
-      session.deadline = this.at + session.ttlMs
-      return `opened ${session.id} ${session.ttlMs}`
-    }
-    if (command.op === 'describe' || command.op === 'forget') {
-      this.members = this.members.filter(({ id }) => id !== command.node)
-      if (command.op === 'forget') {
+  obey(command: Command): string {
+    switch (command.op) {
+      case 'unknown':
+        return 'UNSUPPORTED'
+      case 'open':
+        return this.open(command.key, command.ttlMs)
+      case 'describe':
+        this.members = this.members.filter(({ id }) => id !== command.node)
+        this.members.push({ id: command.node, peer: command.peer, client: command.client })
+        return 'described'
+      case 'forget':
+        this.members = this.members.filter(({ id }) => id !== command.node)
         this.disks = this.disks.filter(({ node }) => node !== command.node)
         return 'forgotten'
-      }
-      this.members.push({ id: command.node, peer: command.peer, client: command.client })
-      return 'described'
+      case 'raise':
+        this.level = Math.max(this.level, command.level)
+        return 'raised'
+      case 'identify':
+        return this.identify(command)
+      default:
+        return this.hear(command)
     }
-    if (command.op === 'raise') {
-      this.level = Math.max(this.level, command.level)
-      return 'raised'
+  }
+
+  open(key: number, ttlMs: number): string {
+    let session = this.sessions.find((each) => each.key === key)
+    if (session === undefined) {
+      session = { id: ++this.sessionIds, key, ttlMs, deadline: 0, losses: [] }
+      this.sessions.push(session)
     }
-    if (command.op === 'identify') return this.identify(command)
-    const session = this.sessions.find((each) => each.id === command.session)
+    session.deadline = this.at + session.ttlMs
+    return `opened ${session.id} ${session.ttlMs}`
+  }
+
+  identify({ node, disk }: Identify): string {
+    const known = this.disks.find((each) => each.node === node)
+    if (known === undefined) this.disks.push({ node, disk })
+    return known === undefined || known.disk === disk ? 'identified' : 'INVALID'
+  }
+
+  hear(command: Extract<Command, { session: number }>): string {
+    const session = this.sessions.find(({ id }) => id === command.session)
     if (session === undefined)
       return command.session <= this.sessionIds ? 'SESSION_EXPIRED' : 'SESSION_UNKNOWN'
     if (session.key !== command.key) return 'SESSION_FOREIGN'
@@ -133,43 +157,254 @@ export class Twin {
       return `renewed ${session.ttlMs}`
     }
     if (command.op === 'close') {
-      this.end(session, 'closed')
+      this.over(session, 'closed')
       return 'closed'
     }
-    const known = this.answers.find((each) => each.session === session.id && each.slot === command.slot)
-    if (command.op === 'cancel') return this.cancel(command, known)
-    if (known?.seq === command.seq) return known.answer
-    if (known !== undefined && command.seq < known.seq) return 'STALE_REQUEST'
-    if (known?.answer.startsWith('queued')) return 'INVALID'
-    if (command.op !== 'acquire' && command.op !== 'release') return 'UNSUPPORTED'
-    if (command.op === 'release') {
-      const held = this.claims.find((claim) => claim.token === command.token && claim.session === session)
-      this.claims = this.claims.filter((claim) => claim !== held)
-      return this.remember(command, held === undefined ? 'NOT_HELD' : 'released', undefined)
-    }
-    const claim: TwinClaim = {
-      id: ++this.claimIds,
-      session,
-      names: command.names,
-      token: undefined,
-      deadline: command.waitMs === undefined ? Number.POSITIVE_INFINITY : this.at + command.waitMs,
-    }
-    if (this.isFree(claim)) {
-      claim.token = ++this.tokens
-      claim.deadline = Number.POSITIVE_INFINITY
-      this.claims.push(claim)
-      return this.remember(command, `granted ${claim.id} token ${claim.token}`, claim.id)
-    }
-    if (command.waitMs === 0) return this.remember(command, 'TIMEOUT', undefined)
-    this.claims.push(claim)
-    return this.remember(command, `queued ${claim.id}`, claim.id)
+    return this.request(command)
   }
 
-  identify({ node, disk }: Identify): string {
-    if (this.level < 1) return 'UNSUPPORTED'
-    const known = this.disks.find((each) => each.node === node)
-    if (known === undefined) this.disks.push({ node, disk })
-    return known === undefined || known.disk === disk ? 'identified' : 'INVALID'
+  request(command: Spoken): string {
+    const known = this.answers.find(
+      ({ session, slot }) => session === command.session && slot === command.slot,
+    )
+    if (command.op === 'cancel') return this.cancel(command, known)
+    if (known?.seq === command.seq) return this.again(command, known.answer)
+    if (known !== undefined && command.seq < known.seq) return 'STALE_REQUEST'
+    if (known?.answer.startsWith('queued')) return 'INVALID'
+    const answer = this.answerTo(command)
+    // Claims are numbered, and the answer that speaks of one says its number.
+    const [, number] = /^(?:granted|queued) (\d+)/.exec(answer) ?? []
+    this.remember(command, answer, number === undefined ? undefined : Number(number))
+    return answer
+  }
+
+  /** What was found may be gone by now. It is looked for again, and never done again. */
+  again(command: Spoken, answer: string): string {
+    if (!answer.startsWith('found')) return answer
+    const result = command.op === 'acquire' ? this.result(command) : undefined
+    if (result === undefined) this.saw('found no more')
+    return result ?? 'STALE_REQUEST'
+  }
+
+  answerTo(command: Exclude<Spoken, Cancel>): string {
+    switch (command.op) {
+      case 'acquire':
+        return this.acquire(command)
+      case 'release':
+        return this.release(command)
+      case 'update':
+        return this.onHeld(command, (claim) => {
+          claim.data = command.data
+          this.change('updated', claim)
+          return 'done 1'
+        })
+      case 'downgrade':
+        return this.onHeld(command, (claim) => {
+          if (claim.kind !== 'exclusive' || claim.terms.fingerprint !== undefined) return 'INVALID'
+          claim.kind = 'shared'
+          this.stirred.push(...claim.names)
+          this.change('updated', claim)
+          return 'done 1'
+        })
+      case 'forceRelease':
+        return this.forceRelease(command)
+      case 'requestRelease':
+        return this.requestRelease(command)
+      case 'suspend':
+        return this.suspend(command)
+      case 'resume':
+        return this.resume(command)
+    }
+  }
+
+  onHeld({ session, token }: { session: number; token: number }, then: (claim: TwinClaim) => string): string {
+    const claim = this.claims.find((each) => each.token === token && each.session === session)
+    return claim === undefined ? 'NOT_HELD' : then(claim)
+  }
+
+  acquire(command: Acquire): string {
+    const { names, mode, session, terms = NO_TERMS } = command
+    const inEarnest = this.claims.filter(({ kind }) => kind !== 'member')
+    const met = inEarnest.filter((claim) => claim.names.some((name) => names.includes(name)))
+    const use = useOf(mode.kind === 'permits' ? mode.of : 0, terms.fingerprint)
+    if (mode.kind !== 'member' && met.some((claim) => useOf(claim.of, claim.terms.fingerprint) !== use))
+      return 'CONFLICT'
+    const result = this.result(command)
+    if (result !== undefined) return result
+    const refusal = terms.upgrades > 0 ? this.checkUpgrade(command, terms.upgrades) : undefined
+    if (refusal !== undefined) return refusal
+    const mine = terms.reentrant ? this.heldAlready(command, terms.owner) : undefined
+    if (mine !== undefined) {
+      mine.holds++
+      this.saw('reentrant')
+      return this.grantOf(mine)
+    }
+    if (terms.steal) {
+      if (names.some((name) => this.found(name, 'suspension') !== undefined)) return 'CONFLICT'
+      this.rob(command)
+    }
+    return this.stand(this.enter(session, command, terms), command.waitMs)
+  }
+
+  stand(claim: TwinClaim, waitMs: number | undefined): string {
+    if (this.mayHold(claim)) {
+      this.hold(claim)
+      this.granted(claim, 0)
+      return this.grantOf(claim)
+    }
+    const isDeadlock = waitMs !== 0 && claim.terms.owner !== '' && waitsForItself(claim, this)
+    if (waitMs === 0 || isDeadlock) {
+      this.drop(claim)
+      if (isDeadlock) this.saw(`deadlock of ${claim.kind}`)
+      return isDeadlock ? 'DEADLOCK' : 'TIMEOUT'
+    }
+    this.noteWait(claim)
+    this.change('queued', claim)
+    return `queued ${claim.id}`
+  }
+
+  /** Why it waits, for the tally. */
+  noteWait(claim: TwinClaim): void {
+    const { kind, names, permits, of, terms } = claim
+    const [name] = names
+    const line = this.waiters(name!)
+    if (line.indexOf(claim) < line.length - 1) this.saw('stood before others by priority')
+    if (this.found(name!, 'rest')) this.saw('waits for a rest')
+    if (this.found(name!, 'suspension')) this.saw('waits for a suspension')
+    if (terms.upgrades > 0) this.saw('waits to upgrade')
+    const taken = this.holders(name!).reduce((sum, holder) => sum + holder.permits, 0)
+    if (kind === 'permits' && taken + permits <= of && line[0] !== claim) this.saw('fits, behind a greater')
+    if (kind === 'shared' && this.holders(name!).some((holder) => holder.kind === 'shared'))
+      this.saw('reader behind a writer')
+  }
+
+  result({ names, mode, terms }: Acquire): string | undefined {
+    if (mode.kind === 'member') return undefined
+    const results = names.map((name) => this.found(name, 'result')).filter((each) => each !== undefined)
+    const [first] = results
+    if (first === undefined) return undefined
+    if (first.fingerprint !== terms?.fingerprint) return 'CONFLICT'
+    this.saw('found at once')
+    return `found ${first.token} '${first.data}'`
+  }
+
+  checkUpgrade({ session, names }: Acquire, token: number): string | undefined {
+    const base = this.claims.find((claim) => claim.token === token && claim.session === session)
+    if (base?.kind !== 'shared' || base.holds > 1) return 'INVALID'
+    if ([...base.names].sort().join() !== [...names].sort().join()) return 'INVALID'
+    const isBehind = names.some((name) => this.waiters(name).some(({ rank }) => rank >= FIRST))
+    if (isBehind) this.saw('upgrade behind another')
+    return isBehind ? 'DEADLOCK' : undefined
+  }
+
+  heldAlready({ session, names, mode }: Acquire, owner: string): TwinClaim | undefined {
+    return this.claims.find(
+      (claim) =>
+        isHeld(claim) &&
+        claim.session === session &&
+        claim.terms.owner === owner &&
+        (claim.kind === mode.kind || claim.kind === 'exclusive') &&
+        names.every((name) => claim.names.includes(name)) &&
+        !this.claims.some(({ token, terms }) => token === undefined && terms.upgrades === claim.token),
+    )
+  }
+
+  rob({ session, names, label }: Acquire): void {
+    const note = `stolen by session ${session}${label === '' ? '' : `, ${label}`}`
+    for (const name of names) {
+      for (const claim of this.holders(name)) {
+        this.saw('stolen')
+        this.intervene('steal', name, claim.token!, session, note)
+        this.force(claim, note)
+      }
+      const rest = this.found(name, 'rest')
+      if (rest !== undefined) this.end(rest)
+    }
+  }
+
+  release(command: Release): string {
+    return this.onHeld(command, (claim) => {
+      if (claim.holds > 1) {
+        claim.holds--
+        return 'released'
+      }
+      const { heir = 0, restMs = 0, result } = command.succession ?? {}
+      if (result !== undefined && claim.terms.fingerprint === undefined) return 'INVALID'
+      if (restMs > 0 && claim.kind === 'member') return 'INVALID'
+      if (heir > 0 && !this.promote(heir, claim)) return 'INVALID'
+      if (result !== undefined) this.keepResult(claim, result.data, result.keepMs)
+      this.leave(claim, 'released')
+      for (const name of claim.names) if (this.rest(name, this.at + restMs)) this.saw('rest')
+      return 'released'
+    })
+  }
+
+  promote(id: number, { names, kind }: TwinClaim): boolean {
+    const heir = this.claims.find((claim) => claim.id === id)
+    if (heir === undefined || isHeld(heir) || kind !== 'exclusive') return false
+    if (!heir.names.every((name) => names.includes(name))) return false
+    const others = heir.names.flatMap((name) => this.waiters(name))
+    this.saw(others.every((other) => other === heir || other.rank < FIRST) ? 'heir' : 'heir before an heir')
+    heir.rank = Math.max(FIRST, ...others.map(({ rank }) => rank + 1))
+    return true
+  }
+
+  keepResult({ names, token, terms }: TwinClaim, data: string, keepMs: number): void {
+    const { fingerprint } = terms
+    const name = names[0]!
+    this.keep({ kind: 'result', name, until: this.at + keepMs, note: '', token: token!, fingerprint, data })
+    for (const waiter of this.waiters(name)) {
+      this.saw('found while it waited')
+      this.answer(waiter, `found ${token} '${data}'`, 'found')
+    }
+  }
+
+  forceRelease({ session, name, token, note }: ForceRelease): string {
+    const claims = this.concerned(name, token)
+    for (const claim of claims) {
+      this.intervene('forceRelease', name, claim.token!, session, note)
+      this.force(claim, note)
+    }
+    return claims.length === 0 ? 'NOT_HELD' : `done ${claims.length}`
+  }
+
+  requestRelease({ name, token, note }: RequestRelease): string {
+    const claims = this.concerned(name, token)
+    for (const claim of claims) this.events.push(`session ${claim.session} asked ${claim.token} '${note}'`)
+    return claims.length === 0 ? 'NOT_HELD' : `done ${claims.length}`
+  }
+
+  suspend({ session, name, forMs, note }: Suspend): string {
+    this.keep({ ...NOTHING, kind: 'suspension', name, until: this.at + (forMs ?? Infinity), note })
+    this.intervene('suspend', name, 0, session, note)
+    for (const claim of this.holders(name))
+      this.events.push(`session ${claim.session} asked ${claim.token} 'suspended: ${note}'`)
+    return `done ${this.holders(name).length}`
+  }
+
+  resume({ session, name, note }: Resume): string {
+    const suspension = this.found(name, 'suspension')
+    if (suspension === undefined) return 'NOT_HELD'
+    this.saw('resumed')
+    this.end(suspension)
+    this.intervene('resume', name, 0, session, note)
+    return 'done 1'
+  }
+
+  concerned(name: string, token: number): TwinClaim[] {
+    if (token === 0) return this.holders(name)
+    return this.claims.filter((claim) => claim.token === token && claim.names.includes(name))
+  }
+
+  force(claim: TwinClaim, note: string): void {
+    this.events.push(`session ${claim.session} lost ${claim.token} '${note}'`)
+    const { losses } = this.sessions.find(({ id }) => id === claim.session)!
+    losses.push(`${claim.token} '${note}'`)
+    this.leave(claim, 'forced')
+  }
+
+  intervene(kind: string, name: string, token: number, session: number, note: string): void {
+    this.interventions.push(`${this.at} ${kind} ${name} ${token} by ${session}: ${note}`)
   }
 
   cancel(command: Cancel, known: TwinAnswer | undefined): string {
@@ -178,23 +413,25 @@ export class Twin {
       this.remember(command, 'CANCELLED', undefined)
       return 'cancelled'
     }
-    if (command.seq < known.seq || known.claim === undefined) return 'cancelled'
-    const claim = this.claims.find((each) => each.id === known.claim)
-    if (known.answer.startsWith('queued')) this.refuse(claim!, 'CANCELLED')
-    this.claims = this.claims.filter((each) => each !== claim)
-    if (known.answer.startsWith('granted')) known.answer = 'CANCELLED'
+    if (command.seq < known.seq || !/^(queued|granted|found)/.test(known.answer)) return 'cancelled'
+    const claim = this.claims.find(({ id }) => id === known.claim)
+    this.remember(command, 'CANCELLED', undefined)
+    if (claim === undefined) return 'cancelled'
+    this.saw(isHeld(claim) ? 'cancelled what was granted' : 'cancelled what waited')
+    if (!isHeld(claim)) this.answer(claim, 'CANCELLED', 'cancelled')
+    else if (claim.holds > 1) claim.holds--
+    else this.leave(claim, 'cancelled')
     return 'cancelled'
   }
 
-  remember({ session, slot, seq }: RequestId, answer: string, claim: number | undefined): string {
+  remember({ session, slot, seq }: Spoken, answer: string, claim: number | undefined): void {
     this.answers = this.answers.filter((each) => each.session !== session || each.slot !== slot)
     this.answers.push({ session, slot, seq, answer, claim })
-    return answer
   }
 
-  refuse(claim: TwinClaim, code: RefusalCode): void {
-    this.claims = this.claims.filter((each) => each !== claim)
-    this.decide(claim, code)
+  override answer(claim: TwinClaim, outcome: string, reason: string): void {
+    this.decide(claim, outcome)
+    this.leave(claim, reason)
   }
 
   decide(claim: TwinClaim, outcome: string): void {
@@ -202,26 +439,20 @@ export class Twin {
     this.events.push(`claim ${claim.id}: ${outcome}`)
   }
 
-  end(session: TwinSession, reason: string): void {
-    for (const claim of this.claims.filter((each) => each.session === session)) {
-      if (claim.token === undefined) this.refuse(claim, 'SESSION_EXPIRED')
-    }
-    this.claims = this.claims.filter((claim) => claim.session !== session)
+  grantOf({ id, token, seats }: TwinClaim): string {
+    return `granted ${id} token ${token} seats ${seats.join()}`
+  }
+
+  over(session: TwinSession, reason: string): void {
+    const claims = this.claims.filter((claim) => claim.session === session.id)
+    for (const claim of claims) if (!isHeld(claim)) this.answer(claim, 'SESSION_EXPIRED', reason)
+    for (const claim of claims) if (isHeld(claim)) this.leave(claim, reason)
     this.sessions = this.sessions.filter((each) => each !== session)
     this.events.push(`session ${session.id} ${reason}`)
   }
 }
 
-/** The event in the twin's words. */
-export function inTwinWords(event: MachineEvent): string {
-  if (event.kind === 'sessionEnded') return `session ${event.session} ${event.reason}`
-  if (event.kind === 'noticed') return `session ${event.session} notice ${event.notice.token}`
-  const { outcome } = event
-  const came =
-    outcome.kind === 'granted'
-      ? `granted ${outcome.claim} token ${outcome.token}`
-      : outcome.kind === 'refused'
-        ? outcome.code
-        : 'found'
-  return `claim ${event.claim}: ${came}`
+/** A name is a lock, a semaphore of one capacity, or a key of one work. */
+function useOf(capacity: number, fingerprint: string | undefined): string {
+  return capacity > 0 ? `of ${capacity}` : fingerprint === undefined ? 'lock' : `once ${fingerprint}`
 }
