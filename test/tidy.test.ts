@@ -25,7 +25,7 @@ describe('tidy', () => {
   it('sees the repository', () => {
     const seen = new Set(sources.map(({ path }) => path.split('/')[0]))
     assert.deepEqual(
-      ['raft', 'scripts', 'src', 'test'].filter((folder) => !seen.has(folder)),
+      ['examples', 'raft', 'scripts', 'src', 'test'].filter((folder) => !seen.has(folder)),
       [],
     )
     const imports = sources.flatMap((source) => source.imports)
@@ -98,10 +98,10 @@ describe('tidy', () => {
   })
 })
 
-/** The tests, what the package offers, and what its scripts start: by the name that the compiler gives it. */
+/** The tests, what the package offers, and what its scripts and its pages start: by the name that the compiler gives it. */
 function isEntry(path: string): boolean {
   const isScript = (file: TextFile): boolean =>
-    file.path === 'package.json' || /^scripts\/[\w-]+$/.test(file.path)
+    ['package.json', 'docs/which-lock.md'].includes(file.path) || /^scripts\/[\w-]+$/.test(file.path)
   const compiled = `dist/${path.replace(/\.ts$/, '.js')}`
   return path.endsWith('.test.ts') || files.some((file) => isScript(file) && file.text.includes(compiled))
 }
