@@ -163,7 +163,7 @@ async function startOn(
     onApplied: (applied) => {
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
-      attachments.history.onChanges(applied.changes)
+      attachments.onChanges(applied.changes)
       upkeep.onApplied()
     },
     onStatus: (status) => {

@@ -36,6 +36,7 @@ export function nameText(state: Whole): string {
   const { holders, waiters, members } = state
   const parts = [
     heading(state),
+    usageText(state.usage),
     holders.length === 0 ? '' : `HELD BY\n${renderTable(HOLDERS, holders)}`,
     waiters.length === 0 ? '' : `WAITING, the next first\n${renderTable(WAITERS, waiters.map(numbered))}`,
     members.length === 0
@@ -65,6 +66,22 @@ function heading(state: Whole): string {
 function suspensionText({ leftMs, note }: NonNullable<NameState['suspension']>): string {
   const until = leftMs === undefined ? 'until it is resumed' : `for ${formatDuration(leftMs)}`
   return `It is suspended: nothing is granted ${until}${note === '' ? '' : ` (${note})`}.`
+}
+
+/** As the node has seen it that answered. */
+function usageText(usage: NameState['usage']): string {
+  if (usage === undefined || usage.grants + usage.leaves + usage.gaveUp === 0) return ''
+  const { grants, waitedMs, waitedMsMax, leaves, heldMs, heldMsMax, gaveUp } = usage
+  const parts = [
+    `Granted ${grants} times, after ${formatDuration(mean(waitedMs, grants))} on average, ${formatDuration(waitedMsMax)} at most.`,
+    `Held for ${formatDuration(mean(heldMs, leaves))} on average, ${formatDuration(heldMsMax)} at most.`,
+    `${gaveUp} left without it.`,
+  ]
+  return `USAGE, as one node has seen it\n${parts.join('\n')}`
+}
+
+function mean(sum: number, count: number): number {
+  return count === 0 ? 0 : sum / count
 }
 
 const WHO: Column<Claim> = { title: 'WHO', cell: who }

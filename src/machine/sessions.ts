@@ -153,6 +153,7 @@ export class Sessions {
       losses,
       isRecorded: false,
       isGone: false,
+      page: undefined,
     }
     this.#byId.set(id, session)
     this.#byKey.set(key, session)
@@ -176,5 +177,5 @@ export function dropClaim(session: Session, claim: Claim): void {
 }
 
 function newSlot(session: SessionId, number: number, seq: number, answer: Verdict): Slot {
-  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false }
+  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false, page: undefined }
 }

@@ -125,8 +125,7 @@ describe('an election', () => {
 
   it('makes no sense of nonsense', async () => {
     const invalid = { name: 'RefusedError', code: 'INVALID' }
-    // @ts-expect-error a value is text
-    await assert.rejects(ann.election('x').campaign(7), invalid)
+    await assert.rejects(ann.election('x').campaign(7 as unknown as string), invalid)
     await assert.rejects(ann.election('').campaign('a'), invalid)
     await assert.rejects(ann.election('').observe().next(), invalid)
     await assert.rejects(ann.election('x').observe({ afterRevision: 1e12 }).next(), invalid)

@@ -169,15 +169,14 @@ describe('locks in all their modes', () => {
 
   it('makes no sense of nonsense', async () => {
     const invalid = { name: 'RefusedError', code: 'INVALID' }
-    // @ts-expect-error no such mode
-    await assert.rejects(ann.lock('x', { mode: 'sharde' }), invalid)
+    await assert.rejects(ann.lock('x', { mode: 'sharde' as 'shared' }), invalid)
     await assert.rejects(ann.lock('x', { priority: 256 }), invalid)
-    await assert.rejects(ann.lock('x', { priority: 0.5 }), invalid)
+    for (const priority of [0.5, -1, Number.NaN]) await assert.rejects(ann.lock('x', { priority }), invalid)
+    await assert.rejects(ann.lock('x', { minHoldMs: Number.NaN }), invalid)
     await assert.rejects(ann.lock('x', { reentrant: true }), invalid)
     await assert.rejects(ann.lock('x', { mode: 'shared', steal: true }), invalid)
     await assert.rejects(ann.lock('x', { lockDelayMs: -1 }), invalid)
-    // @ts-expect-error data are text
-    await assert.rejects(ann.lock('x', { data: 7 }), invalid)
+    await assert.rejects(ann.lock('x', { data: 7 as unknown as string }), invalid)
     await assert.rejects(ann.lock('x', { data: 'x'.repeat(20_000) }), { code: 'LIMIT' })
     assert.deepEqual(await crowd(bob, 'x'), [0, 0, 0])
   })

@@ -153,6 +153,7 @@ describe('the command line, beyond a lock', { timeout: 120_000 }, () => {
     const { stdout } = await run('show', 'crowd')
     assert.match(stdout, /1 hold it, 130 wait/)
     assert.match(stdout, new RegExp(`first .*exclusive +${holder.token} `))
+    assert.match(stdout, /Granted 1 times, after 0ms on average/)
     assert.match(stdout, /130 +waiter 129 .* (\d+ms|\d+\.\ds) /)
     const whole = JSON.parse((await run('show', 'crowd', '--json')).stdout)
     assert.equal(whole.waiters.length, 130)

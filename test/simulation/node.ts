@@ -155,6 +155,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       witness.applied(id, applied.index, batch, asOfMachine(applied), replica.machine)
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
+      attachments.history.onChanges(applied.changes)
       upkeep.onApplied()
     },
     onStatus: (status) => {
