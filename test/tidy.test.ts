@@ -82,6 +82,11 @@ describe('tidy', () => {
     )
   })
 
+  it('each feature that the README compares is pointed at in a test', () => {
+    const compared = firstCells(readText('README.md').split('## How it compares')[1]!)
+    assert.deepEqual(firstCells(readText('docs/features.md')), compared)
+  })
+
   it('the generated protocol is what the contract says', () => {
     const folder = mkdtempSync(join(tmpdir(), 'lockkeeper-tidy-'))
     try {
@@ -115,4 +120,11 @@ function isTool(name: string): boolean {
   }
   const commands = [...Object.values(packageFile.scripts), readText('src/api/buf.gen.yaml')].join('\n')
   return Object.keys(bin).some((command) => new RegExp(`(^|[\\s/])${command}(\\s|$)`, 'm').test(commands))
+}
+
+/** Of the first table in the text: the first cell of each row. */
+function firstCells(markdown: string): string[] {
+  const table = /^\|(?:.*\n\|)*/m.exec(markdown)![0]
+  const rows = table.split('\n').slice(2)
+  return rows.map((row) => row.split('|')[1]!.trim()).filter((cell) => cell !== '')
 }
