@@ -100,6 +100,7 @@ export const STATIONS: readonly Station[] = [
       'src/main.ts',
     ],
   },
+  { place: 'examples/', mayImport: [] },
   { place: 'scripts/', mayImport: [RAFT_DOOR, 'src/'] },
   { place: 'test/raft/', mayImport: ['raft/'] },
   { place: 'test/', mayImport: [RAFT_DOOR, 'src/', 'scripts/'] },
