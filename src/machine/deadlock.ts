@@ -16,7 +16,8 @@ export function findDeadlock(claim: Claim, sessions: Sessions): Refused | undefi
   const task = sessions.get(claim.session)!.tasks.get(owner)
   const isAlone = task === undefined || task.held + task.waiting.size === 1
   // Nobody waits for the last in line if its task has nothing else, and it waits for nobody if it can be granted.
-  if (claim.places.every(({ next }) => next === undefined) && (isAlone || isGrantable(claim))) return undefined
+  if (claim.places.every(({ next }) => next === undefined) && (isAlone || isGrantable(claim)))
+    return undefined
   const path = new Search(claim, sessions).find()
   if (path === undefined) return undefined
   const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
