@@ -1,4 +1,4 @@
-import type { Entry, HardState, LogIndex, LogStart, Message, NodeId, Write } from '../../raft/index.js'
+import type { Entry, HardState, LogIndex, LogStart, Message, NodeId, Term, Write } from '../../raft/index.js'
 
 /**
  * What the replica needs from the world. The simulation gives it a clock, disk and network of its own; `main.ts`
@@ -42,6 +42,23 @@ export interface LogStore {
    */
   compact(start: LogStart): Promise<void>
   close(): Promise<void>
+}
+
+/** Names one entry, and with it the whole log up to there: two logs that have it are the same up to it (Log Matching, §3.5). */
+export interface LogPosition {
+  readonly index: LogIndex
+  readonly term: Term
+}
+
+/** What is as it was written on the disk of a node, sound or damaged, for a peer that has lost it: see `src/salvage`. */
+export interface IntactParts {
+  /**
+   * The end of the log that ends with `last`, newest first, each entry as sealed on disk: down to the first that is not
+   * here, or some 256 KiB. None if `last` is not here. Rejects if it can't be had.
+   */
+  logUpTo(last: LogPosition): Promise<readonly Uint8Array[]>
+  /** The newest checkpoint that is whole, if there is one; to be closed. Rejects if it can't be had. */
+  openCheckpoint(): Promise<SnapshotSource | undefined>
 }
 
 /** What becomes of a node whose disk is damaged: see `src/repair`. */
