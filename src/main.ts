@@ -77,6 +77,7 @@ async function startOn(
     peers: new Map(nodes.map(({ id, peer }) => [id, peer])),
     level: FEATURE_LEVEL,
     disk: disk.identity.disk,
+    parts: disk,
     clock: systemClock,
     random,
     logger,

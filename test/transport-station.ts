@@ -28,6 +28,7 @@ export class Station {
       peers: addresses,
       level: 1,
       disk: self,
+      parts: { logUpTo: async () => [], openCheckpoint: async () => undefined },
       clock,
       random: () => 0.5,
       logger: this.#logger(),
