@@ -15,7 +15,7 @@ test('disks that are damaged all at once, each at another entry, are restored fr
   await using cluster = await LocalCluster.start()
   await using keeper = await connect(cluster.addresses, { ttlMs: TTL_MS, connectTimeoutMs: TTL_MS })
   let token = 0
-  for (let k = 100; k < 300; k++) token = await keeper.withLock(`kept/${k}`, async (lock) => lock.token)
+  for (let k = 100; k < 400; k++) token = await keeper.withLock(`kept/${k}`, async (lock) => lock.token)
   const held = await keeper.lock('held')
   await cluster.settled()
   await Promise.all(cluster.nodes.map((node) => node.kill()))
