@@ -1,12 +1,11 @@
 import type { Server } from '@grpc/grpc-js'
-import { InvariantError, type NodeId } from '../../raft/index.js'
-import { DiskRemains, restoreNodeDisk } from '../node-disk/index.js'
+import { InvariantError } from '../../raft/index.js'
+import { DiskRemains } from '../node-disk/index.js'
 import type { NodeConfig } from '../platform/config.js'
 import type { Logger } from '../platform/logger.js'
-import { numberOf } from '../platform/member-id.js'
 import type { IntactParts } from '../replica/ports.js'
 import { SalvageAnswers, SalvagePeer } from '../transport/index.js'
-import { type Footing, restoration, UnrestorableError } from './restoration.js'
+import { restoreDisk } from './restore-disk.js'
 
 /** From the first attempt on, until it is closed. */
 interface Bench {
@@ -67,38 +66,22 @@ export class Salvage {
   }
 
   async #restore(remains: DiskRemains, peers: SalvagePeer[]): Promise<void> {
-    const { identity, end, beginning } = remains.log
-    if (identity === undefined) throw new UnrestorableError('there is no telling which member it was')
-    if (end === undefined)
-      throw new UnrestorableError(
-        'what this node promised last is lost, perhaps a vote, or entries that nobody else has',
-      )
-    const asked = await this.#callPeers(identity.nodeId, peers)
-    const sources = [remains, ...peers.map((peer) => this.#patient(peer))]
-    const footings: Footing[] = beginning === undefined ? [] : [{ start: beginning, checkpoint: undefined }]
-    for (const source of sources) {
-      const checkpoint = await source.openCheckpoint()
-      if (checkpoint !== undefined) footings.push({ start: checkpoint.start, checkpoint })
-    }
-    this.#logger.info(
-      { end, asked, footings: footings.map(({ start }) => start.index) },
-      'restoring the disk',
-    )
-    const { start, entries, ...restored } = await restoration(end, footings, sources)
-    await restoreNodeDisk(this.#config.data, { identity, start, entries, ...restored })
+    const asked = await this.#callPeers(peers)
+    const sources = peers.map((peer) => this.#patient(peer))
+    const { start, entries } = await restoreDisk(this.#config.data, remains, sources)
     this.#logger.warn(
-      { checkpoint: start.index, last: entries.at(-1)?.index ?? start.index },
+      { asked, checkpoint: start.index, last: entries.at(-1)?.index ?? start.index },
       'the disk holds again what it held: the node goes on as the member it was',
     )
   }
 
   /** Numbers of those that can be reached. */
-  async #callPeers(from: NodeId, peers: SalvagePeer[]): Promise<number[]> {
-    const { id, clusterId, nodes } = this.#config
+  async #callPeers(peers: SalvagePeer[]): Promise<number[]> {
+    const { id: from, clusterId, nodes } = this.#config
     const asked: number[] = []
-    for (const { id: to, peer: address } of nodes.filter((node) => node.id !== id)) {
+    for (const { id: to, peer: address } of nodes.filter((node) => node.id !== from)) {
       try {
-        peers.push(await SalvagePeer.call({ clusterId, from, to: numberOf(to), address }))
+        peers.push(await SalvagePeer.call({ clusterId, from, to, address }))
         asked.push(to)
       } catch (error) {
         this.#logger.info({ peer: to, reason: String(error) }, 'this peer does not help to restore the disk')
