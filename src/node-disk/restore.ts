@@ -2,8 +2,7 @@ import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry, HardState, LogStart } from '../../raft/index.js'
 import { syncDirectory } from '../leveldb/database.js'
-import { type DiskIdentity, LOG_DATABASE } from '../log-store/index.js'
-import { syncFiles } from '../record-store/index.js'
+import type { DiskIdentity } from '../log-store/index.js'
 import type { SnapshotSource } from '../replica/ports.js'
 import { finishRestoring, RESTORED } from './finish-restoring.js'
 import { type LevelNodeDisk, openNodeDisk } from './level-node-disk.js'
@@ -24,7 +23,7 @@ export interface DiskContent {
 
 /**
  * Makes a disk with that content, and puts it in place of what is in `directory`, which is kept in `set-aside`. It is the same
- * disk of the same member. Until it is whole, synced and read again, nothing of the old one is touched; after a crash later on,
+ * disk of the same member. Until it is whole, on disk and read again, nothing of the old one is touched; after a crash later on,
  * the next start completes it.
  */
 export async function restoreNodeDisk(directory: string, content: DiskContent): Promise<void> {
@@ -32,7 +31,6 @@ export async function restoreNodeDisk(directory: string, content: DiskContent): 
   await rm(unfinished, { recursive: true, force: true })
   await withDisk(unfinished, content, (disk) => write(disk, content))
   await withDisk(unfinished, content, async (disk) => void (await disk.load(() => {})))
-  await syncFiles(join(unfinished, LOG_DATABASE))
   await syncDirectory(unfinished)
   await rename(unfinished, join(directory, RESTORED))
   await syncDirectory(directory)

@@ -1,4 +1,4 @@
-export { isRecordsName, syncFiles } from './directories.js'
+export { isRecordsName } from './directories.js'
 export { LevelRecordStore } from './level-record-store.js'
 export { LevelStaging } from './staging.js'
 export { SnapshotUnpacker } from './unpack.js'

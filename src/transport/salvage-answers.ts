@@ -5,6 +5,7 @@ import { listen } from '../platform/listen.js'
 import type { IntactParts, SnapshotSource } from '../replica/ports.js'
 import { FrameError } from './fields.js'
 import { decodeHello, encodeWelcome, salvageRefusal } from './hello.js'
+import { QUESTION_MS } from './limits.js'
 import { decodeQuestion, encodeChunk, encodeLog, encodeStart, type Question } from './salvage-questions.js'
 import { SALVAGE, SERVER_OPTIONS } from './service.js'
 
@@ -35,31 +36,45 @@ export class SalvageAnswers {
   }
 
   accept(stream: SalvageStream): void {
-    stream.on('error', () => {})
-    this.#converse(stream).then(
-      () => stream.end(),
-      (error: unknown) => this.#refuse(stream, error),
+    new Conversation(stream, this.#options)
+  }
+}
+
+/** One peer's questions, each answered before the next is heard. */
+class Conversation {
+  readonly #stream: SalvageStream
+  readonly #options: SalvageAnswersOptions
+  #isGreeted = false
+  #checkpoint: SnapshotSource | undefined
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(stream: SalvageStream, options: SalvageAnswersOptions) {
+    this.#stream = stream
+    this.#options = options
+    const silence = setTimeout(
+      () => this.#refuse(new FrameError(`no question within ${QUESTION_MS} ms`)),
+      QUESTION_MS,
     )
+    stream.on('data', (frame: Buffer) => {
+      silence.refresh()
+      stream.pause()
+      this.#work = this.#work.then(() => this.#hear(frame))
+    })
+    stream.on('error', () => {})
+    stream.on('end', () => stream.end())
+    stream.on('close', () => {
+      clearTimeout(silence)
+      this.#work = this.#work.then(() => this.#checkpoint?.close())
+    })
   }
 
-  async #converse(stream: SalvageStream): Promise<void> {
-    let checkpoint: SnapshotSource | undefined
-    let isGreeted = false
+  async #hear(frame: Buffer): Promise<void> {
     try {
-      for await (const frame of stream as AsyncIterable<Buffer>) {
-        if (!isGreeted) stream.write(this.#greet(frame))
-        else {
-          const question = decodeQuestion(frame)
-          if (question.kind === 'checkpoint') {
-            await checkpoint?.close()
-            checkpoint = await this.#options.parts.openCheckpoint()
-          }
-          stream.write(await this.#answer(question, checkpoint))
-        }
-        isGreeted = true
-      }
-    } finally {
-      await checkpoint?.close()
+      const answer = this.#isGreeted ? await this.#answer(decodeQuestion(frame)) : this.#greet(frame)
+      this.#stream.write(answer)
+      this.#stream.resume()
+    } catch (error) {
+      this.#refuse(error)
     }
   }
 
@@ -67,27 +82,30 @@ export class SalvageAnswers {
     const { clusterId, self } = this.#options
     const refused = salvageRefusal(decodeHello(frame), clusterId, self)
     if (refused !== undefined) throw new FrameError(refused.reason)
+    this.#isGreeted = true
     return encodeWelcome()
   }
 
-  async #answer(question: Question, checkpoint: SnapshotSource | undefined): Promise<Buffer> {
+  async #answer(question: Question): Promise<Buffer> {
+    const { parts } = this.#options
     switch (question.kind) {
       case 'log':
-        return encodeLog(await this.#options.parts.logUpTo(question.last))
+        return encodeLog(await parts.logUpTo(question.last))
       case 'checkpoint':
-        return encodeStart(checkpoint?.start)
+        await this.#checkpoint?.close()
+        this.#checkpoint = undefined
+        this.#checkpoint = await parts.openCheckpoint()
+        return encodeStart(this.#checkpoint?.start)
       case 'chunk':
-        if (checkpoint === undefined) throw new FrameError('a chunk of no checkpoint')
-        return encodeChunk(await checkpoint.chunk(question.sequence))
+        if (this.#checkpoint === undefined) throw new FrameError('a chunk of no checkpoint')
+        return encodeChunk(await this.#checkpoint.chunk(question.sequence))
     }
   }
 
-  #refuse(stream: SalvageStream, error: unknown): void {
-    // It has what it wanted.
-    if (stream.cancelled) return
+  #refuse(error: unknown): void {
     const details = error instanceof Error ? error.message : String(error)
-    this.#options.logger.warn({ reason: details, remote: stream.getPeer() }, 'salvage refused')
+    this.#options.logger.warn({ reason: details, remote: this.#stream.getPeer() }, 'salvage refused')
     const code = error instanceof FrameError ? status.FAILED_PRECONDITION : status.UNAVAILABLE
-    stream.emit('error', { code, details })
+    this.#stream.emit('error', { code, details })
   }
 }

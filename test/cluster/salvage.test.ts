@@ -6,11 +6,13 @@ import { connect, type Lock } from '../../src/client/index.js'
 import { agree } from './agreement.js'
 import { runCli } from './cli.js'
 import { flipByteOf, flipByteOfCheckpoint, flipByteOfLog, flipBytesOfTable, zeroTailOfLog } from './damage.js'
+import { eventually } from './eventually.js'
 import { assertHeld, hold } from './held-locks.js'
 import { assertNothingLost, Load } from './load.js'
 import { churn, MIB_BEYOND, SMALL } from './log-growth.js'
 
 const TTL_MS = 120_000
+const REPAIR_MS = 60_000
 const HELD = 300
 const EACH_ROUND = 150
 const RESTORED = /the disk holds again what it held: the node goes on as the member it was/
@@ -48,8 +50,7 @@ test('disks that are damaged all at once, but not everywhere at one entry, are r
       assert.equal(await verifyExit(cluster.dataDirectory(k + 1)), EXIT.damaged)
     }
     const startedMs = performance.now()
-    await Promise.all(cluster.nodes.map((node) => node.start()))
-    await cluster.leader()
+    await startDamaged(cluster)
     t.diagnostic(`${what}: a leader after ${Math.round(performance.now() - startedMs)} ms`)
     const restored = cluster.nodes.filter((node, k) => RESTORED.test(node.output(from[k])))
     assert.ok(restored.length > 0, `${what}: without it there is no majority`)
@@ -88,8 +89,7 @@ test('a checkpoint, a table and a log damaged on one node each, under load, are 
   for (const [k, damage] of damages.entries()) await damage(cluster.dataDirectory(k + 1))
   for (const { id } of cluster.nodes)
     assert.equal(await verifyExit(cluster.dataDirectory(id)), EXIT.damaged, `node ${id}`)
-  await Promise.all(cluster.nodes.map((node) => node.start()))
-  await cluster.leader()
+  await startDamaged(cluster)
   assert.ok(cluster.nodes.some((node) => RESTORED.test(node.output())))
   await assertHeld(keeper, held)
   await Promise.all(held.map((lock) => lock.release()))
@@ -97,6 +97,13 @@ test('a checkpoint, a table and a log damaged on one node each, under load, are 
   await keeper.close()
   await assertAllSound(cluster)
 })
+
+/** Resolves when there is a leader. Until then no node is ready, for longer than it is else allowed to take. */
+async function startDamaged(cluster: LocalCluster): Promise<void> {
+  const starts = cluster.nodes.map((node) => node.start().catch(() => {}))
+  await eventually('there is a leader', REPAIR_MS, () => cluster.leader().catch(() => undefined))
+  await Promise.all(starts)
+}
 
 /** They have applied the same, and stop; nothing is wrong with what they say, nor with what they leave. */
 async function assertAllSound(cluster: LocalCluster): Promise<void> {
