@@ -61,9 +61,9 @@ export interface IntactParts {
   openCheckpoint(): Promise<SnapshotSource | undefined>
 }
 
-/** What becomes of a node whose disk is damaged: see `src/repair`. */
+/** What becomes of a node whose disk is damaged: see `src/repair` and `src/salvage`. */
 export const DAMAGE_REMEDY =
-  'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file; a cluster of one is restored from a backup'
+  'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file, or restores it with them if they are damaged too; a cluster of one is restored from a backup'
 
 /** What was written is not what is there. The message names the key and the remedy. */
 export class DamagedLogError extends Error {
