@@ -3,7 +3,7 @@ import { type RunningNode, startNode } from '../main.js'
 import type { NodeConfig } from '../platform/config.js'
 import { createLogger, type Logger, type LogLevel } from '../platform/logger.js'
 import { lifeOf } from '../platform/member-id.js'
-import { hasLostPromises, othersOf, rejoin, repair } from '../repair/index.js'
+import { hasLostPromises, rejoin, repair } from '../repair/index.js'
 import { CliError, EXIT, exitCodeOfSignal } from './exit-codes.js'
 import { complain, messageOf } from './failures.js'
 import { onEndSignal } from './signals.js'
@@ -26,10 +26,10 @@ export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<n
       return 0
     } catch (error) {
       const cause = error instanceof CliError ? error.cause : error
-      if (!hasLostPromises(cause) || othersOf(config).length === 0) throw error
+      if (!hasLostPromises(cause)) throw error
       logger.error({ reason: messageOf(cause) }, 'this node can not be trusted as the member it was')
       const repaired = repair(config, cause, logger, stopAsked.signal).catch((problem: unknown) => {
-        if (!stopAsked.signal.aborted) throw cannotStart(config, problem)
+        if (!stopAsked.signal.aborted) throw problem === cause ? error : cannotStart(config, problem)
       })
       await Promise.race([repaired, asked])
       if (stopAsked.signal.aborted) return 0

@@ -1,2 +1,2 @@
 export { rejoin } from './rejoin.js'
-export { hasLostPromises, othersOf, repair } from './repair.js'
+export { hasLostPromises, repair } from './repair.js'

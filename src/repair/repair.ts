@@ -26,7 +26,7 @@ export function othersOf({ id, nodes }: NodeConfig): string[] {
  * Makes of a node that has lost what it promised one that may vote. If the others have a leader it begins anew, as another
  * member. If they have none, they may be damaged too: then its disk is put together again, if that can be, and it is
  * the member that it was. Goes on until either is done or `signal` is aborted; until then nothing is touched. Rejects as
- * `beginNewLife` does.
+ * `beginNewLife` does, and with `loss` if the file names no others and what is lost is needed.
  */
 export async function repair(
   config: NodeConfig,
@@ -34,11 +34,13 @@ export async function repair(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  using operator = new Operator(othersOf(config))
+  const others = othersOf(config)
+  using operator = new Operator(others)
   // A disk that is another than the cluster knows is as it was written.
   const salvage = loss instanceof DisownedError ? undefined : new Salvage(config, logger)
   try {
-    for (;;) {
+    if (others.length === 0 && !(await salvage?.attempt())) throw loss
+    while (others.length > 0) {
       const seen = await ledMembers(operator, logger)
       signal.throwIfAborted()
       if (seen !== undefined) return await beginNewLife(config, seen, logger)

@@ -68,7 +68,7 @@ export class Salvage {
   async #restore(remains: DiskRemains, peers: SalvagePeer[]): Promise<void> {
     const asked = await this.#callPeers(peers)
     const sources = peers.map((peer) => this.#patient(peer))
-    const { start, entries } = await restoreDisk(this.#config.data, remains, sources)
+    const { start, entries } = await restoreDisk(this.#config, remains, sources)
     this.#logger.warn(
       { asked, checkpoint: start.index, last: entries.at(-1)?.index ?? start.index },
       'the disk holds again what it held: the node goes on as the member it was',

@@ -43,7 +43,7 @@ async function restoreAndCut(root: string): Promise<void> {
   await damage(join(directory, 'db'))
 
   const remains = await DiskRemains.open(directory)
-  await restoreDisk(directory, remains, [peer])
+  await restoreDisk({ data: directory, clusterId: 'blue', id: 1 }, remains, [peer])
   await remains.close()
   await peer.close()
   await power.cut()

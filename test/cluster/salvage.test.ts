@@ -98,6 +98,29 @@ test('a checkpoint, a table and a log damaged on one node each, under load, are 
   await assertAllSound(cluster)
 })
 
+test('a node that is alone goes on when its checkpoint has what its log has lost (fault 31)', {
+  timeout: 120_000,
+}, async () => {
+  await using cluster = await LocalCluster.start({ ...SMALL, nodes: 1, logLevel: 'debug' })
+  await using keeper = await connect(cluster.addresses, { ttlMs: TTL_MS, connectTimeoutMs: TTL_MS })
+  const [node, directory] = [cluster.node(1), cluster.dataDirectory(1)]
+  const early = await keeper.lock('early')
+  await churn(keeper, 1)
+  await eventually('there is a checkpoint', REPAIR_MS, () =>
+    /checkpoint written/.test(node.output()) ? true : undefined,
+  )
+  await node.kill()
+  await flipByteOf('early', directory)
+  assert.equal(await verifyExit(directory), EXIT.damaged)
+  await node.start()
+  assert.match(node.output(), RESTORED)
+  const { holders } = await keeper.get('early')
+  assert.equal(holders[0]?.token, early.token)
+  await early.release()
+  await keeper.close()
+  await assertAllSound(cluster)
+})
+
 /** Resolves when there is a leader. Until then no node is ready, for longer than it is else allowed to take. */
 async function startDamaged(cluster: LocalCluster): Promise<void> {
   const starts = cluster.nodes.map((node) => node.start().catch(() => {}))

@@ -67,10 +67,10 @@ describe('a damaged disk that is restored', () => {
     await disk.close()
   }
 
-  async function restore(peers = [peer]): Promise<void> {
+  async function restore(peers = [peer], owner = { clusterId: 'blue', id: 1 }): Promise<void> {
     const remains = await DiskRemains.open(directory)
     try {
-      await restoreDisk(directory, remains, peers)
+      await restoreDisk({ data: directory, ...owner }, remains, peers)
     } finally {
       await remains.close()
     }
@@ -174,6 +174,13 @@ describe('a damaged disk that is restored', () => {
   it('is left alone when nobody has what it lost', async () => {
     await flip(Buffer.from('230 230 230'))
     await assert.rejects(restore([]), /nobody has entry 230 of term 6/)
+  })
+
+  it("is left alone when it is another node's, or another cluster's", async () => {
+    await flip(Buffer.from('230 230 230'))
+    const whose = /belongs to node 1 of cluster 'blue': correct the configuration/
+    await assert.rejects(restore([peer], { clusterId: 'red', id: 1 }), whose)
+    await assert.rejects(restore([peer], { clusterId: 'blue', id: 2 }), whose)
   })
 
   it('is whole after a crash at any moment of the swap (fault 19)', async () => {
