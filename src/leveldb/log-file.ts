@@ -13,7 +13,7 @@ export const GAP = undefined
 
 /**
  * The records of a log, in order, each whole and as it was written. Behind a gap it goes on where the header says, if there is
- * a fragment, or with the next block; never where bytes merely look like a fragment, for those may be what a client sent.
+ * a fragment, or else with the next block: not wherever bytes look like a fragment, for those may be what a client sent.
  */
 export function* recordsIn(log: Buffer): Generator<Buffer | typeof GAP> {
   let parts: Buffer[] | undefined
