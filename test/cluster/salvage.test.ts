@@ -78,7 +78,7 @@ test('a checkpoint, a table and a log damaged on one node each, under load, are 
   await using cluster = await LocalCluster.start(SMALL)
   await using keeper = await connect(cluster.addresses, { ttlMs: TTL_MS })
   const held = await hold(keeper, HELD)
-  await using load = await Load.start(cluster, [])
+  await using load = await Load.start(cluster, [], TTL_MS)
   const damages = [flipByteOfCheckpoint, flipBytesOfTable, flipByteOfLog]
   await churn(keeper, MIB_BEYOND)
   // LevelDB makes a table of its log when it is opened.
@@ -87,8 +87,8 @@ test('a checkpoint, a table and a log damaged on one node each, under load, are 
   await load.progress()
   await Promise.all(cluster.nodes.map((node) => node.kill()))
   for (const [k, damage] of damages.entries()) await damage(cluster.dataDirectory(k + 1))
-  for (const { id } of cluster.nodes)
-    assert.equal(await verifyExit(cluster.dataDirectory(id)), EXIT.damaged, `node ${id}`)
+  const found = await Promise.all(cluster.nodes.map(({ id }) => verifyExit(cluster.dataDirectory(id))))
+  assert.deepEqual(found, [EXIT.damaged, EXIT.damaged, EXIT.damaged])
   await startDamaged(cluster)
   assert.ok(cluster.nodes.some((node) => RESTORED.test(node.output())))
   await assertHeld(keeper, held)
