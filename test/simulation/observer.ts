@@ -1,122 +1,124 @@
-import { LockkeeperError } from '../../src/client/errors.js'
-import type { Keeper } from '../../src/client/keeper.js'
-import type { ChangeSeen, StateSeen } from '../../src/client/watch.js'
-import type { History } from './history.js'
-import type { Applied, Ledger } from './ledger.js'
-import type { Process } from './process.js'
+import { RefusedError, UnreachableError } from '../../src/client/errors.js'
+import type { Connector } from '../../src/client/ports.js'
+import { Change_Kind, type NameState, type WatchPart } from '../../src/protocol/lockkeeper.js'
+import type { ParticipantParts } from './participant.js'
 
-type Change = Applied['changes'][number]
-
-export interface ObserverParts {
-  readonly process: Process
-  readonly name: string
-  readonly ledger: Ledger
-  readonly history: History
-  /** Undefined if there is none now. */
-  readonly connected: () => Promise<Keeper | undefined>
-  /** No node that its keeper knows of could be used. */
-  readonly onNotConnected: () => void
-  /** Something has been seen. */
-  readonly onSeen: (kind: 'change' | 'state' | 'gap') => void
+export type ObserverParts = Omit<ParticipantParts, 'checks' | 'story' | 'ttlMs' | 'holdMs'> & {
+  readonly names: readonly string[]
 }
 
-/** What may end a watch when things go wrong around it; the last as long as not all members know what a watch is. */
-const EXPECTED: ReadonlySet<string> = new Set(['NOT_CONNECTED', 'CLOSED', 'UNSUPPORTED'])
-
-const AGAIN_MS = 100
+/** It asks elsewhere, or again. */
+const PASSING: ReadonlySet<string> = new Set(['NO_LEADER', 'STOPPING', 'BUSY', 'UNSUPPORTED'])
+const WATCH_MS = 1_500
+const PAUSE_MS_MAX = 100
+const KINDS = {
+  [Change_Kind.QUEUED]: 'queued',
+  [Change_Kind.GRANTED]: 'granted',
+  [Change_Kind.UPDATED]: 'updated',
+  [Change_Kind.LEFT]: 'left',
+} as const
 
 /**
- * Watches one name as a program would, going on where it was whenever it has to begin anew. What it sees is compared with the
- * log: a state that was, and then every change of the name, in order, none missed unless it is said.
+ * Watches one name, now at this node, now at that one, each time from where it was. All that it is told is compared with
+ * what came to pass by the log: each change once, in order, none left out; and each state as it was at its revision.
  */
 export class Observer {
+  readonly counts = { watched: 0, states: 0 }
   readonly #parts: ObserverParts
-  /** Of the name, in the log. */
-  readonly #changes: Change[] = []
-  #readIndex = 0
-  /** All up to here has been seen. */
-  #revision: number | undefined
+  readonly #connector: Connector
+  readonly #name: string
+  /** All up to here has been told; undefined: nothing yet. */
+  #told: number | undefined
   #ending = false
+  #idle = false
 
   constructor(parts: ObserverParts) {
     this.#parts = parts
-    void this.#observe()
+    this.#connector = parts.network.connector(parts.process)
+    this.#name = parts.random.pick(parts.names)
+    void this.#live()
   }
 
-  /** It has seen all that there is to be seen. */
-  get isUpToDate(): boolean {
-    this.#read()
-    return this.#revision !== undefined && this.#revision >= (this.#changes.at(-1)?.revision ?? 0)
+  get idle(): boolean {
+    return this.#idle
   }
 
   finish(): void {
     this.#ending = true
   }
 
-  async #observe(): Promise<void> {
-    const { process, connected } = this.#parts
-    while (!this.#ending) {
-      const keeper = await connected()
-      if (keeper !== undefined) await this.#watch(keeper)
-      await new Promise<void>((resolve) => void process.clock.after(AGAIN_MS, resolve))
+  async #live(): Promise<void> {
+    const { random, process, ledger } = this.#parts
+    while (!this.#ending || (this.#told ?? 0) < (ledger.changesOf(this.#name).at(-1)?.revision ?? 0)) {
+      if (random.chance(0.05)) this.#told = undefined
+      await this.#watch().catch((error: unknown) => this.#failed(error))
+      await new Promise<void>((resolve) =>
+        process.clock.after(random.between(0, PAUSE_MS_MAX), () => resolve()),
+      )
     }
+    this.#idle = true
   }
 
-  async #watch(keeper: Keeper): Promise<void> {
-    const { name, process, history, onSeen } = this.#parts
+  async #watch(): Promise<void> {
+    const { random, process, addresses } = this.#parts
+    const aborter = new AbortController()
+    const timer = process.clock.after(random.exponential(WATCH_MS), () => aborter.abort())
+    const request = { name: this.#name, afterRevision: this.#told }
     try {
-      const options = this.#revision === undefined ? {} : { afterRevision: this.#revision }
-      for await (const seen of keeper.watch(name, options)) {
-        history.note(process.name, `sees ${seen.kind} of ${name} at ${seen.revision}`)
-        this.#read()
-        if (seen.kind === 'state') this.#checkState(seen)
-        else this.#checkChange(seen)
-        this.#revision = seen.revision
-        onSeen(seen.kind !== 'state' ? 'change' : seen.gap ? 'gap' : 'state')
-      }
-    } catch (error) {
-      if (!(error instanceof LockkeeperError) || !EXPECTED.has(error.code))
-        return history.broken('watch: an error nobody should see', { client: process.name, error })
-      history.note(process.name, `sees nothing of ${name}: ${error.code}`)
-      if (error.code === 'NOT_CONNECTED') this.#parts.onNotConnected()
+      for await (const part of this.#connector.watch(random.pick(addresses()), request, aborter.signal))
+        this.#see(part)
+    } finally {
+      timer.cancel()
     }
   }
 
-  #read(): void {
-    const { ledger, name } = this.#parts
-    for (; this.#readIndex < ledger.newestIndex; this.#readIndex++)
-      for (const change of ledger.applied.get(this.#readIndex + 1)?.changes ?? [])
-        if (change.name === name) this.#changes.push(change)
+  #failed(error: unknown): void {
+    if (error instanceof UnreachableError || (error instanceof RefusedError && PASSING.has(error.code)))
+      return
+    this.#broken('an error nobody should see', { error })
   }
 
-  #checkChange(seen: ChangeSeen): void {
-    const next = this.#changes.find(({ revision }) => revision > (this.#revision ?? 0))
-    if (next === undefined || next.revision !== seen.revision)
-      return this.#broken('not the next one', { seen, next })
-    const told = [seen.kind, seen.claim.id, seen.claim.token, seen.claim.data, seen.reason]
-    const due = [next.kind, next.claim, next.token ?? 0, next.data, next.reason]
-    if (told.some((it, k) => it !== due[k])) this.#broken('not what came to pass', { seen, next })
+  #see({ state, changes, revision }: WatchPart): void {
+    if (state !== undefined) this.#compare(state, revision)
+    const from = state === undefined ? this.#told! : revision
+    const due = this.#parts.ledger
+      .changesOf(this.#name)
+      .filter((change) => change.revision > from && change.revision <= revision)
+      .map((change) => `${change.revision} ${change.kind} ${change.claim} ${change.reason}`)
+    const told = changes.map(
+      ({ revision, kind, claim, reason }) =>
+        `${revision} ${KINDS[kind as keyof typeof KINDS]} ${claim!.id} ${reason}`,
+    )
+    if (told.join() !== due.join())
+      this.#broken('not each change, once and in order', { from, revision, told, due })
+    this.counts.watched += changes.length
+    this.#told = revision
   }
 
-  /** Changes are counted from some level on: of who came before that and stays, the log's changes say nothing. */
-  #checkState({ state, gap, revision }: StateSeen): void {
-    if (gap !== (this.#revision !== undefined))
-      this.#broken('a gap is not told, or told where there is none', { gap })
-    if (revision < (this.#revision ?? 0))
-      this.#broken('a state of the past', { revision, seen: this.#revision })
-    const holding = new Map<number, boolean>()
-    for (const { revision: at, kind, claim, mode } of this.#changes) {
-      if (at > revision || mode.kind === 'member') continue
-      if (kind === 'granted') holding.set(claim, true)
-      if (kind === 'left') holding.set(claim, false)
+  /** The changes up to there come to this state. */
+  #compare(state: NameState, revision: number): void {
+    this.counts.states++
+    const present = new Map<number, string>()
+    for (const change of this.#parts.ledger.changesOf(this.#name)) {
+      if (change.revision > revision) break
+      if (change.kind === 'left') present.delete(change.claim)
+      else present.set(change.claim, `${change.claim} ${change.token ?? 0} ${change.data}`)
     }
-    const shown = new Set(state.holders.map(({ id }) => id))
-    for (const [claim, holds] of holding)
-      if (shown.has(claim) !== holds) this.#broken('not the holders of then', { claim, holds, state })
+    const shown = [...state.holders, ...state.members, ...state.waiters]
+    const told = shown.map(({ id, token, data }) => `${id} ${token} ${data}`)
+    const due = [...present.values()]
+    // Of the time before changes were counted, nothing is known here.
+    if (revision > 0 && told.sort().join() !== due.sort().join() && this.#isKnown(shown))
+      this.#broken('a state that never was', { revision, told, due })
   }
 
-  #broken(what: string, details: object): void {
-    const { history, process, name } = this.#parts
-    history.broken(`watch: ${what}`, { client: process.name, name, ...details })
+  #isKnown(shown: readonly { readonly id: number }[]): boolean {
+    const known = new Set(this.#parts.ledger.changesOf(this.#name).map(({ claim }) => claim))
+    return shown.every(({ id }) => known.has(id))
+  }
+
+  #broken(what: string, facts: Record<string, unknown>): void {
+    const { history, process } = this.#parts
+    history.broken(`watch: ${what}`, { observer: process.name, name: this.#name, ...facts })
   }
 }
