@@ -7,6 +7,7 @@ import { FEATURE_LEVEL } from './machine/feature-level.js'
 import { Directory } from './membership/directory.js'
 import { FeatureLevel } from './membership/feature-level.js'
 import { Identification } from './membership/identification.js'
+import { KeptEntries } from './membership/kept-entries.js'
 import { Membership } from './membership/membership.js'
 import { Upkeep } from './membership/upkeep.js'
 import { type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
@@ -77,6 +78,7 @@ async function startOn(
     peers: new Map(nodes.map(({ id, peer }) => [id, peer])),
     level: FEATURE_LEVEL,
     disk: disk.identity.disk,
+    lastIndex: () => raft.view().lastIndex,
     clock: systemClock,
     random,
     logger,
@@ -106,6 +108,7 @@ async function startOn(
     directory,
     onDisowned: fail,
   })
+  const keptEntries = new KeptEntries({ self, replica, transport, clock })
   const freeSpace = new FreeSpace({
     self,
     replica,
@@ -131,7 +134,7 @@ async function startOn(
   })
   const api = new ApiServer(door, randomKey)
 
-  const updatePeers = (): void => transport.update(directory.book())
+  const updatePeers = (): void => transport.update({ ...directory.book(), kept: keptEntries.byPeer })
   const upkeep = new Upkeep({
     directory,
     membership,
@@ -160,7 +163,7 @@ async function startOn(
     onApplied: (applied) => {
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
-      attachments.history.onChanges(applied.changes)
+      attachments.onChanges(applied.changes)
       upkeep.onApplied()
     },
     onStatus: (status) => {
@@ -185,6 +188,7 @@ async function startOn(
         'the machines of two nodes differ, and one of them is wrong: the one that a majority contradicts stops by itself; if none does, keep the data directories of both, and report it',
       )
     },
+    onKept: (index) => keptEntries.kept(index),
     onCheckpoint: (checkpoint) => logger.debug(checkpoint, 'checkpoint written'),
     onFatal: fail,
   })
@@ -195,17 +199,21 @@ async function startOn(
         if (item.kind === 'raft') replica.receive(from, item.message)
         else if (item.kind === 'forward') proposals.forwarded(item.chunk)
         else if (item.kind === 'digest') replica.digest(from, item)
+        else if (item.kind === 'kept') keptEntries.told(from, item)
         else if (item.kind === 'low_on_space') freeSpace.told(from, item)
         else replica.snapshot(from, item)
       },
-      onConnected: (peer) => proposals.onConnected(peer),
+      onConnected: (peer) => {
+        keptEntries.onConnected(peer)
+        proposals.onConnected(peer)
+      },
       onDisconnected: (peer) => replica.disconnected(peer),
       onGreeted: () => upkeep.announce(),
-      onDisowned: (reason) => {
-        if (identification.disowned(reason)) return
+      onDisowned: (reason, loss) => {
+        if (identification.disowned(reason, loss)) return
         logger.error(
           { reason },
-          'a peer knows this node on another disk, and its own log knows it on this one: is this an earlier copy of its data, or are there two clusters of this name?',
+          'a peer knows this node on another disk, and its own log knows it on this one: is this a copy of what it was in an earlier life, or are there two clusters of this name?',
         )
       },
     })

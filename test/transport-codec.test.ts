@@ -6,7 +6,7 @@ import { InvariantError, type Message } from '../raft/index.js'
 import type { PeerItem } from '../src/replica/ports.js'
 import { decodeItems, encodeItems, itemBytes } from '../src/transport/codec.js'
 import { FrameError, pack } from '../src/transport/fields.js'
-import { decodeHello, encodeHello, refusal } from '../src/transport/hello.js'
+import { decodeHello, encodeHello, refusal, rollback } from '../src/transport/hello.js'
 
 const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
 const flag = fc.boolean()
@@ -67,6 +67,7 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
       .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, chunk.commands.length) })),
   }),
   fc.record({ kind: fc.constant('digest' as const), index: number, digest: number }),
+  fc.record({ kind: fc.constant('kept' as const), index: number }),
   fc.record({ kind: fc.constant('low_on_space' as const), freeBytes: number, reserveBytes: number }),
   fc.record({
     kind: fc.constant('snapshot_offer' as const),
@@ -181,10 +182,11 @@ describe('a frame', () => {
 
 describe('a hello', () => {
   const addresses = new Map([1, 2, 3, 1_005].map((id) => [id, `127.0.0.1:${7200 + id}`]))
-  const book = { addresses, configIndex: 5, isLed: false, disks: new Map([[1, 77]]), level: 1 }
+  const kept = new Map([[1, 1_200]])
+  const book = { addresses, configIndex: 5, isLed: false, disks: new Map([[1, 77]]), kept, level: 1 }
   const receiver = { clusterId: 'blue', self: 2, book }
   const who = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201' }
-  const hello = { ...who, configIndex: 5, level: 1, disk: 77 }
+  const hello = { ...who, configIndex: 5, level: 1, disk: 77, lastIndex: 1_200 }
 
   it('of a peer is welcome', () => {
     assert.equal(refusal(decodeHello(encodeHello(hello)), receiver), undefined)
@@ -209,9 +211,31 @@ describe('a hello', () => {
 
   it('of one on another disk disowns it only if it is of this cluster, and looks for this node (fault 17)', () => {
     const elsewhere = { ...hello, disk: 78 }
-    assert.equal(refusal(elsewhere, receiver)?.isDisowned, true)
+    assert.equal(refusal(elsewhere, receiver)?.loss, 'disk')
     for (const change of [{ clusterId: 'green' }, { to: 3 }, { version: 2 }])
-      assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.isDisowned, false)
+      assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.loss, undefined)
+  })
+
+  it('with less than was told of its disk shows an earlier copy of it, or another disk (faults 17, 26)', () => {
+    const earlier = { ...hello, lastIndex: 1_199 }
+    const { reason, loss } = rollback(earlier, book) ?? {}
+    assert.match(reason ?? '', /node 1 had entry 1200 on disk, and comes back with a log.* entry 1199/)
+    assert.equal(loss, 'end_of_log')
+    assert.equal(rollback(hello, book), undefined)
+    assert.equal(rollback({ ...earlier, from: 3, disk: 5 }, book), undefined)
+    assert.equal(rollback(earlier, { ...book, disks: new Map() })?.loss, 'disk')
+    assert.equal(refusal({ ...earlier, disk: 78 }, receiver)?.loss, 'disk')
+    assert.equal(
+      refusal(earlier, receiver),
+      undefined,
+      'it is no stranger: that is asked again, of old hellos',
+    )
+  })
+
+  it('of a version that does not say where its log ends is no word of a loss (faults 18, 26)', () => {
+    const earlier = decodeHello(pack([1, 'blue', 1, 2, '127.0.0.1:7201', 5, 1, 77]))
+    assert.equal(earlier.lastIndex, undefined)
+    assert.equal(rollback(earlier, book), undefined)
   })
 
   it('of a later version is welcome, and of a disk that nobody has named yet', () => {

@@ -12,7 +12,14 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     const [one, newcomer] = [new Station(1, addresses), new Station(3, new Map([[3, three]]))]
     await Promise.all([one.start(), newcomer.start()])
     const known = new Map([...addresses, [3, three]])
-    newcomer.transport.update({ addresses: known, configIndex: 8, isLed: false, disks: new Map(), level: 0 })
+    newcomer.transport.update({
+      addresses: known,
+      configIndex: 8,
+      isLed: false,
+      disks: new Map(),
+      kept: new Map(),
+      level: 0,
+    })
     await Promise.all([one.connectedTo(3), newcomer.connectedTo(1)])
     one.transport.send(3, commit(1))
     await newcomer.until(() => newcomer.items.length === 1)
@@ -29,6 +36,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
       configIndex: 9,
       isLed: false,
       disks: new Map(),
+      kept: new Map(),
       level: 0,
     })
     await two.until(() => two.logged.some((line) => /node 2 is no member as far as node 1 knows/.test(line)))
@@ -47,6 +55,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
       configIndex: 0,
       isLed: false,
       disks: new Map(),
+      kept: new Map(),
       level: 0,
     })
     await one.connectedTo(2)
@@ -57,12 +66,54 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
   it('tells one on another disk that it is not the member it was, and hears nothing of it (fault 17)', async () => {
     const addresses = await addressesFor(2)
     const [one, emptied] = [new Station(1, addresses), new Station(2, addresses)]
-    one.transport.update({ addresses, configIndex: 0, isLed: true, disks: new Map([[2, 99]]), level: 1 })
+    one.transport.update({
+      addresses,
+      configIndex: 0,
+      isLed: true,
+      disks: new Map([[2, 99]]),
+      kept: new Map(),
+      level: 1,
+    })
     await Promise.all([one.start(), emptied.start()])
-    await emptied.until(() => emptied.events.some((event) => /^disowned: .*another disk/.test(event)))
+    await emptied.until(() =>
+      emptied.events.some((event) => /^disowned, disk lost: .*another disk/.test(event)),
+    )
     await one.connectedTo(2)
     emptied.transport.send(1, commit(1))
     assert.deepEqual(one.items, [])
+  })
+
+  it('tells one on an earlier copy of its disk that it had more, and hears nothing of it (fault 26)', async () => {
+    const addresses = await addressesFor(2)
+    const [one, rolledBack] = [new Station(1, addresses), new Station(2, addresses)]
+    rolledBack.lastIndex = 4
+    const disks = new Map([[2, 2]])
+    one.transport.update({ addresses, configIndex: 0, isLed: true, disks, kept: new Map([[2, 5]]), level: 1 })
+    await Promise.all([one.start(), rolledBack.start()])
+    await rolledBack.until(() =>
+      rolledBack.events.some((event) => /^disowned, end_of_log lost: .*had entry 5 on disk/.test(event)),
+    )
+    await one.connectedTo(2)
+    rolledBack.transport.send(1, commit(1))
+    assert.deepEqual(one.items, [])
+    // The log is looked at anew for each hello.
+    rolledBack.lastIndex = 5
+    await rolledBack.connectedTo(1)
+  })
+
+  it('that it had less when it came is nothing against a peer that has told more since (fault 26)', async () => {
+    const addresses = await addressesFor(3)
+    const stations = [1, 2, 3].map((id) => new Station(id, addresses))
+    const [one, two, three] = stations as [Station, Station, Station]
+    await Promise.all(stations.map((station) => station.start()))
+    await Promise.all([two.connectedTo(1), three.connectedTo(1)])
+    const members = new Map([...addresses].slice(0, 2))
+    const book = { addresses: members, configIndex: 9, isLed: true, disks: new Map([[2, 2]]), level: 1 }
+    one.transport.update({ ...book, kept: new Map([[2, 5]]) })
+    // After a moment all that are let in are looked at anew.
+    await three.until(() => three.events.includes('disconnected 1'))
+    assert.ok(two.transport.connected().has(1))
+    assert.ok(!two.events.includes('disconnected 1'))
   })
 
   it('knows the feature level of those whose streams are open', async () => {

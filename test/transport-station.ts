@@ -12,6 +12,8 @@ export class Station {
   readonly events: string[] = []
   readonly logged: string[] = []
   readonly transport: PeerTransport
+  /** Where the log ends that it says to have. */
+  lastIndex = 0
   readonly #changes = new EventEmitter()
 
   constructor(
@@ -28,6 +30,7 @@ export class Station {
       peers: addresses,
       level: 1,
       disk: self,
+      lastIndex: () => this.lastIndex,
       clock,
       random: () => 0.5,
       logger: this.#logger(),
@@ -41,7 +44,7 @@ export class Station {
       onConnected: (peer) => this.#note(() => this.events.push(`connected ${peer}`)),
       onDisconnected: (peer) => this.#note(() => this.events.push(`disconnected ${peer}`)),
       onGreeted: () => this.#note(() => undefined),
-      onDisowned: (reason) => this.#note(() => this.events.push(`disowned: ${reason}`)),
+      onDisowned: (reason, loss) => this.#note(() => this.events.push(`disowned, ${loss} lost: ${reason}`)),
     })
   }
 

@@ -43,7 +43,7 @@ function forward(bytes: number, first = 1): PeerItem {
 
 /** Of one who names no address: the nodes dial those that they know. */
 function hello(clusterId: string, from: NodeId, to: NodeId, configIndex = 0, address = ''): Buffer {
-  return encodeHello({ clusterId, from, to, address, configIndex, level: 1, disk: from })
+  return encodeHello({ clusterId, from, to, address, configIndex, level: 1, disk: from, lastIndex: 0 })
 }
 
 /** A client that knows the protocol and no manners. */
@@ -422,7 +422,7 @@ function peerProcess(addresses: ReadonlyMap<NodeId, string>) {
     import { systemClock } from ${module('../src/platform/clock.js')}
     const peers = new Map(${JSON.stringify([...addresses])})
     const logger = pino({ level: 'silent' })
-    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, level: 1, disk: 2, clock: systemClock, random: Math.random, logger })
+    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, level: 1, disk: 2, lastIndex: () => 0, clock: systemClock, random: Math.random, logger })
     await transport.start({ onItem: (from, item) => transport.send(from, item), onConnected() {}, onDisconnected() {}, onGreeted() {}, onDisowned() {} })`
   const process_ = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -9,7 +9,9 @@ import {
   type ReadMethod,
   type Reads,
 } from '../../src/client/index.js'
+import { startStandIn } from '../../src/client/stand-in-thread.js'
 import { secureRandom, systemClock } from '../../src/client/system.js'
+import type { WatchPart, WatchRequest } from '../../src/protocol/lockkeeper.js'
 import type { LocalCluster } from './local-cluster.js'
 import { TcpProxy, type Way } from './tcp-proxy.js'
 
@@ -84,7 +86,11 @@ function connectTranslated(
   options: ConnectOptions,
 ): Promise<Keeper> {
   const connector = new TranslatingConnector(translation)
-  return connectWith({ clock: systemClock, random: secureRandom, connector }, addresses, options)
+  return connectWith(
+    { clock: systemClock, random: secureRandom, connector, startStandIn },
+    addresses,
+    options,
+  )
 }
 
 /** As behind a translator of addresses (NAT): the client names a node, and the network decides where that leads. */
@@ -107,6 +113,10 @@ class TranslatingConnector implements Connector {
     timeoutMs: number,
   ): Promise<Reads[M]['response']> {
     return this.#connector.call(this.#translated(address), method, request, timeoutMs)
+  }
+
+  watch(address: string, request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchPart> {
+    return this.#connector.watch(this.#translated(address), request, signal)
   }
 
   close(): void {

@@ -128,8 +128,8 @@ export class Inspection {
   }
 
   #nameState(view: NameView): wire.NameState {
-    const { replica } = this.#door.parts
-    return nameState(view, replica.machine, replica.clusterNow())
+    const { replica, attachments } = this.#door.parts
+    return nameState(view, replica.machine, attachments.usage, replica.clusterNow())
   }
 }
 

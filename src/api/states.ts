@@ -1,4 +1,6 @@
 /** What is shown of the machine, in the words of the wire. `now` is the cluster's clock, in ms. */
+
+import type { UsageBook } from '../attachments/usage.js'
 import type { Change } from '../machine/changes.js'
 import { LIMITS } from '../machine/limits.js'
 import type { Machine } from '../machine/machine.js'
@@ -11,7 +13,7 @@ const LINE_BYTES_MAX = LIMITS.pageBytesMax / 4
 /** Of the field and the length of one claim. */
 const PREFIX_BYTES = 4
 
-export function nameState(view: NameView, machine: Machine, now: number): wire.NameState {
+export function nameState(view: NameView, machine: Machine, usage: UsageBook, now: number): wire.NameState {
   const { name, suspension, result } = view
   return {
     name,
@@ -25,6 +27,7 @@ export function nameState(view: NameView, machine: Machine, now: number): wire.N
     suspension: suspension && { leftMs: left(suspension.until, now), note: suspension.note },
     kept: result && { token: result.token, data: result.data, leftMs: Math.max(0, result.until - now) },
     revision: machine.revision,
+    usage: usage.of(name),
     interventions: machine.interventions.all
       .filter((intervention) => intervention.name === name)
       .map(({ kind, token, session, note, at }) => ({

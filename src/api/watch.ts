@@ -95,7 +95,11 @@ export class Watch {
     if (this.#told === undefined || !attachments.history.covers(this.#told, revision)) {
       this.#next = undefined
       const view = machine.name(this.#name) ?? emptyView(this.#name)
-      return { state: nameState(view, machine, replica.clusterNow()), changes: [], revision }
+      return {
+        state: nameState(view, machine, attachments.usage, replica.clusterNow()),
+        changes: [],
+        revision,
+      }
     }
     if (this.#next !== undefined) return this.#changes(this.#next, revision)
     return isReminderDue && this.#told < revision ? { state: undefined, changes: [], revision } : undefined

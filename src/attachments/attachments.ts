@@ -1,6 +1,8 @@
+import type { Change } from '../machine/changes.js'
 import type { ClaimId, MachineEvent, Notice, Outcome, SessionId } from '../machine/command.js'
 import { History } from './history.js'
 import { Listeners } from './listeners.js'
+import { UsageBook } from './usage.js'
 
 export type OutcomeListener = (outcome: Outcome) => void
 export type SessionListener = (reason: 'expired' | 'closed') => void
@@ -16,6 +18,8 @@ export type NoticeListener = (notice: Notice) => void
 export class Attachments {
   /** The changes of names. */
   readonly history = new History()
+  /** How names are used. */
+  readonly usage = new UsageBook()
   readonly #claims = new Listeners<ClaimId, Outcome>()
   readonly #sessions = new Listeners<SessionId, 'expired' | 'closed'>()
   readonly #notices = new Listeners<SessionId, Notice>()
@@ -33,6 +37,11 @@ export class Attachments {
   /** `listener` is called for each notice to the session, from now on. Returns how to stop listening. */
   onNoticed(session: SessionId, listener: NoticeListener): () => void {
     return this.#notices.add(session, listener)
+  }
+
+  onChanges(changes: readonly Change[]): void {
+    this.history.onChanges(changes)
+    this.usage.onChanges(changes)
   }
 
   onEvents(events: readonly MachineEvent[]): void {

@@ -29,6 +29,10 @@ const EXIT_OF_CLIENT: Readonly<Partial<Record<LockkeeperError['code'], number>>>
   SESSION_LOST: EXIT.notNow,
   SESSION_EXPIRED: EXIT.notNow,
   LOCK_LOST: EXIT.lost,
+  // Somebody else's doing; it may be otherwise later.
+  NOT_HELD: EXIT.notNow,
+  CONFLICT: EXIT.notNow,
+  DEADLOCK: EXIT.notNow,
   LIMIT: EXIT.usage,
   INVALID: EXIT.usage,
   WRONG_CLUSTER: EXIT.config,

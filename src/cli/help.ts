@@ -44,11 +44,16 @@ The same code as a cluster, durable, with nobody to take over: not for productio
   lock: `
 Examples:
   lockkeeper lock backup -- ./backup.sh --full         wait for as long as it takes
+  lockkeeper lock a/1 --and b/2 -- ./transfer          both at once, or none
+  lockkeeper lock report --shared -- ./read-it         beside other readers
+  lockkeeper lock licence --of 5 -- ./render           one of five; its seat is in LOCKKEEPER_SEATS
+  lockkeeper lock nightly --wait 0 --min-hold 1h -- ./payout     cron on hosts whose clocks differ
   lockkeeper lock payout --wait 0 -- ./payout          only if it is free now (for cron)
   lockkeeper lock payout --wait 5s --ttl 30s -- sh -c 'psql -c "select pay($LOCKKEEPER_TOKEN)"'
 
-The command gets LOCKKEEPER_NAME and LOCKKEEPER_TOKEN. The token is a fencing token, greater than every one before:
-pass it to what you protect, and have that refuse a token smaller than the greatest it has seen.
+The command gets LOCKKEEPER_NAME and LOCKKEEPER_TOKEN; LOCKKEEPER_NAMES has all names, a line each. The token is a
+fencing token, greater than every one before: pass it to what you protect, and have that refuse a token smaller than the
+greatest it has seen.
 
 The command runs in a process group of its own. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to the group. When the
 command is over, whatever it left behind in its group is ended too, and only then is the lock released.
@@ -64,6 +69,42 @@ Exit codes:
   75  the lock was not granted in time, and the command not started
  126  the command can't be run
  127  there is no such command`,
+
+  elect: `
+Examples:
+  lockkeeper elect shard-7 10.0.0.4:8080 -- ./serve-shard
+  lockkeeper elect scheduler "$(hostname)" --wait 30s -- ./schedule
+  lockkeeper watch shard-7 --json                      who leads, and whoever leads next
+
+The command runs only while this one leads: it gets LOCKKEEPER_TOKEN, and is ended as that of lock is when leadership is
+lost. When it is over, the candidate that came first is next. Exit codes as for lock.`,
+
+  once: `
+Examples:
+  lockkeeper once invoice-2024-031 -- ./send-invoice 2024-031
+  lockkeeper once migrate-v42 --keep 720h -- ./migrate
+
+The first who asks runs the command; those who ask meanwhile wait for it; those who ask later get what it wrote to its
+stdout (up to 15 KiB of text), for as long as --keep says. A command that fails does not count: its exit code is passed
+on, and the next who asks runs it again. If its runner dies, another takes over with a greater LOCKKEEPER_TOKEN.
+
+Exit codes:
+   0  it was run now, or has been run before
+   *  the command's own, if it failed
+  64  the command line makes no sense
+  69  no node answered, or there is no leader
+  74  the claim was lost, and the command stopped
+  75  it was not this one's turn in time; or the key is in use for other work
+ 126  the command can't be run
+ 127  there is no such command`,
+
+  queue: `
+Examples:
+  lockkeeper queue join workers --data "$(hostname)" -- ./work
+  lockkeeper queue list workers
+  lockkeeper queue watch workers --json | jq -r .kind
+
+The token of a member is its number in the order of joining. Nobody is in another's way. Exit codes as for lock.`,
 
   status: `
 Examples:
@@ -85,6 +126,75 @@ Examples:
 Exit codes:
    0  listed, even if there are none
 ${CODES_OF_ALL}`,
+
+  show: `
+Examples:
+  lockkeeper show orders/42
+  lockkeeper show orders/42 --json | jq '.waiters[].sinceMs'
+
+Exit codes:
+   0  shown, even if nobody uses the name
+${CODES_OF_ALL}`,
+
+  sessions: `
+Examples:
+  lockkeeper sessions
+  lockkeeper sessions --json | jq -r 'select(.holding > 100).label'
+
+Exit codes:
+   0  listed, even if there are none
+${CODES_OF_ALL}`,
+
+  watch: `
+Examples:
+  lockkeeper watch orders/42
+  lockkeeper watch orders/42 --json | jq -r 'select(.kind == "granted").claim.token'
+
+Goes on at another node when one fails, and says so if it may have missed a change meanwhile.
+
+Exit codes:
+   0  interrupted
+${CODES_OF_ALL}`,
+
+  'request-release': `
+Examples:
+  lockkeeper request-release orders/42 --note "deploying in five minutes, anna"
+
+Exit codes:
+   0  asked
+${CODES_OF_ALL}
+  75  nobody holds it`,
+
+  'force-release': `
+Examples:
+  lockkeeper force-release orders/42 --note "worker 7 hangs, anna"
+  lockkeeper force-release orders/42 --token 4711      only if it is still this holder's
+
+The holder is told at once, and what was done shows in "lockkeeper show". A holder that does not listen may go on: only
+fencing tokens keep its writes out.
+
+Exit codes:
+   0  taken
+${CODES_OF_ALL}
+  75  nobody holds it`,
+
+  suspend: `
+Examples:
+  lockkeeper suspend nightly --for 2h --note "maintenance, anna"
+  lockkeeper suspend nightly && until-it-is-done; lockkeeper resume nightly
+
+Exit codes:
+   0  suspended
+${CODES_OF_ALL}`,
+
+  resume: `
+Examples:
+  lockkeeper resume nightly
+
+Exit codes:
+   0  resumed
+${CODES_OF_ALL}
+  75  it is not suspended`,
 
   backup: `
 Examples:

@@ -1,44 +1,41 @@
-import { GrpcConnector } from '../client/grpc-connector.js'
 import type { Claim, NameState } from '../client/index.js'
-import { Reader } from '../client/reads.js'
-import { Route } from '../client/route.js'
-import { systemClock } from '../platform/clock.js'
-import { random } from '../platform/random.js'
 import { formatDuration } from './durations.js'
+import { looking, print } from './looking.js'
 import { type Column, renderTable } from './table.js'
+import { modeOf, who } from './who.js'
 
-const PATIENCE_MS = 5_000
+/** Names in one table; what comes after them is another, so that a million of them need no room. */
+const TABLE_NAMES = 1_000
 
-/** Prints the names in use that begin with `prefix`: a table, or one JSON object a line. Rejects as the client does. */
+/** Prints the names in use that begin with `prefix`: tables, or one JSON object a line. Rejects as the client does. */
 export async function showLocks(addresses: readonly string[], prefix: string, json: boolean): Promise<void> {
-  const connector = new GrpcConnector()
-  // Without a session: looking leaves no trace in the log.
-  const reader = new Reader(
-    { clock: systemClock, random, connector },
-    new Route(addresses),
-    PATIENCE_MS,
-    () => undefined,
-  )
-  try {
-    const names: NameState[] = []
-    for await (const name of reader.list(prefix, 0)) names.push(name)
-    const lines = json ? names.map((name) => JSON.stringify(name)) : [locksTable(names)]
-    for (const line of lines) process.stdout.write(`${line}\n`)
-  } finally {
-    connector.close()
-  }
+  await looking(addresses, async ({ reader }) => {
+    let names: NameState[] = []
+    let tables = 0
+    for await (const name of reader.list(prefix, 0)) {
+      if (json) print(JSON.stringify(name))
+      else if (names.push(name) === TABLE_NAMES) {
+        print(locksTable(names))
+        names = []
+        tables++
+      }
+    }
+    if (!json && (names.length > 0 || tables === 0)) print(locksTable(names))
+  })
 }
 
 interface Row {
   readonly name: string
-  /** Undefined for a name that is only waited for. */
+  /** Undefined for a name that is only waited for, or has members only. */
   readonly holder: Claim | undefined
   readonly waiting: number
+  readonly joined: number
 }
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'NAME', cell: ({ name }) => name },
   { title: 'HOLDER', cell: ({ holder }) => (holder ? who(holder) : '-') },
+  { title: 'MODE', cell: ({ holder }) => (holder ? modeOf(holder) : '-') },
   { title: 'TOKEN', align: 'right', cell: ({ holder }) => (holder ? String(holder.token) : '-') },
   {
     title: 'HELD FOR',
@@ -51,19 +48,15 @@ const COLUMNS: readonly Column<Row>[] = [
     cell: ({ holder }) => (holder ? formatDuration(holder.ttlLeftMs) : '-'),
   },
   { title: 'WAITING', align: 'right', cell: ({ waiting }) => String(waiting) },
+  { title: 'MEMBERS', align: 'right', cell: ({ joined }) => String(joined) },
 ]
 
 /** A line for each holder; a name with several has several. */
 export function locksTable(names: readonly NameState[]): string {
   if (names.length === 0) return 'No locks are held or waited for.'
-  const rows = names.flatMap(({ name, holders, waiting }) => {
+  const rows = names.flatMap(({ name, holders, waiting, joined }) => {
     const shown = holders.length === 0 ? [undefined] : holders
-    return shown.map((holder): Row => ({ name, holder, waiting }))
+    return shown.map((holder): Row => ({ name, holder, waiting, joined }))
   })
   return renderTable(COLUMNS, rows)
-}
-
-function who({ label, sessionLabel, session }: Claim): string {
-  const owner = sessionLabel === '' ? `session ${session}` : sessionLabel
-  return label === '' ? owner : `${label} (${owner})`
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { finished } from 'node:stream/promises'
 import { CliError, EXIT, exitCodeOfChild } from './exit-codes.js'
 
 /** A command and everything it starts, unless that moves into a group of its own. */
@@ -7,6 +8,8 @@ export interface ProcessGroup {
   readonly id: number
   /** The exit code of its first process, 128 + n if signal n ended it. */
   readonly exited: Promise<number>
+  /** Nothing more goes to `onOutput`: all who could write to it are gone. */
+  readonly outputEnded: Promise<void>
   /** Whether any process of the group is left. */
   isAlive(): boolean
   /** To all of them; nothing happens if none is left. */
@@ -14,15 +17,23 @@ export interface ProcessGroup {
 }
 
 /**
- * Starts `command` in a process group (and session) of its own, with our stdin, stdout and stderr. Rejects with a
- * `CliError` (126 or 127, as env(1) does) if it can't be started.
+ * Starts `command` in a process group (and session) of its own, with our stdin, stdout and stderr; `onOutput` gets what
+ * goes to stdout as well. Rejects with a `CliError` (126 or 127, as env(1) does) if
+ * it can't be started.
  */
 export async function startProcessGroup(
   command: readonly string[],
   env: NodeJS.ProcessEnv,
+  onOutput?: (chunk: Buffer) => void,
 ): Promise<ProcessGroup> {
   const [file = '', ...args] = command
-  const child = spawn(file, args, { detached: true, stdio: 'inherit', env: { ...process.env, ...env } })
+  const stdout = onOutput === undefined ? 'inherit' : 'pipe'
+  const child = spawn(file, args, {
+    detached: true,
+    stdio: ['inherit', stdout, 'inherit'],
+    env: { ...process.env, ...env },
+  })
+  if (onOutput !== undefined) child.stdout?.on('data', onOutput).pipe(process.stdout, { end: false })
   const exited = new Promise<number>((resolve) => {
     child.once('exit', (code, signal) => resolve(exitCodeOfChild(code, signal)))
   })
@@ -31,7 +42,14 @@ export async function startProcessGroup(
     child.once('error', (error) => reject(startFailure(file, error)))
   })
   const id = child.pid!
-  return { id, exited, isAlive: () => signalGroup(id, 0), signal: (signal) => void signalGroup(id, signal) }
+  const outputEnded = child.stdout === null ? Promise.resolve() : finished(child.stdout)
+  return {
+    id,
+    exited,
+    outputEnded,
+    isAlive: () => signalGroup(id, 0),
+    signal: (signal) => void signalGroup(id, signal),
+  }
 }
 
 /** Whether there was anybody to signal. */

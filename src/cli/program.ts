@@ -3,15 +3,15 @@ import { loadClusterConfig, nodeConfig } from '../platform/config.js'
 import { LOG_LEVELS, type LogLevel } from '../platform/logger.js'
 import { NUMBERS } from '../platform/member-id.js'
 import { version } from '../platform/version.js'
-import { DEFAULT_ADDRESSES, duration, ttl, wholeNumber } from './arguments.js'
-import { addressesOf, connectOption } from './connect-option.js'
+import { DEFAULT_ADDRESSES, wholeNumber } from './arguments.js'
+import { connectOption } from './connect-option.js'
 import { devConfig } from './dev.js'
 import { HELP } from './help.js'
-import { runUnderLock } from './lock.js'
-import { showLocks } from './locks.js'
 import { addOperations } from './operations.js'
+import { addInterventions } from './program-interventions.js'
+import { addLooks } from './program-looks.js'
+import { addUses } from './program-uses.js'
 import { runNode } from './run-node.js'
-import { showStatus } from './status.js'
 
 /** Told the exit code of the command that ran. */
 export type Finish = (exitCode: number) => void
@@ -35,11 +35,9 @@ export function createProgram(finish: Finish): Command {
   program.commandsGroup('Run nodes:')
   addServe(program, finish)
   addDev(program, finish)
-  program.commandsGroup('Use the cluster:')
-  addLock(program, finish)
-  program.commandsGroup('Look inside:')
-  addStatus(program, finish)
-  addLocks(program, finish)
+  addUses(program, finish)
+  addLooks(program, finish)
+  addInterventions(program, finish)
   addOperations(program, finish)
   return program
 }
@@ -78,68 +76,6 @@ function addDev(program: Command, finish: Finish): void {
     .action(async ({ port, data, logLevel }: { port: number; data: string; logLevel: LogLevel }) => {
       finish(await runNode(devConfig(port, data), logLevel))
     })
-}
-
-interface LockOptions {
-  readonly wait?: number
-  readonly ttl: number
-  readonly label?: string
-}
-
-function addLock(program: Command, finish: Finish): void {
-  program
-    .command('lock')
-    .summary('run a command under a lock')
-    .description('Runs a command while holding a lock.')
-    .usage('[options] <name> -- <command...>')
-    .argument('<name>', 'the name of the lock')
-    .argument('<command...>', 'the command and its arguments')
-    .option(
-      '--wait <duration>',
-      'give up after this long; 0: only if free now (default: never give up)',
-      duration,
-    )
-    .addOption(ttlOption())
-    .option('--label <text>', 'who holds it, for "lockkeeper locks" (default: the command)')
-    .addOption(connectOption())
-    .addHelpText('after', HELP.lock)
-    .action(async (name: string, command: string[], options: LockOptions, self: Command) => {
-      const { wait: waitMs, ttl: ttlMs, label = command[0]! } = options
-      finish(await runUnderLock({ addresses: addressesOf(self).join(), name, command, ttlMs, waitMs, label }))
-    })
-}
-
-function addStatus(program: Command, finish: Finish): void {
-  program
-    .command('status')
-    .summary('show the nodes, and who leads')
-    .description('Shows every node of the cluster, and who leads.')
-    .option('--json', 'one JSON object instead of a table')
-    .addOption(connectOption())
-    .addHelpText('after', HELP.status)
-    .action(async ({ json = false }: { json?: boolean }, self: Command) => {
-      finish(await showStatus(addressesOf(self), json))
-    })
-}
-
-function addLocks(program: Command, finish: Finish): void {
-  program
-    .command('locks')
-    .summary('show who holds what, and who waits')
-    .description('Lists the locks that are held or waited for, in the order of their names.')
-    .argument('[prefix]', 'only names that begin with this', '')
-    .option('--json', 'one JSON object a line instead of a table')
-    .addOption(connectOption())
-    .addHelpText('after', HELP.locks)
-    .action(async (prefix: string, { json = false }: { json?: boolean }, self: Command) => {
-      await showLocks(addressesOf(self), prefix, json)
-      finish(0)
-    })
-}
-
-function ttlOption(): Option {
-  const description = 'how long the lock stays taken if this machine dies'
-  return new Option('--ttl <duration>', description).argParser(ttl).default(10_000, '10s')
 }
 
 function logLevelOption(level: LogLevel): Option {

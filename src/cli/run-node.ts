@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RunningNode, startNode } from '../main.js'
 import type { NodeConfig } from '../platform/config.js'
+import { tuneGarbageCollection } from '../platform/garbage-collection.js'
 import { createLogger, type Logger, type LogLevel } from '../platform/logger.js'
 import { lifeOf } from '../platform/member-id.js'
 import { beginNewLife, hasLostPromises, othersOf, rejoin } from '../repair/index.js'
@@ -17,6 +18,7 @@ const CLOSE_MS = 5_000
  * or stops itself.
  */
 export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<number> {
+  tuneGarbageCollection()
   const stopAsked = new AbortController()
   const asked = askedToStop().then(() => stopAsked.abort())
   const logger = createLogger(logLevel, { cluster: config.clusterId, node: config.id })

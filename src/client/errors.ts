@@ -25,11 +25,20 @@ export class LockkeeperError extends Error {
 
 /** The cluster answered, and the answer is no. */
 export class RefusedError extends LockkeeperError {
-  override readonly name = 'RefusedError'
+  override readonly name: string = 'RefusedError'
   declare readonly code: RefusalName
 
   constructor(code: RefusalName, message: string) {
     super(code, message === '' ? `the cluster refused: ${code}` : message)
+  }
+}
+
+/** The claim's owner would wait for itself, by way of whatever others; the message says by whose. */
+export class DeadlockError extends RefusedError {
+  override readonly name = 'DeadlockError'
+
+  constructor(message: string) {
+    super('DEADLOCK', message)
   }
 }
 
@@ -77,14 +86,29 @@ export class LockTimeoutError extends LockkeeperError {
 export class LockLostError extends LockkeeperError {
   override readonly name = 'LockLostError'
   readonly token: number
+  /** If it was taken by force: what those said who took it. */
+  readonly note: string | undefined
 
-  constructor(names: readonly string[], token: number, reason: string) {
+  constructor(names: readonly string[], token: number, reason: string, note?: string) {
     super(
       'LOCK_LOST',
       `the lock on ${quote(names)} (token ${token}) was lost: ${reason}. ` +
         'Stop the work it protected; acquire it again before going on',
     )
     this.token = token
+    this.note = note
+  }
+}
+
+/** A scheduled run took longer than it may. Another host may run now. */
+export class ScheduleOverrunError extends LockkeeperError {
+  override readonly name = 'ScheduleOverrunError'
+
+  constructor(name: string, atMostMs: number) {
+    super(
+      'TIMEOUT',
+      `a run of ${quote([name])} took longer than ${atMostMs} ms; end it, or let it take longer`,
+    )
   }
 }
 

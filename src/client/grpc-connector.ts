@@ -1,5 +1,6 @@
 import {
   type ClientDuplexStream,
+  type ClientReadableStream,
   credentials,
   type Metadata,
   type ServiceError,
@@ -11,6 +12,8 @@ import {
   type ClientFrame,
   LockkeeperClient,
   type ServerFrame,
+  type WatchPart,
+  type WatchRequest,
 } from '../protocol/lockkeeper.js'
 import { RefusedError, UnreachableError } from './errors.js'
 import type { Connector, Link, LinkHandlers, Operations, Problem, Reads } from './ports.js'
@@ -93,20 +96,47 @@ export class GrpcConnector implements Connector {
     })
   }
 
+  async *watch(
+    address: string,
+    request: WatchRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchPart, void, undefined> {
+    signal.throwIfAborted()
+    const call = this.#use(address).watch(request)
+    const stop = (): void => call.cancel()
+    signal.addEventListener('abort', stop)
+    try {
+      yield* this.#parts<WatchPart>(address, call)
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
   /** The parts of a backup of one node, as fast as they are asked for. Rejects with a `Problem`, also if none comes for long. */
   async *backup(address: string): AsyncGenerator<BackupPart, void, undefined> {
     const call = this.#use(address).backup({})
     const silent = new UnreachableError(`no part of the backup came within ${BACKUP_PART_MS_MAX} ms`)
     const patience = setTimeout(() => call.destroy(silent), BACKUP_PART_MS_MAX)
     try {
-      for await (const part of call as AsyncIterable<BackupPart>) {
+      for await (const part of this.#parts<BackupPart>(address, call)) {
         yield part
         patience.refresh()
       }
-    } catch (error) {
-      throw error === silent ? silent : toProblem(error as ServiceError)
     } finally {
       clearTimeout(patience)
+    }
+  }
+
+  /** What a call streams. Throws a `Problem`. */
+  async *#parts<Part>(
+    address: string,
+    call: ClientReadableStream<Part>,
+  ): AsyncGenerator<Part, void, undefined> {
+    try {
+      for await (const part of call as AsyncIterable<Part>) yield part
+    } catch (error) {
+      throw error instanceof UnreachableError ? error : toProblem(error as ServiceError)
+    } finally {
       call.cancel()
       this.#unuse(address)
     }

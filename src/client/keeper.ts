@@ -1,21 +1,32 @@
-import { type Acquire, type GetStatusResponse, Mode, type NameState } from '../protocol/lockkeeper.js'
+import type { Claim, GetStatusResponse, NameState, SessionState } from '../protocol/lockkeeper.js'
+import { Barrier } from './barrier.js'
+import type { Core } from './core.js'
+import { CountDown } from './count-down.js'
+import { Election } from './election.js'
+import { KeeperClosedError, type LockkeeperError, LockLostError } from './errors.js'
+import { Group } from './group.js'
+import { callSafely, type Held } from './held.js'
 import {
-  KeeperClosedError,
-  type LockkeeperError,
-  LockLostError,
-  LockTimeoutError,
-  RefusedError,
-} from './errors.js'
-import { callSafely, type Lock } from './lock.js'
-import { type ConnectSettings, type LockOptions, toWholeMs } from './options.js'
-import { assertFits } from './outbox.js'
+  forceRelease,
+  type HolderOptions,
+  type InterventionOptions,
+  requestRelease,
+  resume,
+  type SuspendOptions,
+  suspend,
+} from './interventions.js'
+import { HeldLock, type Lock, type LockOptions, toLockAsk } from './lock.js'
+import { type OnceOptions, once } from './once.js'
+import type { ConnectSettings } from './options.js'
 import type { Ports } from './ports.js'
-import { Reader } from './reads.js'
+import { type Line, Reader } from './reads.js'
 import { Route } from './route.js'
+import { Schedule, type ScheduledRun, type ScheduleOptions } from './schedule.js'
+import { Semaphore, type SemaphoreOptions } from './semaphore.js'
 import { Session } from './session.js'
-
-/** The cluster keeps the wait limit itself; after this long without its answer, in ms, we leave the queue unasked. */
-const WAIT_GRACE_MS = 500
+import { acquire, heldOf } from './waiting.js'
+import type { Sighting, WatchOptions } from './watch.js'
+import { Watcher } from './watcher.js'
 
 /** What a keeper's session is at this moment. */
 export interface SessionInfo {
@@ -40,6 +51,8 @@ export class Keeper implements AsyncDisposable {
   readonly #settings: ConnectSettings
   readonly #route: Route
   readonly #reader: Reader
+  readonly #watcher: Watcher
+  readonly #core: Core
   readonly #lossListeners = new Set<(error: LockkeeperError) => void>()
   #session: Session
   #closing: Promise<void> | undefined
@@ -49,7 +62,17 @@ export class Keeper implements AsyncDisposable {
     this.#ports = ports
     this.#settings = settings
     this.#route = new Route(addresses)
-    this.#reader = new Reader(ports, this.#route, settings.connectTimeoutMs, () => this.#session.address)
+    const { connectTimeoutMs } = settings
+    this.#reader = new Reader(ports, this.#route, connectTimeoutMs, () => this.#session.address)
+    this.#watcher = new Watcher(ports, this.#route, connectTimeoutMs, () => this.#session.address)
+    this.#core = {
+      clock: ports.clock,
+      random: ports.random,
+      acquire: async (Handle, ask, waiting) => await acquire(this.#liveSession(), Handle, ask, waiting),
+      perform: async (operation) => await this.#liveSession().perform(operation),
+      claims: (name, line) => this.#reader.claims(name, line),
+      watch: (name, options) => this.#watcher.watch(name, options),
+    }
     this.#session = this.#openSession()
   }
 
@@ -81,17 +104,8 @@ export class Keeper implements AsyncDisposable {
     options?: LockOptions & { readonly ifAvailable?: false },
   ): Promise<Lock>
   lock(names: string | readonly string[], options?: LockOptions): Promise<Lock | null>
-  lock(names: string | readonly string[], options: LockOptions = {}): Promise<Lock | null> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted()
-      const ask = toAcquire(names, options)
-      const failed = (error: LockkeeperError): void => {
-        if (error.code !== 'TIMEOUT') reject(error)
-        else if (options.ifAvailable) resolve(null)
-        else reject(new LockTimeoutError(ask.names, ask.waitMs ?? 0))
-      }
-      this.#acquire(ask, options.signal, resolve, failed, reject)
-    })
+  async lock(names: string | readonly string[], options: LockOptions = {}): Promise<Lock | null> {
+    return heldOf(await this.#core.acquire(HeldLock, toLockAsk(names, options), options))
   }
 
   /**
@@ -128,6 +142,50 @@ export class Keeper implements AsyncDisposable {
     )
   }
 
+  /** So many at a time; each with seats of its own. */
+  semaphore(name: string, options: SemaphoreOptions): Semaphore {
+    return new Semaphore(this.#core, name, options)
+  }
+
+  /** One leads, and all can see who. */
+  election(name: string): Election {
+    return new Election(this.#core, name)
+  }
+
+  /** Who is there, in order of arrival. */
+  group(name: string): Group {
+    return new Group(this.#core, name)
+  }
+
+  /** Nobody goes on until `size` are there. */
+  barrier(name: string, size: number): Barrier {
+    return new Barrier(this.#core, name, size)
+  }
+
+  /** Waits until `count` have arrived. */
+  countDown(name: string, count: number): CountDown {
+    return new CountDown(this.#core, name, count)
+  }
+
+  /** Runs `work` unless it has been done, and resolves with what came of it: see `once()`. */
+  once<T>(key: string, work: (claim: Held) => T | Promise<T>, options: OnceOptions): Promise<T> {
+    return once(this.#core, key, work, options)
+  }
+
+  /** Runs `work` once per period across all hosts that ask for the same: see `Schedule`. */
+  schedule(name: string, options: ScheduleOptions, work: (run: ScheduledRun) => unknown): Schedule {
+    return new Schedule(this.#core, name, options, work)
+  }
+
+  /**
+   * What the name is now, and then each change of it, in order and without a gap, until the loop is left. It goes on at
+   * another node when one fails, and says so if changes may have been missed. Throws a `ConnectError` when no node could
+   * be used for `connectTimeoutMs`; go on later with `afterRevision`.
+   */
+  watch(name: string, options: WatchOptions = {}): AsyncGenerator<Sighting, void, undefined> {
+    return this.#watcher.watch(name, options)
+  }
+
   /** Who holds the name and who waits for it. Linearizable. Rejects with a `ConnectError` or `RefusedError`. */
   get(name: string): Promise<NameState> {
     return this.#reader.get(name)
@@ -139,6 +197,39 @@ export class Keeper implements AsyncDisposable {
     options: { readonly pageSize?: number } = {},
   ): AsyncGenerator<NameState, void, undefined> {
     return this.#reader.list(prefix, options.pageSize ?? 0)
+  }
+
+  /** All who hold the name, wait for it, or are members of it, in order. Each page is linearizable. */
+  claims(name: string, line: Line): AsyncGenerator<Claim, void, undefined> {
+    return this.#reader.claims(name, line)
+  }
+
+  /** The sessions that live. Each page is linearizable. */
+  sessions(): AsyncGenerator<SessionState, void, undefined> {
+    return this.#reader.sessions()
+  }
+
+  /**
+   * Ends who holds the name, who is told, and lets the next in line follow. Resolves with how many claims it ended. Rejects
+   * with a `RefusedError` `NOT_HELD` if there was none.
+   */
+  forceRelease(name: string, options: HolderOptions = {}): Promise<number> {
+    return forceRelease(this.#core, name, options)
+  }
+
+  /** Asks who holds the name to release it. Resolves with how many were asked; rejects as `forceRelease()` does. */
+  requestRelease(name: string, options: HolderOptions = {}): Promise<number> {
+    return requestRelease(this.#core, name, options)
+  }
+
+  /** Grants nothing more in the name until it is resumed. Resolves with how many hold it, who are asked to release. */
+  suspend(name: string, options: SuspendOptions = {}): Promise<number> {
+    return suspend(this.#core, name, options)
+  }
+
+  /** Rejects with a `RefusedError` `NOT_HELD` if the name is not suspended. */
+  resume(name: string, options: InterventionOptions = {}): Promise<void> {
+    return resume(this.#core, name, options)
   }
 
   /** What a node knows of the cluster: the one at `address`, or any. Answered even without a majority. */
@@ -167,40 +258,9 @@ export class Keeper implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#reader.close()
+    this.#watcher.close()
     await this.#session.close()
     this.#ports.connector.close()
-  }
-
-  #acquire(
-    ask: Acquire,
-    signal: AbortSignal | undefined,
-    done: (lock: Lock) => void,
-    failed: (error: LockkeeperError) => void,
-    aborted: (reason: unknown) => void,
-  ): void {
-    const onLimit = (): void => {
-      takeBack()
-      stopListening()
-      failed(new RefusedError('TIMEOUT', ''))
-    }
-    const onAbort = (): void => {
-      takeBack()
-      aborted(signal?.reason)
-    }
-    const stopListening = (): void => signal?.removeEventListener('abort', onAbort)
-    const takeBack = this.#liveSession().acquire(
-      ask,
-      (lock) => {
-        stopListening()
-        done(lock)
-      },
-      (error) => {
-        stopListening()
-        failed(error)
-      },
-      ask.waitMs ? { atMs: this.#ports.clock.nowMs() + ask.waitMs + WAIT_GRACE_MS, onLimit } : undefined,
-    )
-    signal?.addEventListener('abort', onAbort, { once: true })
   }
 
   #liveSession(): Session {
@@ -214,24 +274,4 @@ export class Keeper implements AsyncDisposable {
       for (const listener of this.#lossListeners) callSafely(() => listener(error))
     })
   }
-}
-
-/** @throws RefusedError `INVALID` or `LIMIT` for what could not be sent */
-function toAcquire(names: string | readonly string[], options: LockOptions): Acquire {
-  const all = typeof names === 'string' ? [names] : [...names]
-  const { waitMs, ifAvailable = false, label = '' } = options
-  if (!all.every((name) => typeof name === 'string'))
-    throw new RefusedError('INVALID', 'a name must be a string')
-  const limitMs = ifAvailable ? 0 : waitMs
-  const ask = {
-    names: all,
-    waitMs: limitMs === undefined ? undefined : toWholeMs('waitMs', limitMs),
-    label,
-    mode: Mode.EXCLUSIVE,
-    permits: 0,
-    capacity: 0,
-    terms: undefined,
-  }
-  assertFits({ $case: 'acquire', value: ask })
-  return ask
 }

@@ -1,133 +1,63 @@
-import { type LockkeeperError, LockLostError } from './errors.js'
-import type { Standing } from './lease.js'
+import { Mode } from '../protocol/lockkeeper.js'
+import { type ClaimOptions, toAcquire } from './asking.js'
+import { RefusedError } from './errors.js'
+import { type Held, HeldClaim } from './held.js'
+import { acquire, heldOf, type WaitOptions } from './waiting.js'
 
-/**
- * `held`: nobody else can hold it. `unsure`: the same, but renewals are not being answered, and it will be lost soon.
- * `lost`: another may hold it. `released`: given back by this program.
- */
-export type LockState = Standing | 'released'
+export interface LockOptions extends ClaimOptions {
+  /** `shared`: beside others that are shared, as readers are. `exclusive`, alone, by default. */
+  readonly mode?: 'exclusive' | 'shared'
+  /** If this owner holds the names already, that claim is held once more, with the same token. Needs an `owner`. */
+  readonly reentrant?: boolean
+  /** Takes it from whoever holds it, who is told (`LockLostError`), before all who wait. */
+  readonly steal?: boolean
+  /** If this holder is lost, the names rest for so long, in ms: time for what it had under way to end. */
+  readonly lockDelayMs?: number
+  /** However soon it is released, the names rest until it would have been held for so long, in ms. */
+  readonly minHoldMs?: number
+}
 
-/** `lost`: it was no longer this handle's to release, or nobody could say; the next holder is not disturbed. */
-export type ReleaseOutcome = 'released' | 'lost'
-
-/** A lock that was granted to this program. At the end of an `await using` block it is released; a loss is not told there. */
-export interface Lock extends AsyncDisposable {
-  /** The name, or the first of several. */
-  readonly name: string
-  readonly names: readonly string[]
-  /** Fencing token: greater than every token granted before it in the cluster. Send it along with every write. */
-  readonly token: number
-  /** Asks the clock at this very moment: right even if the event loop was blocked. Lost once is lost for ever. */
-  readonly state: LockState
-  /** How long it can still be held without another acknowledged renewal, in ms; 0 when it is not held. */
-  readonly expiresInMs: number
+/** A lock that was granted to this program. */
+export interface Lock extends Held {
+  /** Lets others share it from now on; the token stays. Rejects with a `RefusedError` unless it is held exclusively. */
+  downgrade(): Promise<void>
   /**
-   * Aborted, with a `LockLostError`, before anyone else can hold the lock; or when the keeper is closed under it. Not
-   * aborted by `release()`. A blocked event loop delays it: before a write that matters, `assertHeld()`.
+   * Waits until it is the only one to share the names, before all others that wait, and resolves with an exclusive lock in
+   * its place: this handle then becomes `released`. A second one that would upgrade is refused with a `DeadlockError`.
+   *
+   * If it is refused, also with a `LockTimeoutError`, this lock is held as before. If it is given up by the signal, or
+   * without the cluster's word, this lock is given back as well: nobody could say whether it was replaced already.
    */
-  readonly signal: AbortSignal
-  /** @throws LockLostError unless the state is `held` or `unsure` */
-  assertHeld(): void
-  /** Calls `listener` with each new state. Returns how to stop that. */
-  onStateChange(listener: (state: LockState) => void): () => void
-  /** Gives it back. Repeated calls have the same outcome. Rejects only if the cluster refuses to understand (`RefusedError`). */
-  release(): Promise<ReleaseOutcome>
+  upgrade(options?: UpgradeOptions): Promise<Lock>
 }
 
-/** The session that a handle lives by. */
-export interface Holder {
-  standing(): Standing
-  readonly deadlineInMs: number
-  /** Takes the handle's token to the cluster. */
-  release(lock: HeldLock): Promise<ReleaseOutcome>
+export interface UpgradeOptions extends Pick<WaitOptions, 'waitMs' | 'signal'> {
+  readonly label?: string
 }
 
-export class HeldLock implements Lock {
-  readonly names: readonly string[]
-  readonly token: number
-  readonly #holder: Holder
-  /** Set when this handle is over, whatever happens to its session afterwards. */
-  #end: { readonly state: 'lost' | 'released'; readonly error: LockkeeperError | undefined } | undefined
-  #releasing: Promise<ReleaseOutcome> | undefined
-  #aborter: AbortController | undefined
-  #listeners: Set<(state: LockState) => void> | undefined
-
-  constructor(holder: Holder, names: readonly string[], token: number) {
-    this.#holder = holder
-    this.names = names
-    this.token = token
+export class HeldLock extends HeldClaim implements Lock {
+  async downgrade(): Promise<void> {
+    this.assertHeld()
+    await this.holder.perform({ $case: 'downgrade', value: { token: this.token } })
   }
 
-  get name(): string {
-    return this.names[0]!
-  }
-
-  get state(): LockState {
-    // The session may find out only now that it is lost; it then ends this handle before it returns.
-    return this.#end?.state ?? this.#holder.standing()
-  }
-
-  get expiresInMs(): number {
-    return this.state === 'held' || this.state === 'unsure' ? Math.max(0, this.#holder.deadlineInMs) : 0
-  }
-
-  get signal(): AbortSignal {
-    if (this.#aborter === undefined) {
-      this.#aborter = new AbortController()
-      if (this.#isEnded() && this.#end?.error !== undefined) this.#aborter.abort(this.#end.error)
-    }
-    return this.#aborter.signal
-  }
-
-  assertHeld(): void {
-    if (!this.#isEnded()) return
-    throw this.#end?.error ?? new LockLostError(this.names, this.token, 'this program released it')
-  }
-
-  onStateChange(listener: (state: LockState) => void): () => void {
-    this.#listeners ??= new Set()
-    this.#listeners.add(listener)
-    return () => this.#listeners?.delete(listener)
-  }
-
-  release(): Promise<ReleaseOutcome> {
-    if (this.#releasing !== undefined) return this.#releasing
-    if (this.state === 'lost') return Promise.resolve('lost')
-    this.#releasing = this.#holder.release(this)
-    this.end('released', undefined)
-    return this.#releasing
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.release()
-  }
-
-  /** For the session: its standing is another. */
-  changed(state: LockState): void {
-    for (const listener of this.#listeners ?? []) callSafely(() => listener(state))
-  }
-
-  /** For the session: this handle protects nothing from now on. With an error, the signal is aborted. */
-  end(state: 'lost' | 'released', error: LockkeeperError | undefined): void {
-    if (this.#end !== undefined) return
-    this.#end = { state, error }
-    if (error !== undefined) this.#aborter?.abort(error)
-    this.changed(state)
-  }
-
-  #isEnded(): boolean {
-    const { state } = this
-    return state === 'lost' || state === 'released'
+  async upgrade(options: UpgradeOptions = {}): Promise<Lock> {
+    this.assertHeld()
+    const { data = '', owner = '', priority = 0, lockDelayMs, minHoldMs } = this.ask.terms ?? {}
+    const shape = { upgrades: this.token, lockDelayMs, minHoldMs }
+    const ask = toAcquire(this.names, { ...options, data, owner, priority }, shape)
+    const onTakenBack = (): void => void this.release()
+    return heldOf(await acquire(this.holder, HeldLock, ask, options, onTakenBack))!
   }
 }
 
-/** A listener that throws must not stop the others; its error surfaces as an uncaught exception, as with events. */
-export function callSafely(action: () => void): void {
-  try {
-    action()
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-  }
+/** @throws RefusedError `INVALID` for what makes no sense */
+export function toLockAsk(names: string | readonly string[], options: LockOptions) {
+  const { mode = 'exclusive', reentrant, steal, lockDelayMs, minHoldMs } = options
+  if (mode !== 'exclusive' && mode !== 'shared')
+    throw new RefusedError('INVALID', `the mode is '${mode}'; give 'exclusive' or 'shared'`)
+  return toAcquire(names, options, {
+    mode: mode === 'shared' ? Mode.SHARED : Mode.EXCLUSIVE,
+    ...{ reentrant, steal, lockDelayMs, minHoldMs },
+  })
 }

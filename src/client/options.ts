@@ -13,19 +13,15 @@ export interface ConnectOptions {
    * 0.1 % of the TTL is raised to that. See `Lease`.
    */
   readonly lostMarginMs?: number
+  /**
+   * How long the event loop may be blocked without the session being lost, in ms; at least the TTL. Another thread renews the
+   * session meanwhile; connecting waits until it can, and fails with `NOT_CONNECTED` if it can't in time. A stall that lasts longer is
+   * taken for a hang: the session then ends after its TTL. By default there is no such thread, and a stall of about the TTL
+   * costs all locks.
+   */
+  readonly maxStallMs?: number
   /** Gives up connecting. Without effect once connected. */
   readonly signal?: AbortSignal
-}
-
-export interface LockOptions {
-  /** How long to stand in the queue, in ms; 0: only if it is free now. By default as long as the session lives. */
-  readonly waitMs?: number
-  /** Only if it is free now: `lock()` then resolves with `null` if it is not, and `waitMs` means nothing. */
-  readonly ifAvailable?: boolean
-  /** Leaves the queue; `lock()` then rejects with the signal's reason. Without effect once granted. */
-  readonly signal?: AbortSignal
-  /** For people who look at the queue: what this is for. */
-  readonly label?: string
 }
 
 export interface ConnectSettings {
@@ -33,16 +29,20 @@ export interface ConnectSettings {
   readonly label: string
   readonly connectTimeoutMs: number
   readonly lostMarginMs: number | undefined
+  readonly maxStallMs: number | undefined
 }
 
 /** @throws RefusedError `INVALID` for a number that makes no sense */
 export function toSettings(options: ConnectOptions): ConnectSettings {
-  const { ttlMs = 10_000, label = '', connectTimeoutMs = 5_000, lostMarginMs } = options
+  const { ttlMs = 10_000, label = '', connectTimeoutMs = 5_000, lostMarginMs, maxStallMs } = options
+  if (maxStallMs !== undefined && maxStallMs < ttlMs)
+    throw new RefusedError('INVALID', `maxStallMs is ${maxStallMs}; give at least the TTL, which is ${ttlMs}`)
   return {
     ttlMs: toWholeMs('ttlMs', ttlMs),
     label,
     connectTimeoutMs: toWholeMs('connectTimeoutMs', connectTimeoutMs),
     lostMarginMs: lostMarginMs === undefined ? undefined : toWholeMs('lostMarginMs', lostMarginMs),
+    maxStallMs: maxStallMs === undefined ? undefined : toWholeMs('maxStallMs', maxStallMs),
   }
 }
 

@@ -43,7 +43,7 @@ export function assertFits(operation: Request['operation']): void {
   if (bytes <= FRAME_BYTES_MAX) return
   throw new RefusedError(
     'LIMIT',
-    `a request of ${bytes} bytes is too large (${FRAME_BYTES_MAX}); ask for fewer or shorter names`,
+    `a request of ${bytes} bytes is too large (${FRAME_BYTES_MAX}); ask for fewer names, or say less`,
   )
 }
 
@@ -64,9 +64,30 @@ function split(requests: Request[]): Request[][] {
 
 /** An upper bound: a UTF-16 unit becomes at most 3 bytes, a number with its tag at most 11. */
 function bytesMax(operation: Request['operation']): number {
-  if (operation?.$case !== 'acquire') return 48
-  const { names, label } = operation.value
-  let bytes = 64 + label.length * 3
-  for (const name of names) bytes += 8 + name.length * 3
+  let bytes = 192
+  for (const text of textsOf(operation)) bytes += 8 + text.length * 3
   return bytes
+}
+
+/** All of it that has no bounds of its own. */
+function textsOf(operation: Request['operation']): readonly string[] {
+  switch (operation?.$case) {
+    case 'acquire': {
+      const { names, label, terms } = operation.value
+      return terms === undefined
+        ? [label, ...names]
+        : [label, ...names, terms.data, terms.owner, terms.fingerprint ?? '']
+    }
+    case 'release':
+      return [operation.value.result?.data ?? '']
+    case 'update':
+      return [operation.value.data]
+    case 'forceRelease':
+    case 'requestRelease':
+    case 'suspend':
+    case 'resume':
+      return [operation.value.name, operation.value.note]
+    default:
+      return []
+  }
 }

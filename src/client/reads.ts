@@ -1,8 +1,15 @@
-import type { GetStatusResponse, NameState } from '../protocol/lockkeeper.js'
+import {
+  type Claim,
+  type GetStatusResponse,
+  ListClaimsRequest_Line,
+  type NameState,
+  type SessionState,
+} from '../protocol/lockkeeper.js'
 import { backoffMs } from './backoff.js'
-import { ConnectError, KeeperClosedError, RefusedError, type Tried, UnreachableError } from './errors.js'
-import type { Ports, Problem, ReadMethod, Reads } from './ports.js'
-import { isForNow } from './refusals.js'
+import { ConnectError, KeeperClosedError, RefusedError } from './errors.js'
+import { Failures } from './failures.js'
+import { pause } from './pause.js'
+import type { ReaderPorts, ReadMethod, Reads } from './ports.js'
 import type { Route } from './route.js'
 
 /** Longer than an election: most questions need one node only. */
@@ -10,15 +17,23 @@ const CALL_TIMEOUT_MS = 2_000
 const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 500
 
+/** Those who hold a name, wait for it, or are members of it. */
+export type Line = 'holders' | 'waiters' | 'members'
+
+const LINES = {
+  holders: ListClaimsRequest_Line.HOLDERS,
+  waiters: ListClaimsRequest_Line.WAITERS,
+  members: ListClaimsRequest_Line.MEMBERS,
+} as const
 /** Asks questions that change nothing: of the node the session is attached to, or whichever answers. */
 export class Reader {
-  readonly #ports: Ports
+  readonly #ports: ReaderPorts
   readonly #route: Route
   readonly #timeoutMs: number
   readonly #preferred: () => string | undefined
   #closed = false
 
-  constructor(ports: Ports, route: Route, timeoutMs: number, preferred: () => string | undefined) {
+  constructor(ports: ReaderPorts, route: Route, timeoutMs: number, preferred: () => string | undefined) {
     this.#ports = ports
     this.#route = route
     this.#timeoutMs = timeoutMs
@@ -45,6 +60,33 @@ export class Reader {
     }
   }
 
+  async *claims(name: string, line: Line): AsyncGenerator<Claim, void, undefined> {
+    const passed: number[] = []
+    for (let more = true; more; ) {
+      const request = { name, line: LINES[line], after: passed.at(-1) ?? 0, limit: 0 }
+      try {
+        const page = await this.#ask('listClaims', request)
+        more = page.more && page.claims.length > 0
+        for (const { id } of page.claims) passed.push(id)
+        yield* page.claims
+      } catch (error) {
+        // The last one has left the line meanwhile. Those before it may still stand in it: go on after them.
+        if (!(error instanceof RefusedError) || error.code !== 'NOT_HELD') throw error
+        passed.pop()
+      }
+    }
+  }
+
+  async *sessions(): AsyncGenerator<SessionState, void, undefined> {
+    let after = 0
+    for (let more = true; more; ) {
+      const page = await this.#ask('listSessions', { after, limit: 0 })
+      yield* page.sessions
+      more = page.more && page.sessions.length > 0
+      after = page.sessions.at(-1)?.id ?? after
+    }
+  }
+
   /** @param address asks this very node, once */
   status(address: string | undefined): Promise<GetStatusResponse> {
     if (address === undefined) return this.#ask('getStatus', {})
@@ -55,32 +97,20 @@ export class Reader {
   async #ask<M extends ReadMethod>(method: M, request: Reads[M]['request']): Promise<Reads[M]['response']> {
     const { clock, random, connector } = this.#ports
     const endMs = clock.nowMs() + this.#timeoutMs
-    const tried = new Map<string, Tried>()
+    const failures = new Failures()
     let address = this.#preferred() ?? this.#route.next()
-    for (let attempt = 0; ; attempt++) {
+    for (;;) {
       if (this.#closed) throw new KeeperClosedError()
       const leftMs = endMs - clock.nowMs()
-      if (leftMs <= 0) throw new ConnectError(this.#timeoutMs, [...tried.values()])
+      if (leftMs <= 0) throw new ConnectError(this.#timeoutMs, failures.tried)
       try {
         this.#route.asking(address)
         return await connector.call(address, method, request, Math.min(CALL_TIMEOUT_MS, leftMs))
       } catch (error) {
-        const { message } = passing(error)
-        tried.set(address, { address, attempts: (tried.get(address)?.attempts ?? 0) + 1, problem: message })
+        failures.add(address, error, clock.nowMs())
       }
-      await this.#pause(backoffMs(attempt, RETRY_FIRST_MS, RETRY_MAX_MS, random))
+      await pause(clock, backoffMs(failures.count - 1, RETRY_FIRST_MS, RETRY_MAX_MS, random))
       address = this.#route.next(address)
     }
   }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#ports.clock.after(delayMs, resolve))
-  }
-}
-
-/** What another attempt may mend. Throws the rest again. */
-function passing(error: unknown): Problem {
-  if (error instanceof UnreachableError) return error
-  if (error instanceof RefusedError && isForNow(error)) return error
-  throw error
 }

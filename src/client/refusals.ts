@@ -1,8 +1,9 @@
 import { RefusalCode, type Refused } from '../protocol/lockkeeper.js'
-import { type RefusalName, RefusedError } from './errors.js'
+import { DeadlockError, type RefusalName, RefusedError } from './errors.js'
 
 export function toRefusedError({ code, message }: Refused): RefusedError {
-  return new RefusedError(toRefusalName(RefusalCode[code]) ?? 'INTERNAL', message)
+  const name = toRefusalName(RefusalCode[code]) ?? 'INTERNAL'
+  return name === 'DEADLOCK' ? new DeadlockError(message) : new RefusedError(name, message)
 }
 
 /** undefined if this client does not know the code. */

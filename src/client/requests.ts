@@ -8,10 +8,12 @@ import { Slots } from './slots.js'
 type Operation = NonNullable<Request['operation']>
 type Result = NonNullable<Answer['result']>
 
+/** What a request is answered with that is not refused. */
+export type Answered = Exclude<Result, { $case: 'refused' }>
+
 /** What one request comes to. Exactly one of the two is called, once. */
 export interface Settle {
-  /** `token` is 0 for a release. */
-  readonly done: (token: number) => void
+  readonly done: (result: Answered) => void
   readonly failed: (error: LockkeeperError) => void
 }
 
@@ -45,6 +47,7 @@ export interface Sender {
 const ACQUIRES_MAX = 64_512
 const NEVER = Number.POSITIVE_INFINITY
 const CANCEL: Operation = { $case: 'cancel', value: {} }
+const RELEASED: Answered = { $case: 'released', value: {} }
 const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 500
 /** Wait limits are the cluster's to keep; ours are looked at no more often than this. */
@@ -135,7 +138,7 @@ export class Requests {
     for (const pending of this.#pending.values()) this.#send(pending)
   }
 
-  /** Ends them all. `failing` decides what those who still wait are told; without it they are told that it is done. */
+  /** Ends them all. `failing` decides what those who still wait are told; without it they are told that it was released. */
   finish(failing: LockkeeperError | undefined): void {
     this.#retry?.cancel()
     this.#sweep?.cancel()
@@ -143,15 +146,15 @@ export class Requests {
     this.#pending.clear()
     this.#postponed.clear()
     for (const { settle } of waiting) {
-      if (failing === undefined) settle?.done(0)
+      if (failing === undefined) settle?.done(RELEASED)
       else settle?.failed(failing)
     }
   }
 
-  /** Ends those of one kind, without taking them back. */
-  failAll(kind: Operation['$case'], error: LockkeeperError): void {
+  /** Ends all but the releases, without taking them back. */
+  failAllButReleases(error: LockkeeperError): void {
     for (const pending of [...this.#pending.values()]) {
-      if (pending.operation.$case !== kind) continue
+      if (pending.operation.$case === 'release') continue
       this.#pending.delete(pending.slot)
       this.#postponed.delete(pending)
       pending.settle?.failed(error)
@@ -164,12 +167,12 @@ export class Requests {
     if (pending.cancel === 'asked') this.#sender.send({ slot, seq, operation: CANCEL })
   }
 
-  #accept(pending: Pending, result: Exclude<Result, { $case: 'refused' }>): void {
+  #accept(pending: Pending, result: Answered): void {
     if (result.$case === 'cancelled') {
       pending.cancel = 'answered'
     } else {
       pending.answered = true
-      this.#settle(pending)?.done(result.$case === 'granted' ? result.value.token : 0)
+      this.#settle(pending)?.done(result)
     }
     this.#forgetIfAnswered(pending)
   }

@@ -1,21 +1,32 @@
-import type { Acquire, Answer, Hello, Request, Welcome } from '../protocol/lockkeeper.js'
+import type { Acquire, Answer, Hello, Notice, Request, Welcome } from '../protocol/lockkeeper.js'
 import {
   ConnectError,
   describe,
   KeeperClosedError,
-  type LockkeeperError,
+  LockkeeperError,
   LockLostError,
   type RefusedError,
   SessionLostError,
   UnreachableError,
 } from './errors.js'
+import { Handles } from './handles.js'
+import type {
+  Decided,
+  HandleClass,
+  HeldClaim,
+  Holder,
+  Operation,
+  ReleaseOutcome,
+  Succession,
+} from './held.js'
 import { KeepAlive } from './keepalive.js'
 import { Lease, type Standing } from './lease.js'
-import { HeldLock, type Holder, type ReleaseOutcome } from './lock.js'
 import type { ConnectSettings } from './options.js'
-import type { Ports, Timer } from './ports.js'
+import { assertFits } from './outbox.js'
+import type { Clock, Ports, Timer } from './ports.js'
+import { Presence } from './presence.js'
 import { isForNow, isSessionOver, toRefusedError } from './refusals.js'
-import { Requests, type Settle } from './requests.js'
+import { type Answered, Requests } from './requests.js'
 import type { Route } from './route.js'
 import { Stream } from './stream.js'
 
@@ -37,7 +48,7 @@ export class Session implements Holder {
   readonly #stream: Stream
   readonly #requests: Requests
   readonly #onLost: LossListener
-  readonly #held = new Set<HeldLock>()
+  readonly #handles = new Handles()
   readonly #opening: Timer
   readonly opened: Promise<void>
   #settleOpened: { resolve: () => void; reject: (error: LockkeeperError) => void } | undefined
@@ -48,6 +59,8 @@ export class Session implements Holder {
   #openSentMs: number | undefined
   #lease: Lease | undefined
   #keepAlive: KeepAlive | undefined
+  /** If a stand-in is wanted for when the event loop is blocked. */
+  #presence: Presence | undefined
   /** Numbers the requests of slot 0, which is the session's own: renewals and its closing. */
   #ownSeq = 0
   #end: LockkeeperError | undefined
@@ -69,11 +82,12 @@ export class Session implements Holder {
       this.#settleOpened = { resolve, reject }
     })
     this.opened.catch(() => undefined)
-    const { connectTimeoutMs } = settings
-    this.#opening = ports.clock.after(connectTimeoutMs, () =>
-      this.#fail(new ConnectError(connectTimeoutMs, route.tried())),
-    )
+    this.#opening = ports.clock.after(settings.connectTimeoutMs, () => this.#openedTooLate())
     this.#stream.seek()
+  }
+
+  get clock(): Clock {
+    return this.#ports.clock
   }
 
   /** Given by the cluster; 0 before it is open. */
@@ -108,40 +122,50 @@ export class Session implements Holder {
     return this.#keepAlive?.standing() ?? 'unsure'
   }
 
-  /**
-   * Stands in the queues. `done` gets a handle that is held at that moment. Returns how to take it back: afterwards
-   * neither is called, and no claim is left.
-   */
-  acquire(
+  acquire<H extends HeldClaim>(
+    Handle: HandleClass<H>,
     ask: Acquire,
-    done: (lock: HeldLock) => void,
-    failed: (error: LockkeeperError) => void,
+    decided: Decided<H>,
     limit?: { readonly atMs: number; readonly onLimit: () => void },
   ): () => void {
-    const settle: Settle = { done: (token) => this.#granted(ask.names, token, done), failed }
+    const settle = {
+      done: (result: Answered) => this.#decide(Handle, ask, result, decided),
+      failed: decided.failed,
+    }
     const operation = { $case: 'acquire', value: ask } as const
     const pending = this.#requests.submit(operation, settle, limit?.atMs, limit?.onLimit)
     return () => this.#requests.abandon(pending)
   }
 
   /** After `close` it waits for the same confirmation: what the cluster may still hold was not released. */
-  release(lock: HeldLock): Promise<ReleaseOutcome> {
+  release(held: HeldClaim, succession: Succession = PLAIN): Promise<ReleaseOutcome> {
     if (this.#end !== undefined) return Promise.resolve(this.#closed ? 'released' : 'lost')
-    this.#held.delete(lock)
+    if (succession === PLAIN) this.#handles.delete(held)
     const outcome = new Promise<ReleaseOutcome>((resolve, reject) => {
+      const over = (outcome: ReleaseOutcome): void => {
+        this.#handles.delete(held)
+        resolve(outcome)
+      }
       const failed = (error: LockkeeperError): void => {
-        // Who releases and does not wait for it must not be ended by an unhandled rejection.
-        outcome.catch(() => undefined)
-        if (GONE.has(error.code)) resolve('lost')
+        if (GONE.has(error.code)) over('lost')
         else reject(error)
       }
-      const operation = {
-        $case: 'release',
-        value: { token: lock.token, heir: 0, restMs: 0, result: undefined },
-      } as const
-      this.#requests.submit(operation, { done: () => resolve('released'), failed })
+      const operation = { $case: 'release', value: { token: held.token, ...succession } } as const
+      assertFits(operation)
+      this.#requests.submit(operation, { done: () => over('released'), failed })
     })
+    // Who releases and does not wait for it must not be ended by an unhandled rejection.
+    outcome.catch(() => undefined)
     return outcome
+  }
+
+  perform(operation: Operation): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) throw this.#end
+      assertFits(operation)
+      const done = (result: Answered): void => resolve(result.$case === 'done' ? result.value.count : 0)
+      this.#requests.submit(operation, { done, failed: reject })
+    })
   }
 
   /**
@@ -152,15 +176,15 @@ export class Session implements Holder {
     if (this.#closing !== undefined) return this.#closing.promise
     if (this.isOver) return Promise.resolve()
     const closed = new KeeperClosedError()
-    this.#endHandles('released', () => closed)
-    this.#requests.failAll('acquire', closed)
+    this.#handles.endAll('released', () => closed)
+    this.#requests.failAllButReleases(closed)
     if (this.#id !== 0) return this.#sendClose(closed)
     this.#finish(closed, closed)
     return Promise.resolve()
   }
 
   #sendClose(closed: LockkeeperError): Promise<void> {
-    this.#keepAlive?.stop()
+    this.#stopRenewing()
     let resolve = (): void => undefined
     const promise = new Promise<void>((settle) => {
       resolve = settle
@@ -193,7 +217,7 @@ export class Session implements Holder {
 
   welcomed(welcome: Welcome, helloSentMs: number): void {
     if (this.#id === 0) this.#open(welcome)
-    else this.#keepAlive?.attached(helloSentMs, welcome.ttlMs)
+    else this.#keepAlive?.attached(helloSentMs)
     if (this.#id === 0 || this.#end !== undefined) return
     this.#requests.resend()
     if (this.#closing !== undefined) this.#sendOwn({ $case: 'close', value: {} })
@@ -215,6 +239,10 @@ export class Session implements Holder {
       if (this.#end !== undefined) return
     }
     if (answers.some(({ slot }) => slot !== 0)) this.#keepAlive?.answered(this.#requests.isWaiting)
+  }
+
+  noticed(notices: readonly Notice[]): void {
+    this.#handles.noticed(notices)
   }
 
   refused(refusal: RefusedError): void {
@@ -249,7 +277,6 @@ export class Session implements Holder {
       this.#stream.drop(new UnreachableError('the welcome came too late'))
       return
     }
-    this.#opening.cancel()
     this.#id = session.id
     this.#clusterId = clusterId
     this.#lease = lease
@@ -258,8 +285,40 @@ export class Session implements Holder {
       unanswered: () => this.#stream.seek(true),
       changed: (standing) => this.#changed(standing),
     })
-    this.#keepAlive.attached(openSentMs, ttlMs)
+    this.#showPresence(openSentMs, lease)
+    this.#keepAlive.attached(openSentMs)
+    if (this.#presence === undefined) this.#ready()
+  }
+
+  #ready(): void {
+    this.#opening.cancel()
     this.#settleOpened?.resolve()
+  }
+
+  #openedTooLate(): void {
+    const { connectTimeoutMs } = this.#settings
+    if (this.#id === 0) return this.#fail(new ConnectError(connectTimeoutMs, this.#route.tried()))
+    const late = `a session is open, but its stand-in has not renewed it within ${connectTimeoutMs} ms`
+    this.#settleOpened?.reject(
+      new LockkeeperError('NOT_CONNECTED', `${late}; this machine may be too busy. Try again`),
+    )
+  }
+
+  #showPresence(sentMs: number, { ttlMs, memory }: Lease): void {
+    const { maxStallMs, lostMarginMs } = this.#settings
+    if (maxStallMs === undefined) return
+    const session = { id: this.#id, key: this.#key }
+    const duty = { session, addresses: this.#route.seeds, sentMs, ttlMs, lostMarginMs, memory, maxStallMs }
+    this.#presence = new Presence(this.#ports, this.#route, duty, {
+      standInReady: () => this.#ready(),
+      // Without it, the session is not what its user asked for.
+      standInEnded: (reason) => this.#ended(reason),
+    })
+  }
+
+  #stopRenewing(): void {
+    this.#keepAlive?.stop()
+    this.#presence?.stop()
   }
 
   #sendRequest(request: Request): boolean {
@@ -274,7 +333,7 @@ export class Session implements Holder {
   #answeredOwn({ seq, result }: Answer): void {
     if (result === undefined || seq !== this.#ownSeq) return
     if (result.$case === 'renewed') {
-      this.#keepAlive?.renewed(result.value.ttlMs)
+      this.#keepAlive?.renewed()
       this.#stream.stay()
     }
     if (result.$case === 'closed') this.#ended('the session was closed')
@@ -289,16 +348,26 @@ export class Session implements Holder {
     this.#keepAlive?.postponed()
   }
 
-  #granted(names: readonly string[], token: number, done: (lock: HeldLock) => void): void {
-    const lock = new HeldLock(this, names, token)
-    this.#held.add(lock)
-    done(lock)
+  #decide<H extends HeldClaim>(
+    Handle: HandleClass<H>,
+    ask: Acquire,
+    result: Answered,
+    decided: Decided<H>,
+  ): void {
+    if (result.$case === 'found') decided.found(result.value)
+    if (result.$case === 'granted') this.#granted(new Handle(this, ask, result.value), ask, decided)
+  }
+
+  #granted<H extends HeldClaim>(held: H, { terms }: Acquire, decided: Decided<H>): void {
+    const loss = this.#handles.add(held, terms?.upgrades ?? 0)
+    if (loss === undefined) decided.granted(held)
+    else decided.failed(loss)
   }
 
   #changed(standing: Standing): void {
     if (standing === 'lost')
       this.#ended(`no renewal was acknowledged in time; failed: ${describe(this.#route.tried())}`)
-    else for (const lock of this.#held) lock.changed(standing)
+    else this.#handles.changed(standing)
   }
 
   /** The cluster said so, or the deadline passed. What was being closed is closed by this as well. */
@@ -312,7 +381,7 @@ export class Session implements Holder {
   #lose(reason: string): void {
     const error = new SessionLostError(reason)
     this.#end = error
-    this.#endHandles('lost', (lock) => new LockLostError(lock.names, lock.token, reason))
+    this.#handles.endAll('lost', (held) => new LockLostError(held.names, held.token, reason))
     this.#finish(error, error)
     this.#onLost(error)
   }
@@ -327,18 +396,15 @@ export class Session implements Holder {
     this.#closed = failing === undefined
     this.#opening.cancel()
     this.#stream.stop()
-    this.#keepAlive?.stop()
+    this.#stopRenewing()
     this.#requests.finish(failing)
     this.#settleOpened?.reject(end)
     this.#closing?.resolve()
   }
-
-  #endHandles(state: 'lost' | 'released', error: (lock: HeldLock) => LockkeeperError): void {
-    const held = [...this.#held]
-    this.#held.clear()
-    for (const lock of held) lock.end(state, error(lock))
-  }
 }
+
+/** The first in line follows, and nothing stays. */
+const PLAIN: Succession = { heir: 0, restMs: 0, result: undefined }
 
 /** Answers to a release that mean: it was not ours any more, or will not be. */
 const GONE: ReadonlySet<string> = new Set(['NOT_HELD', 'SESSION_LOST', 'CLOSED'])

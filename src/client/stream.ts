@@ -1,4 +1,12 @@
-import type { Answer, Hello, Request, ServerFrame, Topology, Welcome } from '../protocol/lockkeeper.js'
+import type {
+  Answer,
+  Hello,
+  Notice,
+  Request,
+  ServerFrame,
+  Topology,
+  Welcome,
+} from '../protocol/lockkeeper.js'
 import { backoffMs } from './backoff.js'
 import { RefusedError, UnreachableError } from './errors.js'
 import { Outbox } from './outbox.js'
@@ -14,6 +22,7 @@ export interface StreamOwner {
   /** No node is attached now; the search for one has begun. */
   detached(): void
   answered(answers: readonly Answer[]): void
+  noticed(notices: readonly Notice[]): void
   /** A node refused the hello, or ended the stream with a refusal. */
   refused(refusal: RefusedError): void
   sessionEnded(reason: string): void
@@ -142,6 +151,7 @@ export class Stream {
     if (from.link !== this.#attached?.link) return
     if (frame.sessionEnded !== undefined) this.#owner.sessionEnded(frame.sessionEnded.reason)
     if (frame.answers.length > 0 && !this.#stopped) this.#owner.answered(frame.answers)
+    if (frame.notices.length > 0 && !this.#stopped) this.#owner.noticed(frame.notices)
     if (frame.topology !== undefined && !this.#stopped) this.#heed(frame.topology)
   }
 

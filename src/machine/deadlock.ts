@@ -4,19 +4,18 @@
  * own that waits for nothing: so independent tasks of one session never make a false alarm.
  */
 import type { Refused } from './command.js'
+import { isGrantable } from './grant-rule.js'
 import { LIMITS } from './limits.js'
 import type { Claim, Queue } from './queues.js'
 import { refuse } from './refusals.js'
 import type { Sessions } from './sessions.js'
 
-/** `DEADLOCK`, with the cycle in words, if this claim, which waits, closes one. */
+/** `DEADLOCK`, with the cycle in words, if this claim, which has just come to stand in its queues, closes one. */
 export function findDeadlock(claim: Claim, sessions: Sessions): Refused | undefined {
-  const { owner } = claim.terms
-  if (owner === '') return undefined
-  const { held, waiting } = sessions.get(claim.session)!.tasks.get(owner)!
-  // Nobody waits for a task that has nothing else, and has gone before nobody.
-  if (held + waiting.size === 1 && claim.places.every(({ next }) => next === undefined)) return undefined
-  const path = new Search(claim, sessions).from(claim)
+  const isLast = claim.places.every(({ next }) => next === undefined)
+  // Nobody waits for the last in line if its task has nothing else, and it waits for nobody if it can be granted.
+  if (isLast && (isAlone(claim, sessions) || isGrantable(claim))) return undefined
+  const path = new Search(claim, sessions).find()
   if (path === undefined) return undefined
   const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
   return refuse('DEADLOCK', `it would wait for ${steps.join(', which waits for ')}: release that first`)
@@ -41,8 +40,17 @@ class Search {
     this.#sessions = sessions
   }
 
-  /** The way back to the origin's owner. */
-  from(waiter: Claim, depth = 0): Path {
+  /** With a rank, it may have come before what its own task waits for. */
+  find(): Path {
+    for (const claim of this.#waitsOf(this.#origin)) {
+      const path = this.#from(claim, 0)
+      if (path !== undefined) return path
+    }
+    return undefined
+  }
+
+  /** The way back to the origin's task. */
+  #from(waiter: Claim, depth: number): Path {
     if (this.#known.has(waiter) || depth > LIMITS.deadlockDepthMax) return this.#known.get(waiter)
     this.#known.set(waiter, undefined)
     for (const { queue } of waiter.places) {
@@ -83,15 +91,17 @@ class Search {
     const step = { name: queue.name, blocker }
     if (isSameTask(blocker, this.#origin)) return [step]
     for (const next of this.#waitsOf(blocker)) {
-      const path = this.#isTired() ? undefined : this.from(next, depth + 1)
+      const path = this.#isTired() ? undefined : this.#from(next, depth + 1)
       if (path !== undefined) return [step, ...path]
     }
     return undefined
   }
 
+  /** One that waits will hold some day, and then its owner, too, has to get all that it waits for. */
   #waitsOf(blocker: Claim): Iterable<Claim> {
-    if (blocker.token === undefined) return [blocker]
-    return this.#sessions.get(blocker.session)!.tasks.get(blocker.terms.owner)?.waiting ?? []
+    const { session, terms, token } = blocker
+    if (terms.owner === '') return token === undefined ? [blocker] : []
+    return this.#sessions.get(session)!.tasks.get(terms.owner)!.waiting
   }
 
   /** To be asked before each look. */
@@ -109,8 +119,13 @@ function isInTheWay(holder: Claim, waiter: Claim): boolean {
   return holder.token !== waiter.terms.upgrades
 }
 
+function isAlone({ session, terms }: Claim, sessions: Sessions): boolean {
+  const task = sessions.get(session)!.tasks.get(terms.owner)
+  return task === undefined || task.held + task.waiting.size === 1
+}
+
 function isSameTask(a: Claim, b: Claim): boolean {
-  return a.session === b.session && a.terms.owner === b.terms.owner
+  return a === b || (a.terms.owner !== '' && a.session === b.session && a.terms.owner === b.terms.owner)
 }
 
 function whose(claim: Claim, origin: Claim): string {

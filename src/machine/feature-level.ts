@@ -24,6 +24,8 @@ export const LOW_ON_SPACE_SINCE = 1
 const TERMS_SINCE = 2
 /** The changes of names are counted. */
 export const CHANGES_SINCE = 2
+/** Likewise at the word of what is kept on a disk. */
+export const KEPT_SINCE = 2
 
 export function levelOf(command: Command): number {
   if (command.op === 'acquire') return isPlain(command) ? 0 : TERMS_SINCE

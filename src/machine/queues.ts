@@ -28,8 +28,8 @@ export interface Claim extends Bookkeeping {
   holds: number
   /** Of a semaphore, while it holds. */
   seats: readonly number[] | undefined
-  /** One per name, in the order of `names`. */
-  readonly places: Place[]
+  /** One per name, in the order of `names`, once it has entered its queues. */
+  places: readonly Place[]
   /** Undefined while it waits. */
   token: Token | undefined
   /** Waits, or holds, since then. */

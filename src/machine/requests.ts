@@ -84,16 +84,22 @@ export class Requests {
     const answer = this.#answerAtOnce(session, command)
     if (answer !== undefined) return answer
     const claim = this.#standing.enter(session, command)
-    if (isGrantable(claim)) return this.#standing.grant(claim)
-    const refusal = command.waitMs === 0 ? refusals.NOT_FREE : findDeadlock(claim, this.#standing.sessions)
+    const refusal = this.#whyNot(claim, command)
     if (refusal !== undefined) {
       this.#standing.retract(claim)
       return refusal
     }
+    if (isGrantable(claim)) return this.#standing.grant(claim)
     if (command.waitMs !== undefined)
       this.#standing.claims.limitWait(claim, this.#standing.at + command.waitMs)
     this.#standing.journal.change('queued', claim)
     return { kind: 'queued', claim: claim.id }
+  }
+
+  /** Also one that can be granted may come before others; but who steals has done so. */
+  #whyNot(claim: Claim, { waitMs }: Acquire): Refused | undefined {
+    if (waitMs === 0 && !isGrantable(claim)) return refusals.NOT_FREE
+    return claim.terms.steal ? undefined : findDeadlock(claim, this.#standing.sessions)
   }
 
   /** Without a claim of its own: a refusal, a result that is there, or what its owner holds already. */

@@ -159,6 +159,7 @@ export class Sessions {
       losses,
       isRecorded: false,
       isGone: false,
+      page: undefined,
     }
     this.#byId.set(id, session)
     this.#byKey.set(key, session)
@@ -193,5 +194,5 @@ export function dropClaim(session: Session, claim: Claim): void {
 }
 
 function newSlot(session: SessionId, number: number, seq: number, answer: Verdict): Slot {
-  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false }
+  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false, page: undefined }
 }

@@ -82,8 +82,8 @@ export class Directory {
     return new Map([...this.#peers].map((id) => [id, this.addressesOf(id).peer]))
   }
 
-  /** By what peers are found and judged. */
-  book(): PeerBook {
+  /** By what peers are found and judged, but for what they keep. */
+  book(): Omit<PeerBook, 'kept'> {
     const { machine, status } = this.#sources
     return {
       addresses: this.peers(),

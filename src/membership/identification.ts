@@ -3,14 +3,20 @@ import type { Identify } from '../machine/command.js'
 import { levelOf } from '../machine/feature-level.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Replica } from '../replica/replica.js'
+import type { Loss } from '../transport/index.js'
 import type { Directory } from './directory.js'
 
-/** The data directory of this node was emptied, or is another's. */
+const KNOWN: Readonly<Record<Loss, string>> = {
+  disk: 'this node on another disk, and what it promised there',
+  end_of_log: "that this is an earlier copy of this node's disk, and what it promised since",
+}
+
+/** The data directory of this node was emptied, is another's, or was put back to an earlier copy. */
 export class DisownedError extends Error {
   override readonly name = 'DisownedError'
 
-  constructor(reason: string) {
-    super(`the cluster knows this node on another disk, and what it promised there is lost (${reason})`)
+  constructor(loss: Loss, reason: string) {
+    super(`the cluster knows ${KNOWN[loss]} is lost (${reason})`)
   }
 }
 
@@ -37,12 +43,16 @@ export class Identification {
     this.#parts = parts
   }
 
-  /** A peer says so. Returns whether that is to be believed: not if the log of this node has named this disk. */
-  disowned(reason: string): boolean {
+  /**
+   * A peer says so. Returns whether that is to be believed: that this is another disk than the member's, not if the log of
+   * this node has named it. That this is an earlier copy of the disk is what its log can't know.
+   */
+  disowned(reason: string, loss: Loss): boolean {
     const { self, disk, told, replica, onDisowned } = this.#parts
     const isNamed = told.some((word) => word.node === self && word.disk === disk)
-    if (isNamed || replica.machine.disks.all.get(self) === disk) return false
-    onDisowned(new DisownedError(reason))
+    const isKnown = isNamed || replica.machine.disks.all.get(self) === disk
+    if (loss === 'disk' && isKnown) return false
+    onDisowned(new DisownedError(loss, reason))
     return true
   }
 
@@ -51,7 +61,7 @@ export class Identification {
     const { self, disk, replica, proposals, directory, onDisowned } = this.#parts
     const { machine, status } = replica
     const known = machine.disks.all.get(self)
-    if (known !== undefined && known !== disk) return onDisowned(new DisownedError('its log says so'))
+    if (known !== undefined && known !== disk) return onDisowned(new DisownedError('disk', 'its log says so'))
     const command: Identify = { op: 'identify', node: self, disk }
     const isHeard = status.leader !== NOBODY && replica.isUpToTerm
     const isTimely = isHeard && directory.isMember && machine.level >= levelOf(command)

@@ -522,6 +522,25 @@ export interface NameState {
   revision: number;
   /** What was done about it lately, the newest last. */
   interventions: Intervention[];
+  /** As the asked node has seen it since it started. */
+  usage: Usage | undefined;
+}
+
+/**
+ * Of a name: how often, and for how long. Members do not count. All 0 of a name that was not used for long: a node remembers
+ * the 10,000 that were used last.
+ */
+export interface Usage {
+  /** Grants, and how long they had been waited for, in all and at most. */
+  grants: number;
+  waitedMs: number;
+  waitedMsMax: number;
+  /** Claims that were held and have left, and how long they were held, in all and at most. */
+  leaves: number;
+  heldMs: number;
+  heldMsMax: number;
+  /** Claims that left without having been granted. */
+  gaveUp: number;
 }
 
 export interface Suspension {
@@ -4786,6 +4805,7 @@ function createBaseNameState(): NameState {
     kept: undefined,
     revision: 0,
     interventions: [],
+    usage: undefined,
   };
 }
 
@@ -4826,6 +4846,9 @@ export const NameState: MessageFns<NameState> = {
     }
     for (const v of message.interventions) {
       Intervention.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.usage !== undefined) {
+      Usage.encode(message.usage, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -4937,6 +4960,126 @@ export const NameState: MessageFns<NameState> = {
             }
 
             message.interventions.push(Intervention.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.usage = Usage.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUsage(): Usage {
+  return { grants: 0, waitedMs: 0, waitedMsMax: 0, leaves: 0, heldMs: 0, heldMsMax: 0, gaveUp: 0 };
+}
+
+export const Usage: MessageFns<Usage> = {
+  encode(message: Usage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.grants !== 0) {
+      writer.uint32(8).uint64(message.grants);
+    }
+    if (message.waitedMs !== 0) {
+      writer.uint32(16).uint64(message.waitedMs);
+    }
+    if (message.waitedMsMax !== 0) {
+      writer.uint32(24).uint64(message.waitedMsMax);
+    }
+    if (message.leaves !== 0) {
+      writer.uint32(32).uint64(message.leaves);
+    }
+    if (message.heldMs !== 0) {
+      writer.uint32(40).uint64(message.heldMs);
+    }
+    if (message.heldMsMax !== 0) {
+      writer.uint32(48).uint64(message.heldMsMax);
+    }
+    if (message.gaveUp !== 0) {
+      writer.uint32(56).uint64(message.gaveUp);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Usage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.grants = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.waitedMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waitedMsMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.leaves = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.heldMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.heldMsMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.gaveUp = longToNumber(reader.uint64());
             continue;
           }
         }

@@ -39,6 +39,8 @@ const OPCODE = {
   resume: 18,
 } as const
 const MODE = { exclusive: 1, shared: 2, permits: 3, member: 4 } as const
+/** One object for all that are held. */
+const EXCLUSIVE: Mode = { kind: 'exclusive' }
 const UNKNOWN: Command = { op: 'unknown' }
 
 export interface Payload {
@@ -50,7 +52,8 @@ export interface Payload {
 export function encodePayload(at: number, chunks: readonly Chunk[]): Uint8Array {
   const fields: unknown[] = [FORMAT, at]
   for (const chunk of chunks) fields.push(chunk.origin, chunk.first, chunk.count, chunk.commands)
-  return packr.pack(fields)
+  // Stays in the log for long, and what msgpackr returns is a part of something four times as large.
+  return new Uint8Array(packr.pack(fields))
 }
 
 /** Throws a `PayloadError` if the bytes are none of ours: the entry's checksum held, so it is a bug, not the disk. */
@@ -188,7 +191,7 @@ function fromFields(f: unknown): Command {
     case OPCODE.close:
       return { op: 'close', session: number(f[1]), key: number(f[2]) }
     case OPCODE.acquire:
-      return f[6] === MODE.exclusive ? acquire(f, { kind: 'exclusive' }) : UNKNOWN
+      return f[6] === MODE.exclusive ? acquire(f, EXCLUSIVE) : UNKNOWN
     case OPCODE.acquireOnTerms:
       return acquire(f, toMode(f[6]), f[9])
     case OPCODE.release:
@@ -233,7 +236,7 @@ function toMode(fields: unknown): Mode | undefined {
   if (!Array.isArray(fields)) return undefined
   switch (fields[0]) {
     case MODE.exclusive:
-      return { kind: 'exclusive' }
+      return EXCLUSIVE
     case MODE.shared:
       return { kind: 'shared' }
     case MODE.permits:

@@ -75,15 +75,25 @@ export interface RecordStore {
    */
   load(take: (records: readonly StateRecord[]) => void): Promise<LogStart | undefined>
   /**
-   * Makes `changes` to the newest checkpoint, which becomes that of `start`, as one atomic change; resolves when it will
-   * survive a power cut. The log up to `start.index` must be durable on this node's disk, not only committed. Calls don't
-   * overlap. A rejected write leaves the store unusable: the node stops.
+   * Begins a checkpoint of `start`, which is not before the newest. One at a time: it is written, or a peer's snapshot is
+   * installed instead, or the store is closed.
    */
-  write(start: LogStart, changes: readonly RecordChange[]): Promise<void>
+  begin(start: LogStart): CheckpointDraft
   /** A consistent view of the newest checkpoint, which there must be. Checkpoints may be written meanwhile. */
   openSnapshot(): Promise<SnapshotSource>
   /** A place for a peer's snapshot of `start`, beside the checkpoint in force. One at a time. */
   openStaging(start: LogStart): Promise<Staging>
+}
+
+/** A checkpoint as it comes together. Nothing of it is on disk yet. */
+export interface CheckpointDraft {
+  /** Changes to the newest checkpoint; some microseconds' work for each. */
+  put(changes: readonly RecordChange[]): void
+  /**
+   * All that was put, as one atomic change; resolves when it will survive a power cut. The log up to its start must be
+   * durable on this node's disk by now, not only committed. A rejected write leaves the store unusable: the node stops.
+   */
+  write(): Promise<void>
 }
 
 /** A snapshot on its way out. It breaks off, rejecting, when the node installs a snapshot of its own. */
@@ -188,6 +198,7 @@ export type PeerItem =
   /** Commands for the leader's log. May be lost or doubled: the origin repeats, the machine knows repeats. */
   | { readonly kind: 'forward'; readonly chunk: Chunk }
   | DigestItem
+  | KeptItem
   | LowOnSpaceItem
   | SnapshotItem
 
@@ -197,6 +208,12 @@ export interface DigestItem {
   readonly index: LogIndex
   /** A whole number. */
   readonly digest: number
+}
+
+/** All that is committed up to this entry is on the sender's disk, for good: see `kept-entries.ts`. May be lost. */
+export interface KeptItem {
+  readonly kind: 'kept'
+  readonly index: LogIndex
 }
 
 /** The sender's disk has less free space than it keeps in reserve. Said again and again while it is so. */

@@ -3,6 +3,7 @@ import {
   type FollowerProgress,
   type Input,
   isVoter,
+  type LogIndex,
   type Members,
   type NodeId,
   type Outgoing,
@@ -47,6 +48,8 @@ export interface ReplicaHandlers {
   readonly onRestored: () => void
   /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
   readonly onDifference: (difference: Difference) => void
+  /** All that is committed up to this entry is on disk. With each step, news or not. */
+  readonly onKept: (index: LogIndex) => void
   /** A checkpoint is on disk. */
   readonly onCheckpoint: (checkpoint: WrittenCheckpoint) => void
   /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
@@ -329,7 +332,9 @@ export class Replica {
     for (const verdict of output.reads) this.#reads.resolve(verdict)
     this.#reads.applied(this.#appliedIndex)
     for (const peer of output.snapshots) void this.#sender.send(peer)
-    this.#checkpoints.persisted(this.#parts.raft.view().persistedIndex)
+    const { commitIndex, persistedIndex } = this.#parts.raft.view()
+    this.#checkpoints.persisted(persistedIndex)
+    this.#handlers?.onKept(Math.min(commitIndex, persistedIndex))
   }
 
   #send(messages: readonly Outgoing[]): void {

@@ -31,6 +31,7 @@ const TAG = {
   snapshot_chunk: 12,
   digest: 13,
   low_on_space: 14,
+  kept: 15,
 } as const
 
 const ITEM_BYTES = 96
@@ -90,6 +91,8 @@ function itemFields(item: PeerItem): unknown[] {
       return chunkFields(item.chunk)
     case 'digest':
       return [TAG.digest, item.index, item.digest]
+    case 'kept':
+      return [TAG.kept, item.index]
     case 'low_on_space':
       return [TAG.low_on_space, item.freeBytes, item.reserveBytes]
     case 'snapshot_offer':
@@ -161,6 +164,8 @@ function itemOf(tag: number, f: Fields): PeerItem {
       return { kind: 'forward', chunk: chunk(f) }
     case TAG.digest:
       return { kind: 'digest', index: f.number(), digest: f.number() }
+    case TAG.kept:
+      return { kind: 'kept', index: f.number() }
     case TAG.low_on_space:
       return { kind: 'low_on_space', freeBytes: f.number(), reserveBytes: f.number() }
     case TAG.snapshot_offer:

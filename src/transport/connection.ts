@@ -1,13 +1,14 @@
 import { Client, type ClientDuplexStream, Metadata, type StatusObject, status } from '@grpc/grpc-js'
 import type { Clock, PeerItem, Timer } from '../replica/ports.js'
 import { encodeItems, itemBytes } from './codec.js'
+import type { Loss } from './hello.js'
 import { BUFFER_BYTES_MAX, DIAL_MS, DRAIN_MS, FRAME_BYTES } from './limits.js'
-import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, DISOWNED, STREAM } from './service.js'
+import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, lossOf, STREAM } from './service.js'
 
 export interface ConnectionHandlers {
   readonly onWelcome: () => void
-  /** Once, unless `close` was called before. `disowned`: the peer knows this node on another disk. */
-  readonly onEnd: (reason: string, disowned: boolean) => void
+  /** Once, unless `close` was called before. `loss`: the peer knows that this node has lost what it promised, and how. */
+  readonly onEnd: (reason: string, loss: Loss | undefined) => void
 }
 
 /** What gRPC ends its message with when it has nothing more to note. */
@@ -43,7 +44,7 @@ export class Connection {
     )
     this.#stream.once('data', () => this.#welcome())
     this.#stream.on('status', ({ code, details }: StatusObject) =>
-      this.#end(`${status[code]}: ${details.replace(EMPTY_NOTE, '')}`, code === DISOWNED),
+      this.#end(`${status[code]}: ${details.replace(EMPTY_NOTE, '')}`, lossOf(code)),
     )
     this.#stream.on('error', () => {}) // The status says the same, and also comes when there is no error.
     this.#deadline = clock.after(DIAL_MS, () => this.#end(`no answer within ${DIAL_MS} ms`))
@@ -88,10 +89,10 @@ export class Connection {
     this.#handlers.onWelcome()
   }
 
-  #end(reason: string, disowned = false): void {
+  #end(reason: string, loss?: Loss): void {
     if (this.#ended) return
     this.close()
-    this.#handlers.onEnd(reason, disowned)
+    this.#handlers.onEnd(reason, loss)
   }
 
   #flush(): void {

@@ -21,11 +21,13 @@ export interface Hello {
   readonly level: number
   /** Which disk the sender is on; 0 if its version does not say. */
   readonly disk: number
+  /** Where the sender's log ends; undefined if its version does not say. */
+  readonly lastIndex: LogIndex | undefined
 }
 
-export function encodeHello(hello: Omit<Hello, 'version'>): Buffer {
-  const { clusterId, from, to, address, configIndex, level, disk } = hello
-  return pack([PROTOCOL_VERSION, clusterId, from, to, address, configIndex, level, disk])
+export function encodeHello(hello: Omit<Hello, 'version'> & { readonly lastIndex: LogIndex }): Buffer {
+  const { clusterId, from, to, address, configIndex, level, disk, lastIndex } = hello
+  return pack([PROTOCOL_VERSION, clusterId, from, to, address, configIndex, level, disk, lastIndex])
 }
 
 /** The one frame of the answer: from now on items are read. */
@@ -46,8 +48,9 @@ export function decodeHello(frame: Uint8Array): Hello {
   const address = fields.done ? '' : fields.text()
   if (address !== '' && parseAddress(address) === undefined)
     throw new FrameError('the address is no host:port')
-  const optional = (): number => (fields.done ? 0 : fields.number())
-  return { ...who, address, configIndex: optional(), level: optional(), disk: optional() }
+  const optional = (): number | undefined => (fields.done ? undefined : fields.number())
+  const [configIndex = 0, level = 0, disk = 0, lastIndex] = [optional(), optional(), optional(), optional()]
+  return { ...who, address, configIndex, level, disk, lastIndex }
 }
 
 /** The members of the cluster, as one node knows them. */
@@ -60,6 +63,8 @@ export interface PeerBook {
   readonly isLed: boolean
   /** Which disk each of them is on, as far as they have told the cluster. */
   readonly disks: ReadonlyMap<NodeId, number>
+  /** As of now: up to which entry each of them has told to have on disk what is committed. */
+  readonly kept: ReadonlyMap<NodeId, LogIndex>
   /** The feature level of the cluster. */
   readonly level: number
 }
@@ -70,11 +75,14 @@ export interface Receiver {
   readonly book: PeerBook
 }
 
+/** How a member has lost what it promised: with its disk, or by the return of an earlier copy of it. */
+export type Loss = 'disk' | 'end_of_log'
+
 export interface Refusal {
   /** And what to do about it. */
   readonly reason: string
   /** The sender is known in this cluster, and not as what it is: it must not go on as this member. */
-  readonly isDisowned: boolean
+  readonly loss: Loss | undefined
 }
 
 /**
@@ -105,7 +113,7 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
   }
   if (isAnother(hello, book)) {
     const reason = `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
-    return { reason, isDisowned: true }
+    return { reason, loss: 'disk' }
   }
   if (addresses.has(hello.from) || !addresses.has(self)) return undefined
   if (!isLed && hello.configIndex > configIndex) return undefined
@@ -114,8 +122,20 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
   )
 }
 
+/**
+ * Why the sender of this hello, which has just come, is no peer any more though it is a member: it told to have more on disk
+ * (fault 26). An earlier copy has been put back; or it was emptied, if nobody has yet said on which disk it is. Whatever a node
+ * tells is on its disk before any later hello; an older hello that comes late is one that its sender has given up.
+ */
+export function rollback({ from, disk, lastIndex }: Hello, { disks, kept }: PeerBook): Refusal | undefined {
+  const told = kept.get(from) ?? 0
+  if (lastIndex === undefined || lastIndex >= told) return undefined
+  const reason = `node ${from} had entry ${told} on disk, and comes back with a log that ends with entry ${lastIndex}: its disk is an earlier copy, or empty; what it promised since is lost, and it is not the member it was`
+  return { reason, loss: disks.get(from) === disk ? 'end_of_log' : 'disk' }
+}
+
 function refused(reason: string): Refusal {
-  return { reason, isDisowned: false }
+  return { reason, loss: undefined }
 }
 
 /**

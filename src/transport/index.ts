@@ -1,2 +1,2 @@
-export type { PeerBook } from './hello.js'
+export type { Loss, PeerBook } from './hello.js'
 export { type PeerHandlers, PeerTransport, type TransportOptions } from './transport.js'

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { NodeId } from '../../raft/index.js'
 import type { Clock, PeerItem, Timer } from '../replica/ports.js'
 import { Connection } from './connection.js'
+import type { Loss } from './hello.js'
 import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS } from './limits.js'
 
 export interface LinkOptions {
@@ -15,7 +16,7 @@ export interface LinkOptions {
   readonly logger: Logger
   readonly onConnected: (peer: NodeId) => void
   readonly onDisconnected: (peer: NodeId) => void
-  readonly onDisowned: (reason: string) => void
+  readonly onDisowned: (reason: string, loss: Loss) => void
 }
 
 /** The way to one peer: connects, and connects again for ever, until it is stopped. */
@@ -44,7 +45,7 @@ export class Link {
     const { address, hello, clock } = this.#options
     this.#connection = new Connection(address, hello(), clock, {
       onWelcome: () => this.#welcomed(),
-      onEnd: (reason, disowned) => this.#ended(reason, disowned),
+      onEnd: (reason, loss) => this.#ended(reason, loss),
     })
   }
 
@@ -76,7 +77,7 @@ export class Link {
     this.#options.onConnected(this.#options.peer)
   }
 
-  #ended(reason: string, disowned: boolean): void {
+  #ended(reason: string, loss: Loss | undefined): void {
     const { clock, peer, onDisconnected, onDisowned } = this.#options
     const welcomedAt = this.#welcomedAt
     this.#connection = undefined
@@ -85,7 +86,7 @@ export class Link {
     this.#retry = clock.after(this.#backoffMs(), () => this.dial())
     this.#report(reason)
     if (welcomedAt !== undefined) onDisconnected(peer)
-    if (disowned) onDisowned(reason)
+    if (loss !== undefined) onDisowned(reason, loss)
   }
 
   /** Doubles from attempt to attempt; half of it is left to chance, so that peers do not knock in step. */

@@ -5,9 +5,9 @@ import { listen } from '../platform/listen.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
-import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal } from './hello.js'
+import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal, rollback } from './hello.js'
 import { HELLO_MS } from './limits.js'
-import { DISOWNED, SERVER_OPTIONS, STREAM } from './service.js'
+import { LOST, SERVER_OPTIONS, STREAM } from './service.js'
 
 export interface ListenerOptions {
   /** As of now. */
@@ -76,9 +76,10 @@ export class Listener {
       this.#refuse(stream, status.INVALID_ARGUMENT, `this is no hello: ${hello.message}`)
       return undefined
     }
-    const refused = refusal(hello, this.#options.receiver())
+    const receiver = this.#options.receiver()
+    const refused = refusal(hello, receiver) ?? rollback(hello, receiver.book)
     if (refused !== undefined) {
-      const code = refused.isDisowned ? DISOWNED : status.FAILED_PRECONDITION
+      const code = refused.loss === undefined ? status.FAILED_PRECONDITION : LOST[refused.loss]
       this.#refuse(stream, code, refused.reason)
       return undefined
     }

@@ -5,6 +5,7 @@ import {
   type ServerOptions,
   status,
 } from '@grpc/grpc-js'
+import type { Loss } from './hello.js'
 import { FRAME_BYTES_MAX } from './limits.js'
 
 /** Frames are bytes to gRPC; `codec.ts` and `hello.ts` give them meaning. */
@@ -20,8 +21,15 @@ export const STREAM: MethodDefinition<Buffer, Buffer> = {
   responseDeserialize: asItIs,
 }
 
-/** How a stream ends whose sender is known, and on another disk. */
-export const DISOWNED = status.DATA_LOSS
+/** How a stream ends whose sender is known, and has lost what it promised. */
+export const LOST: Readonly<Record<Loss, status>> = {
+  disk: status.DATA_LOSS,
+  end_of_log: status.OUT_OF_RANGE,
+}
+
+export function lossOf(code: status): Loss | undefined {
+  return (['disk', 'end_of_log'] as const).find((loss) => LOST[loss] === code)
+}
 
 /** Peers talk plain TCP. */
 export const CLIENT_CREDENTIALS = credentials.createInsecure()

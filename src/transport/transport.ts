@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import { assert, type NodeId } from '../../raft/index.js'
+import { assert, type LogIndex, type NodeId } from '../../raft/index.js'
 import type { Clock, PeerItem, Timer, Transport, TransportHandlers } from '../replica/ports.js'
-import { encodeHello, type Hello, type PeerBook, type Receiver, refusal } from './hello.js'
+import { encodeHello, type Hello, type Loss, type PeerBook, type Receiver, refusal } from './hello.js'
 import { FAREWELL_MS, GUESTS_MAX } from './limits.js'
 import { Link } from './link.js'
 import { Listener } from './listener.js'
@@ -17,6 +17,8 @@ export interface TransportOptions {
   readonly level: number
   /** Which disk this node is on. */
   readonly disk: number
+  /** Where its log ends, as of now. */
+  readonly lastIndex: () => LogIndex
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
@@ -26,8 +28,8 @@ export interface TransportOptions {
 export interface PeerHandlers extends TransportHandlers {
   /** A peer's stream has come in: what it said of itself is known. */
   readonly onGreeted: () => void
-  /** A peer knows this node, and on another disk than the one it is on. */
-  readonly onDisowned: (reason: string) => void
+  /** A peer knows this node, and that it has lost what it promised. */
+  readonly onDisowned: (reason: string, loss: Loss) => void
 }
 
 /**
@@ -47,7 +49,14 @@ export class PeerTransport implements Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options
-    this.#book = { addresses: options.peers, configIndex: 0, isLed: false, disks: new Map(), level: 0 }
+    this.#book = {
+      addresses: options.peers,
+      configIndex: 0,
+      isLed: false,
+      disks: new Map(),
+      kept: new Map(),
+      level: 0,
+    }
   }
 
   /** Rejects with a `ListenError`; then nothing was started. */
@@ -156,7 +165,7 @@ export class PeerTransport implements Transport {
   }
 
   #link(peer: NodeId, address: string, handlers: PeerHandlers): Link {
-    const { self, clusterId, listen, level, disk, clock, random, logger } = this.#options
+    const { self, clusterId, listen, level, disk, lastIndex, clock, random, logger } = this.#options
     const { onConnected, onDisconnected, onDisowned } = handlers
     const hello = () =>
       encodeHello({
@@ -167,6 +176,7 @@ export class PeerTransport implements Transport {
         configIndex: this.#book.configIndex,
         level,
         disk,
+        lastIndex: lastIndex(),
       })
     return new Link({ peer, address, hello, clock, random, logger, onConnected, onDisconnected, onDisowned })
   }

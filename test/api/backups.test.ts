@@ -2,15 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type ClientReadableStream, type StatusObject, status } from '@grpc/grpc-js'
 import { Backups } from '../../src/api/backups.js'
-import { Door } from '../../src/api/door.js'
 import { Inspection } from '../../src/api/inspection.js'
 import { Refusal } from '../../src/api/refusal.js'
 import { LIMITS } from '../../src/machine/limits.js'
-import { Directory } from '../../src/membership/directory.js'
-import { Membership } from '../../src/membership/membership.js'
-import { createLogger } from '../../src/platform/logger.js'
 import type { BackupPart } from '../../src/protocol/lockkeeper.js'
 import { HandDrivenNode } from '../replica/hand-driven.js'
+import { doorOf } from './door-by-hand.js'
 import { CallError, OneNode, until } from './one-node.js'
 import { PLAIN_CLAIM } from './plain.js'
 
@@ -88,14 +85,9 @@ async function acquireOne(node: OneNode): Promise<{ token: number }> {
 
 describe('a reader who stops in the middle of a backup', () => {
   it('is cut off after a while, and what it held is let go', async () => {
-    const { id, replica, proposals, attachments, freeSpace, clock } = await HandDrivenNode.leading()
-    const logger = createLogger('silent', {})
-    const connected = () => new Set<number>()
-    const directory = new Directory(id, [], replica)
-    directory.refresh()
-    const membership = new Membership({ self: id, replica, proposals, directory, connected })
-    const parts = { clusterId: 'test', nodeId: id, version: '0', directory, membership, replica, proposals }
-    const door = new Door({ ...parts, attachments, freeSpace, clock, connected, logger })
+    const node = await HandDrivenNode.leading()
+    const { clock } = node
+    const door = doorOf(node)
     const inspection = new Inspection(door)
     const backups = new Backups(door, inspection.confirm.bind(inspection))
     const caller = { remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }

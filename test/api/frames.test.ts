@@ -33,9 +33,15 @@ describe('bytes', () => {
       'acquire',
       'release',
       'cancel',
+      'update',
+      'downgrade',
+      'forceRelease',
+      'requestRelease',
+      'suspend',
+      'resume',
       'getName',
     ]
-    for (const name of [...calls, 'listNames', 'getStatus'] as const) {
+    for (const name of [...calls, 'listNames', 'listClaims', 'listSessions', 'getStatus'] as const) {
       const refusal = await refusalOf(node.callRaw(name, Buffer.from([0x0a, 0xff])))
       assert.deepEqual([refusal.status, refusal.code], ['INVALID_ARGUMENT', 'INVALID'], name)
       assert.match(refusal.message, /can't be read; check it against lockkeeper.proto/)

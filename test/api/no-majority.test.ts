@@ -18,6 +18,7 @@ describe('without a majority', () => {
   it('every call that needs one says so before the caller’s deadline', async () => {
     const session = { id: 1, key: 1 }
     const numbers = { session, slot: 1, seq: 1 }
+    const intervention = { name: 'a', note: '' }
     const startMs = performance.now()
     const refusals = await Promise.all([
       node.refusalOf('openSession', { ttlMs: 1_000, label: '', key: 0 }, DEADLINE_MS),
@@ -26,7 +27,15 @@ describe('without a majority', () => {
       node.refusalOf('acquire', { ...PLAIN_CLAIM, ...numbers, names: ['a'] }, DEADLINE_MS),
       node.refusalOf('release', { ...PLAIN_RELEASE, ...numbers, token: 1 }, DEADLINE_MS),
       node.refusalOf('cancel', numbers, DEADLINE_MS),
+      node.refusalOf('update', { ...numbers, token: 1, data: '' }, DEADLINE_MS),
+      node.refusalOf('downgrade', { ...numbers, token: 1 }, DEADLINE_MS),
+      node.refusalOf('forceRelease', { ...numbers, ...intervention, token: 0 }, DEADLINE_MS),
+      node.refusalOf('requestRelease', { ...numbers, ...intervention, token: 0 }, DEADLINE_MS),
+      node.refusalOf('suspend', { ...numbers, ...intervention, forMs: undefined }, DEADLINE_MS),
+      node.refusalOf('resume', { ...numbers, ...intervention }, DEADLINE_MS),
       node.refusalOf('getName', { name: 'a' }, DEADLINE_MS),
+      node.refusalOf('listClaims', { name: 'a', line: 0, after: 0, limit: 0 }, DEADLINE_MS),
+      node.refusalOf('listSessions', { after: 0, limit: 0 }, DEADLINE_MS),
       node.refusalOf('listNames', { prefix: '', after: '', limit: 0 }, DEADLINE_MS),
     ])
     assert.ok(performance.now() - startMs < DEADLINE_MS)

@@ -17,8 +17,16 @@ export interface Calls {
   acquire: { request: wire.AcquireRequest; response: wire.AcquireResponse }
   release: { request: wire.ReleaseRequest; response: wire.ReleaseResponse }
   cancel: { request: wire.CancelRequest; response: wire.CancelResponse }
+  update: { request: wire.UpdateRequest; response: wire.UpdateResponse }
+  downgrade: { request: wire.DowngradeRequest; response: wire.DowngradeResponse }
+  forceRelease: { request: wire.ForceReleaseRequest; response: wire.ForceReleaseResponse }
+  requestRelease: { request: wire.RequestReleaseRequest; response: wire.RequestReleaseResponse }
+  suspend: { request: wire.SuspendRequest; response: wire.SuspendResponse }
+  resume: { request: wire.ResumeRequest; response: wire.ResumeResponse }
   getName: { request: wire.GetNameRequest; response: wire.GetNameResponse }
   listNames: { request: wire.ListNamesRequest; response: wire.ListNamesResponse }
+  listClaims: { request: wire.ListClaimsRequest; response: wire.ListClaimsResponse }
+  listSessions: { request: wire.ListSessionsRequest; response: wire.ListSessionsResponse }
   getStatus: { request: wire.GetStatusRequest; response: wire.GetStatusResponse }
 }
 

@@ -1,5 +1,6 @@
 /** What requests and states say beyond what a test is about. */
-import { type Claim, Mode, type NameState } from '../../src/protocol/lockkeeper.js'
+import { UNUSED } from '../../src/attachments/usage.js'
+import { type Claim, Mode, type NameState, type Terms } from '../../src/protocol/lockkeeper.js'
 
 /** A lock, waited for as long as the session lives; in a frame and in a call alike. */
 export const PLAIN_CLAIM = {
@@ -12,6 +13,19 @@ export const PLAIN_CLAIM = {
 } as const
 
 export const PLAIN_RELEASE = { heir: 0, restMs: 0, result: undefined } as const
+
+/** Nothing beyond its mode. */
+export const PLAIN_TERMS: Terms = {
+  data: '',
+  owner: '',
+  reentrant: false,
+  priority: 0,
+  steal: false,
+  upgrades: 0,
+  lockDelayMs: 0,
+  minHoldMs: 0,
+  fingerprint: undefined,
+}
 
 /** Of a claim that holds nothing yet. */
 export const CLAIM_SHOWN: Claim = {
@@ -47,4 +61,5 @@ export const NAME_SHOWN: NameState = {
   kept: undefined,
   revision: 0,
   interventions: [],
+  usage: UNUSED,
 }

@@ -44,6 +44,21 @@ describe('attachments: who waits for what the log brings', () => {
     assert.deepEqual(told, ['first', 'second'])
   })
 
+  it('tells a session of each notice, until it stops listening', () => {
+    const attachments = new Attachments()
+    const told: string[] = []
+    const leave = attachments.onNoticed(1, ({ kind, token }) => told.push(`${kind} ${token}`))
+    const noticed = (session: number, kind: 'lost' | 'asked', token: number) => {
+      attachments.onEvents([{ kind: 'noticed', session, notice: { kind, token, note: '' } }])
+    }
+    noticed(1, 'asked', 5)
+    noticed(2, 'asked', 6)
+    noticed(1, 'lost', 5)
+    leave()
+    noticed(1, 'lost', 7)
+    assert.deepEqual(told, ['asked 5', 'lost 5'])
+  })
+
   it('keeps claims and sessions of the same number apart', () => {
     const attachments = new Attachments()
     const told: string[] = []

@@ -22,8 +22,11 @@ async function misused(args: string[], expected: RegExp): Promise<void> {
   assert.match(text, expected)
 }
 
-const LOOKING = ['status', 'locks', 'members', 'verify'] as const
-const COMMANDS = ['serve', 'dev', 'lock', 'transfer', 'backup', 'restore', ...LOOKING] as const
+const USING = ['lock', 'elect', 'once', 'queue'] as const
+const LOOKING = ['status', 'locks', 'show', 'sessions', 'watch', 'members', 'verify'] as const
+const STEPPING_IN = ['request-release', 'force-release', 'suspend', 'resume'] as const
+const OPERATING = ['transfer', 'backup', 'restore'] as const
+const COMMANDS = ['serve', 'dev', ...USING, ...LOOKING, ...STEPPING_IN, ...OPERATING] as const
 
 describe('help', () => {
   for (const command of COMMANDS) {
@@ -38,7 +41,7 @@ describe('help', () => {
   it('of the program names every command, in groups', async () => {
     const { text } = await run('--help')
     for (const command of COMMANDS) assert.match(text, new RegExp(`^  ${command} `, 'm'))
-    assert.match(text, /Run nodes:.*Use the cluster:.*Look inside:.*Operate the cluster:/s)
+    assert.match(text, /Run nodes:.*Use the cluster:.*Look inside:.*Step in:.*Operate the cluster:/s)
   })
 
   it('fits into 120 columns', () => {

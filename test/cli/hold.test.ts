@@ -15,6 +15,7 @@ class StubbornGroup implements ProcessGroup {
   readonly id = 1
   readonly sent: string[] = []
   readonly exited: Promise<number>
+  readonly outputEnded = Promise.resolve()
   exit!: (code: number) => void
   alive = true
   readonly #clock: FakeClock

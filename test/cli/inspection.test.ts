@@ -66,15 +66,15 @@ describe('lockkeeper locks', () => {
     assert.equal(
       locksTable(names),
       [
-        'NAME       HOLDER                 TOKEN  HELD FOR  TTL LEFT  WAITING',
-        'orders/42  backup.sh (ann@web-1)     17     1m 1s      7.2s        3',
-        'z          session 5                  9     1m 1s      7.2s        0',
+        'NAME       HOLDER                 MODE       TOKEN  HELD FOR  TTL LEFT  WAITING  MEMBERS',
+        'orders/42  backup.sh (ann@web-1)  exclusive     17     1m 1s      7.2s        3        0',
+        'z          session 5              exclusive      9     1m 1s      7.2s        0        0',
       ].join('\n'),
     )
   })
 
   it('shows a name that is waited for by nobody but in the queue', () => {
-    assert.match(locksTable([nameOf('a', [], 2)]), /^a +- +- +- +- +2$/m)
+    assert.match(locksTable([nameOf('a', [], 2)]), /^a +- +- +- +- +- +2 +0$/m)
   })
 
   it('says so when there are none', () => {

@@ -142,7 +142,7 @@ describe('a keeper', () => {
     world.onCall = (address) => {
       asked.push(address)
       if (asked.length === 1) return Promise.reject(new UnreachableError('connection refused'))
-      return Promise.resolve({ name: undefined })
+      return Promise.resolve({ name: { name: 'a', holders: [], waiters: [], waiting: 0 } })
     }
     const [state] = await Promise.all([keeper.get('a'), world.clock.advance(100)])
     assert.deepEqual(state, { name: 'a', holders: [], waiters: [], waiting: 0 })

@@ -3,7 +3,16 @@ import { connectWith } from '../../src/client/connect.js'
 import { type RefusalName, RefusedError, UnreachableError } from '../../src/client/errors.js'
 import type { Keeper } from '../../src/client/keeper.js'
 import type { ConnectOptions } from '../../src/client/options.js'
-import type { Connector, Link, LinkHandlers, Problem, ReadMethod, Reads } from '../../src/client/ports.js'
+import type {
+  Connector,
+  Link,
+  LinkHandlers,
+  Ports,
+  Problem,
+  ReadMethod,
+  Reads,
+} from '../../src/client/ports.js'
+import { StandIn } from '../../src/client/stand-in.js'
 import {
   type Answer,
   type ClientFrame,
@@ -126,6 +135,9 @@ export class World {
   onDial: (link: PeerLink) => void = () => undefined
   onCall: (address: string, method: ReadMethod, request: unknown) => Promise<unknown> = () =>
     Promise.reject(new UnreachableError('connection refused'))
+  onWatch: Connector['watch'] = () => {
+    throw new UnreachableError('connection refused')
+  }
   connectorClosed = false
   #seed = 1
 
@@ -144,6 +156,7 @@ export class World {
     },
     call: <M extends ReadMethod>(address: string, method: M, request: Reads[M]['request']) =>
       this.onCall(address, method, request) as Promise<Reads[M]['response']>,
+    watch: (address, request, signal) => this.onWatch(address, request, signal),
     close: () => {
       this.connectorClosed = true
     },
@@ -158,8 +171,16 @@ export class World {
     return keeper
   }
 
-  get ports() {
-    return { clock: this.clock, connector: this.connector, random: () => this.#chance() }
+  get ports(): Ports {
+    return {
+      clock: this.clock,
+      connector: this.connector,
+      random: () => this.#chance(),
+      startStandIn: (duty, owner) => {
+        const standIn = new StandIn(this, duty, () => owner.standInReady())
+        return { tell: (sign) => standIn.heard(sign), stop: () => standIn.stop() }
+      },
+    }
   }
 
   /** The stream that was dialled last. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, readdir, rm } from 'node:fs/promises'
+import { cp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -52,6 +52,44 @@ test('a node that has lost what it promised is made anew while the cluster serve
     await load.progress()
   }
   // It is needed: without its vote there is no majority.
+  await assertNothingLost(t, load)
+  await cluster.node(1).kill()
+  await using keeper = await connect(cluster.addresses)
+  await keeper.withLock('after all', () => {})
+})
+
+test('a node whose whole disk is put back to an earlier copy is made anew, follower or leader (fault 26)', {
+  timeout: 240_000,
+}, async (t) => {
+  await using cluster = await LocalCluster.start({ checkpointMiB: 1 })
+  const node = cluster.node(3)
+  const directory = cluster.dataDirectory(3)
+  const copy = join(cluster.directory, 'earlier')
+  await using load = await Load.start(cluster, [cluster.node(1), cluster.node(2)])
+  using operator = new Operator(cluster.clientAddresses)
+  for (const [k, role] of ['follower', 'leader'].entries()) {
+    const [member, successor] = [3 + 1_000 * k, 3 + 1_000 * (k + 1)]
+    await load.progress()
+    await node.stop()
+    await cp(directory, copy, { recursive: true })
+    await node.start()
+    const to = role === 'leader' ? member : 1
+    await operator.change('transferLeadership', { to }, ({ leader }) => leader === to)
+    await load.progress()
+    await node.kill()
+    await empty(directory)
+    await rename(copy, directory)
+    const from = node.output().length
+    const beganMs = performance.now()
+    await node.start()
+    await isVoter(cluster, successor)
+    t.diagnostic(`${role}: back after ${Math.round(performance.now() - beganMs)} ms, as member ${successor}`)
+    const found = new RegExp(`node ${member} had entry (\\d+) on disk, and comes back with .* entry (\\d+)`)
+    const [, had = 0, has = 0] = found.exec(node.output(from)) ?? []
+    assert.ok(Number(had) > Number(has), node.output(from))
+    assert.match(node.output(from), /this node can not be trusted as the member it was/)
+    await load.progress()
+  }
   await assertNothingLost(t, load)
   await cluster.node(1).kill()
   await using keeper = await connect(cluster.addresses)

@@ -37,7 +37,7 @@ test('a cluster is upgraded node by node, and back as long as one node is old, u
   assert.deepEqual([await level(1), await level(2)], [0, 0])
   await restart(3)
   for (const { id } of cluster.nodes)
-    await eventually(`node ${id} is on level 1`, RISE_MS, async () => (await level(id)) === 1 || undefined)
+    await eventually(`node ${id} is on level 2`, RISE_MS, async () => (await level(id)) === 2 || undefined)
   await assertNothingLost(t, load)
   for (const node of cluster.nodes)
     assert.doesNotMatch(node.output(), /diverged|the machines of two nodes differ/)

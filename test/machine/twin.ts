@@ -247,20 +247,32 @@ export class Twin extends TwinNames {
   }
 
   stand(claim: TwinClaim, waitMs: number | undefined): string {
-    if (this.mayHold(claim)) {
+    const isFree = this.mayHold(claim)
+    if (waitMs === 0 && !isFree) return this.refuse(claim, 'TIMEOUT')
+    // Who steals has come before others already. Who can be granted, and comes before nobody, changes nothing.
+    const isHarmless = claim.terms.steal || (isFree && claim.names.every((name) => this.isLast(claim, name)))
+    if (!isHarmless && waitsForItself(claim, this)) {
+      this.saw(`deadlock of ${claim.kind}`)
+      if (claim.terms.owner === '') this.saw('deadlock of who comes before others')
+      return this.refuse(claim, 'DEADLOCK')
+    }
+    if (isFree) {
       this.hold(claim)
       this.granted(claim, 0)
       return this.grantOf(claim)
     }
-    const isDeadlock = waitMs !== 0 && claim.terms.owner !== '' && waitsForItself(claim, this)
-    if (waitMs === 0 || isDeadlock) {
-      this.drop(claim)
-      if (isDeadlock) this.saw(`deadlock of ${claim.kind}`)
-      return isDeadlock ? 'DEADLOCK' : 'TIMEOUT'
-    }
     this.noteWait(claim)
     this.change('queued', claim)
     return `queued ${claim.id}`
+  }
+
+  isLast(claim: TwinClaim, name: string): boolean {
+    return this.waiters(name).at(-1) === claim
+  }
+
+  refuse(claim: TwinClaim, code: string): string {
+    this.drop(claim)
+    return code
   }
 
   /** Why it waits, for the tally. */

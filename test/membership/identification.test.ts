@@ -45,7 +45,7 @@ async function put(disk: MemoryDisk, own: number) {
   return { replica, proposals, directory, identification, featureLevel, ended }
 }
 
-it('a node that has just started, and applied nothing, is not talked out of the disk that its log names (fault 17)', async () => {
+it('a node that has just started, and applied nothing, is not talked out of the disk that its log names, but out of an earlier copy of it (faults 17, 26)', async () => {
   const disk = new MemoryDisk({ sync: setImmediate, random: Math.random })
   const node = await put(disk, DISK)
   await new Promise<void>((resolve, reject) => {
@@ -64,6 +64,7 @@ it('a node that has just started, and applied nothing, is not talked out of the 
       onUpToTerm: look,
       onRestored: look,
       onDifference: reject,
+      onKept: () => undefined,
       onCheckpoint: () => undefined,
       onFatal: reject,
     })
@@ -74,11 +75,13 @@ it('a node that has just started, and applied nothing, is not talked out of the 
 
   const again = await put(disk, DISK)
   assert.equal(again.replica.machine.disks.all.size, 0, 'its machine has yet to apply that')
-  assert.equal(again.identification.disowned('you are on another disk'), false)
+  assert.equal(again.identification.disowned('you are on another disk', 'disk'), false)
   assert.deepEqual(again.ended, [])
+  assert.equal(again.identification.disowned('you had more on this one', 'end_of_log'), true)
+  assert.match(again.ended.join(), /this is an earlier copy of this node's disk.*you had more on this one/)
 
   disk.release()
   const other = await put(disk, DISK + 1)
-  assert.equal(other.identification.disowned('you are on another disk'), true)
+  assert.equal(other.identification.disowned('you are on another disk', 'disk'), true)
   assert.equal(other.ended.length, 1)
 })

@@ -77,6 +77,7 @@ class Alone {
         onUpToTerm: () => alone.membership.tidy(),
         onRestored: () => undefined,
         onDifference: reject,
+        onKept: () => undefined,
         onCheckpoint: () => undefined,
         onFatal: reject,
       })

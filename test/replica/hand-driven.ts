@@ -5,6 +5,7 @@ import { Attachments } from '../../src/attachments/attachments.js'
 import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Command, Verdict } from '../../src/machine/command.js'
 import type { Machine } from '../../src/machine/machine.js'
+import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { Proposals } from '../../src/proposals/proposals.js'
 import type { WrittenCheckpoint } from '../../src/replica/checkpointer.js'
 import type { Difference } from '../../src/replica/divergence.js'
@@ -65,6 +66,7 @@ export class HandDrivenNode {
   replica!: Replica
   proposals!: Proposals
   freeSpace!: FreeSpace
+  keptEntries!: KeptEntries
   readonly #circumstances: Circumstances
   readonly #network: HandNetwork | undefined
   #synced: (() => void)[] = []
@@ -113,6 +115,7 @@ export class HandDrivenNode {
     const measure = async () => this.freeBytes
     const parts = { self: id, replica: this.replica, transport, clock, logger: silent }
     this.freeSpace = new FreeSpace({ ...parts, measure, reserveBytes: RESERVE_BYTES })
+    this.keptEntries = new KeptEntries({ self: id, replica: this.replica, transport, clock })
     this.isAlive = true
     this.replica.start({
       onApplied: (applied) => {
@@ -130,6 +133,7 @@ export class HandDrivenNode {
         this.proposals.onRestored()
       },
       onDifference: (difference) => this.differences.push(difference),
+      onKept: (index) => this.keptEntries.kept(index),
       onCheckpoint: (checkpoint) => this.checkpoints.push(checkpoint),
       onFatal: (error) => this.fatal.push(error),
     })
@@ -156,6 +160,7 @@ export class HandDrivenNode {
     if (item.kind === 'raft') this.replica.receive(from, item.message)
     else if (item.kind === 'forward') this.proposals.forwarded(item.chunk)
     else if (item.kind === 'digest') this.replica.digest(from, item)
+    else if (item.kind === 'kept') this.keptEntries.told(from, item)
     else if (item.kind === 'low_on_space') this.freeSpace.told(from, item)
     else this.replica.snapshot(from, item)
   }
@@ -239,11 +244,17 @@ export class HandDrivenNode {
       records: {
         start: () => records.start(),
         load: (take) => records.load(take),
-        write: async (start, changes) => {
-          isCheckpointing = true
-          await this.onCheckpoint()
-          await orFails(records.write(start, changes))
-          isCheckpointing = false
+        begin: (start) => {
+          const draft = records.begin(start)
+          return {
+            put: (changes) => draft.put(changes),
+            write: async () => {
+              isCheckpointing = true
+              await this.onCheckpoint()
+              await orFails(draft.write())
+              isCheckpointing = false
+            },
+          }
         },
         openSnapshot: () => records.openSnapshot(),
         openStaging: (start) => records.openStaging(start),

@@ -134,6 +134,14 @@ function replaced(list: readonly unknown[], [first, ...rest]: number[], value: u
 }
 
 describe('the payload of an entry', () => {
+  it('holds no more memory than its bytes, for the log keeps many', () => {
+    const chunk = { origin: 1, first: 1, count: 1, commands: new Uint8Array(10_000) }
+    for (let k = 0; k < 20; k++) {
+      const payload = encodePayload(k, [chunk, chunk])
+      assert.equal(payload.buffer.byteLength, payload.length)
+    }
+  })
+
   it('gives back what was put into it', () => {
     fc.assert(
       fc.property(fc.array(command), fc.array(command), id, (first, second, at) => {

@@ -1,8 +1,10 @@
-import type { Lock, ReleaseOutcome } from '../../src/client/lock.js'
+import type { ReleaseOutcome } from '../../src/client/held.js'
+import type { Lock } from '../../src/client/lock.js'
 import type { ClientFrame, NameState, ServerFrame } from '../../src/protocol/lockkeeper.js'
+import { type LoggedClaim, nameState } from './book.js'
 import type { FrameWitness } from './client-network.js'
 import type { History } from './history.js'
-import { type Ledger, type LoggedClaim, nameState } from './ledger.js'
+import type { Ledger } from './ledger.js'
 import type { Process } from './process.js'
 import type { World } from './world.js'
 
@@ -73,7 +75,7 @@ export class ClientChecks implements FrameWitness {
   }
 
   #checkAlone(handle: Handle, name: string): void {
-    for (const claim of this.#ledger.holders.get(name) ?? []) {
+    for (const claim of this.#ledger.holdersOf(name)) {
       if (claim.token === handle.lock.token) continue
       const { state } = handle.lock
       if (state === 'held' || state === 'unsure') this.#tooLate(handle, name, claim)

@@ -4,10 +4,12 @@ import { type Caller, Calls } from '../../src/api/calls.js'
 import type { Door } from '../../src/api/door.js'
 import { Inspection } from '../../src/api/inspection.js'
 import { Refusal } from '../../src/api/refusal.js'
+import { Watches } from '../../src/api/watches.js'
 import { RefusedError, UnreachableError } from '../../src/client/errors.js'
 import type { Connector, Link, LinkHandlers, Problem, ReadMethod, Reads } from '../../src/client/ports.js'
 import { ClientFrame, LockkeeperService, ServerFrame } from '../../src/protocol/lockkeeper.js'
 import type { Timer } from '../../src/replica/ports.js'
+import { Observation } from './observation.js'
 import { Channel, type Paths, type Weather } from './paths.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
@@ -32,6 +34,17 @@ interface Serving {
   readonly door: Door
   readonly inspection: Inspection
   readonly calls: Calls
+  readonly watches: Watches
+}
+
+/** Something under way between a client and a node. */
+interface Conversation {
+  readonly client: Process
+  readonly node: string
+  /** As the node sees it. */
+  readonly attached: boolean
+  reset(): void
+  close(): void
 }
 
 /** What clients ask; operators are elsewhere: see `operator.ts`. */
@@ -51,14 +64,16 @@ const PING_MS_MAX = 7_000
 /** The network between clients and the doors of nodes: connections as gRPC over TCP gives them, with real frames on them. */
 export class ClientNetwork {
   readonly #serving = new Map<string, Serving>()
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<Conversation>()
 
   constructor(readonly options: ClientNetworkOptions) {}
 
   serve(host: string, process: Process, door: Door): void {
     const randomKey = (): number => this.options.random.integer(1, Number.MAX_SAFE_INTEGER - 1)
     const calls = new Calls(door, randomKey)
-    this.#serving.set(host, { process, door, inspection: new Inspection(door), calls })
+    const inspection = new Inspection(door)
+    const watches = new Watches(door, inspection.confirm.bind(inspection))
+    this.#serving.set(host, { process, door, inspection, calls, watches })
   }
 
   serving(host: string): Serving | undefined {
@@ -108,6 +123,8 @@ export class ClientNetwork {
           const settle = { resolve: resolve as (response: unknown) => void, reject }
           own(new Question(this, client, toHost(address), settle)).ask(method, request, timeoutMs)
         }),
+      watch: (address, request, signal) =>
+        this.#observation(client, toHost(address), open).watch(request, signal),
       close: () => {
         for (const it of [...open]) it.close()
       },
@@ -127,12 +144,30 @@ export class ClientNetwork {
     })
   }
 
-  opened(connection: Connection): void {
-    this.#connections.add(connection)
+  opened(conversation: Conversation): void {
+    this.#connections.add(conversation)
   }
 
-  over(connection: Connection): void {
-    this.#connections.delete(connection)
+  over(conversation: Conversation): void {
+    this.#connections.delete(conversation)
+  }
+
+  #observation(client: Process, node: string, open: Set<{ close(): void }>): Observation {
+    const { world, random, paths, weather } = this.options
+    const observation = new Observation({
+      client,
+      node,
+      serving: () => this.serving(node),
+      channel: (from, to) => new Channel(world, random, paths, weather, from, to),
+      toProblem,
+      onOver: () => {
+        open.delete(observation)
+        this.over(observation)
+      },
+    })
+    open.add(observation)
+    this.opened(observation)
+    return observation
   }
 }
 
@@ -365,6 +400,8 @@ async function perform(
     release: calls.release.bind(calls),
     cancel: calls.cancel.bind(calls),
     getName: inspection.getName.bind(inspection),
+    listClaims: inspection.listClaims.bind(inspection),
+    listSessions: inspection.listSessions.bind(inspection),
     listNames: inspection.listNames.bind(inspection),
     getStatus: () => inspection.getStatus(),
   }

@@ -5,6 +5,7 @@ import {
   isVoter,
   type LogIndex,
   membersOf,
+  NO_MEMBERS,
   type NodeId,
   type NodeView,
   type Output,
@@ -13,8 +14,10 @@ import {
 import type { Batch } from '../../src/machine/command.js'
 import { checkMachine } from '../../src/machine/invariants.js'
 import type { Machine } from '../../src/machine/machine.js'
+import { DisownedError } from '../../src/membership/identification.js'
 import { checkBelonging } from '../../src/node-disk/belonging.js'
 import type { PeerItem } from '../../src/replica/ports.js'
+import type { Hello } from '../../src/transport/hello.js'
 import type { DiskChange, MemoryDisk, MemoryDiskOptions } from '../suites/memory-disk.js'
 import { addressOf, type ClientNetwork } from './client-network.js'
 import type { History } from './history.js'
@@ -74,6 +77,17 @@ const KEPT_INTERVALS_MAX = 3
 /** What a log grows by while a slow disk takes in a checkpoint. */
 const SLOW_DISK_BYTES = 16_000
 
+/** What a disk has, at one moment. */
+export type DiskCopy = Pick<MemoryDisk, 'hardState' | 'start' | 'entries' | 'checkpoint'>
+
+interface Rollback {
+  /** What the disk had before. */
+  readonly before: DiskCopy
+  /** The others, who know that it had more than it has now: at least this. */
+  readonly witnesses: readonly NodeId[]
+  readonly knownIndex: LogIndex
+}
+
 /** A machine: what stays when its process dies. */
 interface Site {
   readonly id: NodeId
@@ -86,6 +100,8 @@ interface Site {
   syncMs: SyncMs
   fuse: Fuse | undefined
   stopping: boolean
+  /** Since its disk was put back to an earlier copy. */
+  rolledBack: Rollback | undefined
   node: Node | undefined
   process: Process | undefined
 }
@@ -109,11 +125,15 @@ export class Cluster implements NodeWitness {
   learnersLeaps = 0
   crashesByFuse = 0
   checkpoints = 0
+  rollbacks = 0
 
   constructor(size: number, parts: ClusterParts) {
     this.#parts = parts
     this.#founders = Array.from({ length: size }, (_, k) => k + 1)
-    const diskOf = (id: NodeId): MemoryDisk => this.#sites.get(id)!.disk
+    const diskOf = (id: NodeId): DiskCopy => {
+      const { rolledBack, disk } = this.#sites.get(id)!
+      return rolledBack?.before ?? disk
+    }
     this.#quorums = new QuorumChecks(this.#founders, diskOf, parts.history)
     for (const id of this.#founders) this.#sites.set(id, this.#build(id, false))
   }
@@ -148,8 +168,10 @@ export class Cluster implements NodeWitness {
     return this.#sites.get(id)!.node
   }
 
+  /** What its disk had is lost. */
   isGone(id: NodeId): boolean {
-    return this.#sites.get(id)!.gone
+    const { gone, rolledBack } = this.#sites.get(id)!
+    return gone || rolledBack !== undefined
   }
 
   isUp(id: NodeId): boolean {
@@ -181,10 +203,39 @@ export class Cluster implements NodeWitness {
     this.#sites.get(id)!.gone = true
   }
 
+  /** As it would come out of a power cut at this moment. */
+  copyDisk(id: NodeId): DiskCopy {
+    return copyOf(this.#sites.get(id)!.disk)
+  }
+
+  /**
+   * The node crashes, and starts with an earlier copy of its disk (fault 26). Returns false, and does nothing, unless all
+   * other members run, and know better, and are its members, too. When a process begins that does not, and no other has noticed yet, the machine is
+   * scrapped: that much the product asks of those who put back copies.
+   */
+  rollBack(id: NodeId, copy: DiskCopy): boolean {
+    const { config = NO_MEMBERS, configIndex = 0 } = this.leader?.replica.status ?? {}
+    const others = (this.members ?? []).filter((node) => node.id !== id)
+    if (!isVoter(config, id) || config.voters.length < 3 || configIndex > endOf(copy)) return false
+    if (this.isGone(id) || others.length < membersOf(config).length - 1) return false
+    const knownIndex = Math.min(...others.map(({ kept }) => kept.get(id) ?? 0))
+    if (knownIndex <= endOf(copy)) return false
+    const site = this.#sites.get(id)!
+    this.#parts.history.note(hostOf(id), `had ${knownIndex}, and is put back to ${endOf(copy)}`)
+    this.crash(id)
+    site.rolledBack = { before: this.copyDisk(id), witnesses: others.map((node) => node.id), knownIndex }
+    Object.assign(site.disk, copyOf(copy))
+    this.start(id)
+    this.rollbacks++
+    return true
+  }
+
   /** A new process, with chance of its own. */
   start(id: NodeId): void {
     const site = this.#sites.get(id)!
     if (site.process !== undefined || site.gone) return
+    for (const other of this.#sites.values())
+      if (other !== site && other.rolledBack !== undefined && !other.gone) this.scrap(other.id)
     const { world, random, history, peers, clients, tuning, busyness } = this.#parts
     const { clockRate, disk } = site
     const process = new Process(world, hostOf(id), random.fork(), { clockRate, busyness })
@@ -192,7 +243,8 @@ export class Cluster implements NodeWitness {
     history.note(hostOf(id), `starts with ${disk.entries.length} entries`)
     const onSent = ({ kind }: PeerItem): void =>
       this.#burn(site, kind.startsWith('snapshot') ? 'snapshot' : 'send')
-    const transport: PeerStation = peers.station(id, process, onSent)
+    const onLetIn = (hello: Hello): void => this.#letIn(id, hello)
+    const transport: PeerStation = peers.station(id, process, { onSent, onLetIn })
     const own = random.fork()
     const named = site.joins ? [id] : this.#founders
     startNode({
@@ -326,6 +378,8 @@ export class Cluster implements NodeWitness {
   /** A process that was killed in the middle of a step may stumble over what is not there any more. */
   fatal(node: NodeId, error: unknown): void {
     if (!this.isUp(node)) return
+    if (error instanceof DisownedError && this.#sites.get(node)!.rolledBack !== undefined)
+      return this.scrap(node)
     this.#parts.history.broken('invariant: a node stopped', { node, error })
   }
 
@@ -361,6 +415,19 @@ export class Cluster implements NodeWitness {
   restartAll(): void {
     for (const id of this.ids) this.crash(id)
     for (const id of this.ids) this.start(id)
+  }
+
+  /** One that was rolled back, and has been brought up to date before anybody asked, has lost no more than it was known for. */
+  #letIn(host: NodeId, { from, lastIndex = 0 }: Hello): void {
+    const { rolledBack } = this.#sites.get(from)!
+    if (rolledBack?.witnesses.includes(host) !== true) return
+    if (lastIndex < rolledBack.knownIndex)
+      this.#parts.history.broken('P8 durability: an earlier copy of a disk is heard', {
+        host,
+        from,
+        lastIndex,
+      })
+    this.#parts.world.plan(0, () => this.scrap(from))
   }
 
   #newest(which: (status: Status) => boolean): Node | undefined {
@@ -408,8 +475,17 @@ export class Cluster implements NodeWitness {
       syncMs: this.#parts.syncMs,
       fuse: undefined,
       stopping: false,
+      rolledBack: undefined,
       node: undefined,
       process: undefined,
     }
   }
+}
+
+function copyOf({ hardState, start, entries, checkpoint }: DiskCopy): DiskCopy {
+  return { hardState, start, entries: [...entries], checkpoint }
+}
+
+function endOf({ start, entries }: DiskCopy): LogIndex {
+  return (start?.index ?? 0) + entries.length
 }

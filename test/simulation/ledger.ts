@@ -1,31 +1,28 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { LogIndex } from '../../raft/index.js'
 import type { Change } from '../../src/machine/changes.js'
-import type { Batch, Command, MachineEvent, RefusalCode, Verdict } from '../../src/machine/command.js'
+import type { Acquire, Batch, Command, MachineEvent, Outcome, Verdict } from '../../src/machine/command.js'
 import type { Applied as MachineApplied } from '../../src/machine/machine.js'
-
-/** One claim as the log tells its life. */
-export interface LoggedClaim {
-  readonly id: number
-  readonly session: number
-  readonly names: readonly string[]
-  readonly label: string
-  /** Its place in the order in which claims entered the log. */
-  readonly order: number
-  token: number | undefined
-  /** How it went, once it is gone. */
-  end: 'released' | 'cancelled' | 'refused' | 'expired' | 'closed' | undefined
-}
-
-export interface LoggedSession {
-  readonly id: number
-  readonly ttlMs: number
-  /** Cluster time at which it must end unless renewed. */
-  deadline: number
-  /** True time at which its newest renewal was first applied anywhere. */
-  renewedAtMs: number
-  readonly claims: Set<LoggedClaim>
-  end: 'expired' | 'closed' | undefined
-}
+import {
+  claimOf,
+  type End,
+  isRequest,
+  type LoggedClaim,
+  type LoggedSession,
+  type NameBook,
+  Names,
+  nameState,
+  type Request,
+  remove,
+  requestKey,
+  stand,
+} from './book.js'
+import { ChangeChecks, type Passage } from './change-checks.js'
+import { Effects } from './effects.js'
+import { NoticeChecks } from './notice-checks.js'
+import { refusalProblem } from './refusal-checks.js'
+import { areSeated, isAgreed, obstacleTo, seatsFor } from './right-of-way.js'
+import { WaitGraph } from './wait-graph.js'
 
 /** The state of one name after an entry. */
 export interface NameVersion {
@@ -38,26 +35,15 @@ export interface NameVersion {
 export interface Page {
   readonly index: LogIndex
   readonly at: number
-  /** The greatest token that was granted before. */
-  readonly tokenBefore: number
   readonly granted: readonly LoggedClaim[]
-  readonly ended: readonly LoggedClaim[]
   readonly sessionsEnded: readonly LoggedSession[]
+  /** By the cluster's clock: when what ended by itself in this entry was due; of sessions, see `sessionsEnded`. */
+  readonly due: readonly number[]
   readonly names: ReadonlySet<string>
 }
 
-/** A contradiction between what the log says and what it said before. */
+/** A contradiction between what the log says and what follows from what it said before. */
 export type Contradiction = (promise: string, facts: Record<string, unknown>) => void
-
-/** Refusals of requests that never came to stand in their slot. */
-const UNREMEMBERED: ReadonlySet<RefusalCode> = new Set([
-  'SESSION_EXPIRED',
-  'SESSION_UNKNOWN',
-  'SESSION_FOREIGN',
-  'STALE_REQUEST',
-  'INVALID',
-  'UNSUPPORTED',
-])
 
 /** What an entry did, as it was then: claims go on to change. */
 export interface Applied extends Omit<MachineApplied, 'changes'> {
@@ -65,232 +51,445 @@ export interface Applied extends Omit<MachineApplied, 'changes'> {
 }
 
 /**
- * The book of all passages, kept from nothing but the commands, verdicts and events of the log: no code of the machine is
- * in it. Every entry is written in once, when the first node applies it.
+ * The book of all passages, kept from nothing but what the log says: no code of the machine is in it. Every entry is written
+ * in once, when the first node applies it, and step by step: what falls due, then one command after the other. What each
+ * command was answered is taken from the log, and tested; what follows from it for others is worked out here, and the
+ * log's events must say just that.
  */
 export class Ledger {
+  readonly names = new Names()
   readonly claims = new Map<number, LoggedClaim>()
   readonly sessions = new Map<number, LoggedSession>()
   readonly byToken = new Map<number, LoggedClaim>()
-  /** A label is the name of one `lock()` call. */
+  /** A label is the name of one call that asks for a claim. */
   readonly byLabel = new Map<string, LoggedClaim>()
-  readonly holders = new Map<string, Set<LoggedClaim>>()
-  readonly waiting = new Map<string, LoggedClaim[]>()
   readonly versions = new Map<string, NameVersion[]>()
   newestIndex: LogIndex = 0
   /** The same for every node, by index. */
   readonly applied = new Map<LogIndex, Applied>()
+  /** How often each thing came to pass. */
+  readonly counts: Record<string, number> = {}
   readonly #contradiction: Contradiction
-  readonly #requests = new Map<string, LoggedClaim>()
+  readonly #effects: Effects
+  readonly #changes: ChangeChecks
+  readonly #notices: NoticeChecks
+  /** Of requests: how the newest of each slot was answered, or decided since. */
+  readonly #answers = new Map<string, Verdict>()
   readonly #newestSeq = new Map<string, number>()
-  /** By token: the request that released it. */
-  readonly #releases = new Map<number, string>()
+  /** Labels of calls that have ended without a claim. */
+  readonly #ended = new Set<string>()
+  readonly #waiting = new Set<LoggedClaim>()
+  readonly #living = new Set<LoggedSession>()
   #newestToken = 0
+  #tokenBeforeStep = 0
+  #level = 0
+  /** Of the entry that is being written. */
+  #at = 0
+  #outcomes = new Map<number, Outcome>()
+  #passages: Passage[] = []
   #granted: LoggedClaim[] = []
-  #ended: LoggedClaim[] = []
   #sessionsEnded: LoggedSession[] = []
+  #stirred = new Set<string>()
+  #touched = new Set<string>()
 
   constructor(contradiction: Contradiction) {
     this.#contradiction = contradiction
+    this.#effects = new Effects(this, contradiction)
+    this.#changes = new ChangeChecks(this, contradiction)
+    this.#notices = new NoticeChecks(contradiction)
+  }
+
+  get at(): number {
+    return this.#at
+  }
+
+  /** All that wait, of any name. */
+  get waiting(): ReadonlySet<LoggedClaim> {
+    return this.#waiting
+  }
+
+  holdersOf(name: string): ReadonlySet<LoggedClaim> {
+    return this.names.of(name).holders
+  }
+
+  /** Whoever made the call was told that nothing came of it. */
+  over(label: string): void {
+    this.#ended.add(label)
   }
 
   write(index: LogIndex, nowMs: number, { at, commands }: Batch, applied: Applied): Page {
     this.newestIndex = index
-    const tokenBefore = this.#newestToken
     this.applied.set(index, applied)
-    this.#granted = []
-    this.#ended = []
-    this.#sessionsEnded = []
+    this.#open(at, applied.events)
+    const isCounted = this.#level >= CHANGES_SINCE
+    const due = this.#fallDue()
+    this.#grantAll()
     commands.forEach((command, k) => {
-      this.#performed(command, applied.verdicts[k]!, at, nowMs)
+      this.#perform(command, applied.verdicts[k]!, nowMs)
+      this.#grantAll()
     })
-    for (const event of applied.events) this.#happened(event)
-    commands.forEach((command, k) => {
-      this.#repeated(command, applied.verdicts[k]!)
-    })
-    const names = new Set([...this.#granted, ...this.#ended].flatMap((claim) => claim.names))
-    for (const command of commands)
-      if (command.op === 'acquire') for (const name of command.names) names.add(name)
-    for (const name of names) this.#version(name, index)
-    return {
-      index,
-      at,
-      tokenBefore,
-      granted: this.#granted,
-      ended: this.#ended,
-      sessionsEnded: this.#sessionsEnded,
-      names,
+    this.#compare(applied)
+    this.#changes.check(isCounted ? this.#passages : [], applied.changes)
+    this.#checkNames()
+    this.#checkWaits()
+    for (const name of this.#touched) this.#version(name, index)
+    const [granted, sessionsEnded, names] = [this.#granted, this.#sessionsEnded, this.#touched]
+    return { index, at, granted, sessionsEnded, due, names }
+  }
+
+  // ---- what follows from what was answered; see effects.ts
+
+  count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1
+  }
+
+  enter(claim: LoggedClaim): void {
+    this.claims.set(claim.id, claim)
+    this.byLabel.set(claim.label, claim)
+    this.sessions.get(claim.session)!.claims.add(claim)
+    this.#waiting.add(claim)
+    for (const name of claim.names) stand(this.names.of(name).waiting, claim)
+    this.stir(claim.names)
+  }
+
+  grant(claim: LoggedClaim, outcome: Outcome): void {
+    if (outcome.kind !== 'granted')
+      return this.#contradiction('P4 no lost wakeup: could be granted, and was answered', { claim, outcome })
+    const { token, seats = [] } = outcome
+    const obstacle = obstacleTo(claim, this.names, this.#at)
+    if (obstacle !== undefined) this.#contradiction(obstacle.promise, { claim, ...obstacle })
+    if (token <= this.#tokenBeforeStep || this.byToken.has(token) || claim.token !== undefined)
+      this.#contradiction('P2 fencing', { token, tokenBefore: this.#tokenBeforeStep, claim })
+    if (!isDeepStrictEqual(seats, seatsFor(claim, this.names)))
+      this.#contradiction('P1 exclusion: not the lowest free seats', { claim, seats })
+    this.byToken.set(token, claim)
+    this.#newestToken = Math.max(this.#newestToken, token)
+    Object.assign(claim, { token, seats, since: this.#at })
+    this.#granted.push(claim)
+    this.#waiting.delete(claim)
+    this.#answers.set(claim.request, outcome)
+    this.stir(claim.names)
+    for (const name of claim.names) {
+      const { waiting, members, holders } = this.names.of(name)
+      remove(waiting, claim)
+      if (claim.mode.kind === 'member') members.add(claim)
+      else holders.add(claim)
+    }
+    this.passed('granted', claim)
+    this.#effects.granted(claim)
+  }
+
+  end(claim: LoggedClaim, end: End): void {
+    if (claim.end !== undefined) return
+    if (claim.token === undefined) this.#checkOutcome(claim, end)
+    claim.end = end
+    this.sessions.get(claim.session)!.claims.delete(claim)
+    this.#waiting.delete(claim)
+    for (const name of claim.names) {
+      const { holders, members, waiting } = this.names.of(name)
+      holders.delete(claim)
+      members.delete(claim)
+      remove(waiting, claim)
+    }
+    this.stir(claim.names)
+    this.passed('left', claim, end)
+    this.#effects.ended(claim)
+  }
+
+  /** Something has come to pass with the claim that those who watch its names are to see. */
+  passed(kind: Change['kind'], claim: LoggedClaim, reason: Change['reason'] = ''): void {
+    const { id, session, token, mode, data } = claim
+    for (const name of claim.names)
+      this.#passages.push({ kind, name, claim: id, session, token, mode, data, reason })
+  }
+
+  /** Its holder must be told. */
+  notify(claim: LoggedClaim, kind: 'lost' | 'asked', note: string | undefined): void {
+    this.#notices.expect({ session: claim.session, notice: { kind, token: claim.token!, note } })
+  }
+
+  stir(names: readonly string[]): void {
+    for (const name of names) {
+      this.#stirred.add(name)
+      this.#touched.add(name)
     }
   }
 
-  #performed(command: Command, verdict: Verdict, at: number, nowMs: number): void {
-    if (verdict.kind === 'opened') this.#renewed(verdict.session, verdict.ttlMs, at, nowMs)
-    else if (verdict.kind === 'renewed' && command.op === 'keepAlive')
-      this.#renewed(command.session, verdict.ttlMs, at, nowMs)
-    else if (command.op === 'acquire') this.#acquired(command, verdict)
-    else if (command.op === 'release' && verdict.kind === 'released') this.#released(command)
-    else if (command.op === 'cancel' && verdict.kind === 'cancelled') this.#cancelled(command)
-    if (command.op === 'acquire' || command.op === 'release' || command.op === 'cancel')
-      if (verdict.kind !== 'refused' || !UNREMEMBERED.has(verdict.code)) this.#moveSlot(command)
+  // ---- one entry
+
+  #open(at: number, events: readonly MachineEvent[]): void {
+    this.#at = at
+    this.#passages = []
+    this.#granted = []
+    this.#sessionsEnded = []
+    this.#touched = new Set()
+    this.#outcomes = new Map(
+      events.flatMap((event) => (event.kind === 'decided' ? [[event.claim, event.outcome]] : [])),
+    )
   }
 
-  #renewed(id: number, ttlMs: number, at: number, nowMs: number): void {
+  /** All of it before anybody is granted anything. Returns when it was due. */
+  #fallDue(): number[] {
+    const due: number[] = []
+    const isDue = (until: number | undefined): boolean => {
+      if (until === undefined || until > this.#at) return false
+      due.push(until)
+      return true
+    }
+    for (const book of this.names.values()) {
+      if (isDue(book.restUntil)) this.#over(book, { restUntil: undefined })
+      if (isDue(book.suspension?.until)) this.#over(book, { suspension: undefined })
+      if (isDue(book.result?.until)) this.#over(book, { result: undefined })
+    }
+    // What is due later is over with its session.
+    for (const claim of this.#waiting) {
+      const { deadline } = this.sessions.get(claim.session)!
+      if (claim.waitUntil !== undefined && claim.waitUntil < deadline && isDue(claim.waitUntil))
+        this.end(claim, 'timeout')
+    }
+    for (const session of this.#living) if (session.deadline <= this.#at) this.#endSession(session, 'expired')
+    return due
+  }
+
+  #over(book: NameBook, remains: Partial<NameBook>): void {
+    Object.assign(book, remains)
+    this.stir([book.name])
+  }
+
+  /** P4: all who can be granted are, and at once. */
+  #grantAll(): void {
+    while (this.#stirred.size > 0) {
+      const names = [...this.#stirred]
+      this.#stirred = new Set()
+      for (const name of names) {
+        const claim = this.names.of(name).waiting[0]
+        if (claim === undefined || obstacleTo(claim, this.names, this.#at) !== undefined) continue
+        const outcome = this.#outcomes.get(claim.id)
+        this.#outcomes.delete(claim.id)
+        if (outcome !== undefined) this.grant(claim, outcome)
+        else this.#contradiction('P4 no lost wakeup', { at: this.#at, name, claim })
+      }
+    }
+    this.#tokenBeforeStep = this.#newestToken
+  }
+
+  #perform(command: Command, verdict: Verdict, nowMs: number): void {
+    if (verdict.kind === 'opened') this.#renewed(verdict.session, verdict.ttlMs, nowMs)
+    else if (verdict.kind === 'renewed' && command.op === 'keepAlive')
+      this.#renewed(command.session, verdict.ttlMs, nowMs)
+    else if (verdict.kind === 'closed' && command.op === 'close')
+      this.#endSession(this.sessions.get(command.session)!, 'closed')
+    else if (verdict.kind === 'raised' && command.op === 'raise')
+      this.#level = Math.max(this.#level, command.level)
+    else if (isRequest(command)) this.#asked(command, verdict)
+  }
+
+  #renewed(id: number, ttlMs: number, nowMs: number): void {
     const known = this.sessions.get(id)
     if (known === undefined) {
       const claims = new Set<LoggedClaim>()
-      const deadline = at + ttlMs
-      this.sessions.set(id, { id, ttlMs, deadline, renewedAtMs: nowMs, claims, end: undefined })
+      const deadline = this.#at + ttlMs
+      const session = { id, ttlMs, deadline, renewedAtMs: nowMs, claims, end: undefined }
+      this.sessions.set(id, session)
+      this.#living.add(session)
       return
     }
     if (known.end !== undefined)
       this.#contradiction('P7 honest TTL: a session that ended was renewed', { id })
-    known.deadline = at + known.ttlMs
+    known.deadline = this.#at + known.ttlMs
     known.renewedAtMs = nowMs
   }
 
-  #acquired(command: Extract<Command, { op: 'acquire' }>, verdict: Verdict): void {
-    if (verdict.kind !== 'granted' && verdict.kind !== 'queued') return
+  #endSession(session: LoggedSession, end: 'expired' | 'closed'): void {
+    if (session.end !== undefined)
+      return this.#contradiction('P7 honest TTL: a session ended that was not alive', { session })
+    session.end = end
+    this.#living.delete(session)
+    this.#sessionsEnded.push(session)
+    for (const claim of session.claims) this.end(claim, end)
+  }
+
+  /** P5: new, or a repetition that must find the answer there was. */
+  #asked(command: Request, verdict: Verdict): void {
+    if (verdict.kind === 'refused' && NOT_OF_THE_SLOT.has(verdict.code))
+      return this.#checkSpeaker(command, verdict.code)
     const key = requestKey(command)
-    if (this.#requests.has(key)) return
+    const newest = this.#newest(command)
+    const known = newest === command.seq ? this.#answers.get(key) : undefined
+    const isBusy = newest < command.seq && this.#newestAnswer(command)?.kind === 'queued'
+    if (isBusy) {
+      if (verdict.kind !== 'refused' || verdict.code !== 'INVALID')
+        this.#contradiction('P5 exactly once: a slot moved on from a claim that waits', { command, verdict })
+      return
+    }
+    if (command.op === 'cancel') return this.#cancelled(command, newest, known)
+    if (newest > command.seq)
+      return this.#contradiction('P5 exactly once: an old request was answered', { command, verdict })
+    if (known !== undefined) {
+      this.count('repeated')
+      if (known.kind === 'found' && command.op === 'acquire') return this.#foundAgain(command, verdict)
+      if (!isSame(verdict, known))
+        this.#contradiction('P5 exactly once: a repeated request got another answer', { key, known, verdict })
+      return
+    }
+    this.#answer(command, verdict)
+    this.#took(command, verdict)
+  }
+
+  /** The newest there is; and never anything else. */
+  #foundAgain(command: Acquire, verdict: Verdict): void {
+    if (verdict.kind === 'found') this.#effects.found(command, verdict)
+    else this.#contradiction('P5 exactly once: what was found is granted after all', { command, verdict })
+  }
+
+  #took(command: Request, verdict: Verdict): void {
+    if (verdict.kind === 'refused') {
+      if (COUNTED[verdict.code] !== undefined) this.count(COUNTED[verdict.code]!)
+      const problem = refusalProblem(command, verdict.code, this)
+      if (problem !== undefined) this.#contradiction(problem, { command, verdict })
+    } else if (command.op === 'acquire') this.#acquired(command, verdict)
+    else this.#effects.performed(command, verdict)
+  }
+
+  #acquired(command: Acquire, verdict: Verdict): void {
+    if (verdict.kind === 'found') return this.#effects.found(command, verdict)
+    if (verdict.kind !== 'granted' && verdict.kind !== 'queued')
+      return this.#contradiction('P5 exactly once: an acquire was answered like something else', { verdict })
+    if (this.#effects.heldAgain(command, verdict)) return
     if (this.claims.has(verdict.claim))
-      this.#contradiction('P5 exactly once: two requests got one claim', { key, claim: verdict.claim })
-    const { session, names, label } = command
-    const order = this.claims.size
-    const claim: LoggedClaim = {
-      id: verdict.claim,
-      session,
-      names,
-      label,
-      order,
-      token: undefined,
-      end: undefined,
-    }
-    const twin = this.byLabel.get(label)
-    if (twin !== undefined)
-      this.#contradiction('P5 exactly once: one lock() entered the queue twice', { label, twin, claim })
-    this.claims.set(claim.id, claim)
-    this.byLabel.set(label, claim)
-    this.#requests.set(key, claim)
-    this.sessions.get(session)?.claims.add(claim)
-    for (const name of names) this.#waitersOf(name).push(claim)
-    if (verdict.kind === 'granted') this.#grant(claim, verdict.token)
-  }
-
-  /** A repeated request is answered as it was the first time, or as it was decided since. */
-  #repeated(command: Command, verdict: Verdict): void {
-    if (command.op !== 'acquire') return
-    const claim = this.#requests.get(requestKey(command))
-    if (claim === undefined || (verdict.kind !== 'granted' && verdict.kind !== 'queued')) return
-    const same = verdict.claim === claim.id && (verdict.kind === 'queued' || verdict.token === claim.token)
-    if (!same)
-      this.#contradiction('P5 exactly once: a repeated request got another answer', { claim, verdict })
-  }
-
-  #released(command: Extract<Command, { op: 'release' }>): void {
-    const claim = this.byToken.get(command.token)
-    const key = requestKey(command)
-    if (claim === undefined)
-      return this.#contradiction('P5 exactly once: released what was never granted', { key })
-    if (claim.end === undefined) {
-      this.#releases.set(command.token, key)
-      this.#end(claim, 'released')
-    } else if (this.#releases.get(command.token) !== key) {
-      this.#contradiction('P5 exactly once: released twice', { claim, key })
-    }
+      this.#contradiction('P5 exactly once: two requests got one claim', { command, verdict })
+    const claim = claimOf(command, verdict.claim, this.claims.size, this.#at)
+    const twin = this.byLabel.get(claim.label)
+    if (this.#ended.has(claim.label) || (twin !== undefined && twin.end !== 'found'))
+      this.#contradiction('P5 exactly once: one call made two claims, or one after it ended', { twin, claim })
+    this.#effects.beforeEntering(claim)
+    this.enter(claim)
+    if (verdict.kind === 'granted') this.grant(claim, verdict)
+    else if (command.waitMs === 0) this.#contradiction('an acquire waits that must not', { claim })
+    else this.passed('queued', claim)
   }
 
   /** Without effect if the slot has moved on. */
-  #cancelled(command: Extract<Command, { op: 'cancel' }>): void {
-    const claim = this.#requests.get(requestKey(command))
-    if (claim !== undefined && claim.end === undefined && this.#newest(command) === command.seq)
-      this.#end(claim, 'cancelled')
+  #cancelled(command: Request, newest: number, known: Verdict | undefined): void {
+    if (newest > command.seq) return
+    if (known?.kind === 'queued' || known?.kind === 'granted') {
+      this.count('cancelled')
+      this.#effects.takenBack(this.claims.get(known.claim)!)
+    } else if (known !== undefined && known.kind !== 'found') return
+    this.#answer(command, CANCELLED)
   }
 
-  #newest(command: { session: number; slot: number }): number {
-    return this.#newestSeq.get(`${command.session}/${command.slot}`) ?? 0
+  #answer(command: Request, verdict: Verdict): void {
+    this.#answers.set(requestKey(command), verdict)
+    this.#newestSeq.set(`${command.session}/${command.slot}`, command.seq)
   }
 
-  #moveSlot(command: { session: number; slot: number; seq: number }): void {
-    if (command.seq > this.#newest(command))
-      this.#newestSeq.set(`${command.session}/${command.slot}`, command.seq)
+  #newest({ session, slot }: Request): number {
+    return this.#newestSeq.get(`${session}/${slot}`) ?? 0
   }
 
-  #happened(event: MachineEvent): void {
-    if (event.kind === 'sessionEnded') {
-      const session = this.sessions.get(event.session)
-      if (session === undefined || session.end !== undefined)
-        return this.#contradiction('P7 honest TTL: a session ended that was not alive', { event })
-      session.end = event.reason
-      this.#sessionsEnded.push(session)
-      for (const claim of session.claims) this.#end(claim, event.reason)
-      return
+  #newestAnswer(command: Request): Verdict | undefined {
+    return this.#answers.get(requestKey({ ...command, seq: this.#newest(command) }))
+  }
+
+  #checkSpeaker(command: Request, code: string): void {
+    const session = this.sessions.get(command.session)
+    if (code === 'SESSION_EXPIRED' && session?.end === undefined)
+      this.#contradiction('P7 honest TTL: refused as expired while it lives', { session, command })
+    // Of work that was found done, unless that is still kept.
+    const wasFound = this.#answers.get(requestKey(command))?.kind === 'found'
+    if (code === 'STALE_REQUEST' && this.#newest(command) <= command.seq && !wasFound)
+      this.#contradiction('P5 exactly once: refused as old, and is not', { command })
+  }
+
+  /** A claim that waited has ended: whoever asked is told so, and how. */
+  #checkOutcome(claim: LoggedClaim, end: End): void {
+    const outcome = this.#outcomes.get(claim.id)
+    this.#outcomes.delete(claim.id)
+    const told = outcome?.kind === 'refused' ? outcome.code : outcome?.kind
+    // Whoever upgrades by a claim that goes is told of that.
+    const isBaseGone = claim.asked.upgrades > 0 && told === 'NOT_HELD'
+    if (outcome === undefined || (told !== TOLD[end] && !isBaseGone))
+      this.#contradiction('a claim that waited ended, and its session is not told so', {
+        claim,
+        end,
+        outcome,
+      })
+    else this.#answers.set(claim.request, end === 'cancelled' && !isBaseGone ? CANCELLED : outcome)
+  }
+
+  /** What the log tells beyond what followed. */
+  #compare({ events }: Applied): void {
+    for (const [id, outcome] of this.#outcomes) {
+      const claim = this.claims.get(id)
+      const obstacle = claim && obstacleTo(claim, this.names, this.#at)
+      this.#contradiction(obstacle?.promise ?? 'P5 exactly once: a claim was decided for no reason', {
+        claim,
+        outcome,
+        obstacle,
+      })
     }
-    if (event.kind === 'noticed') return
-    const claim = this.claims.get(event.claim)
-    if (claim === undefined)
-      return this.#contradiction('P5 exactly once: a claim was decided that nobody made', { event })
-    if (event.outcome.kind === 'granted') this.#grant(claim, event.outcome.token)
-    else this.#end(claim, 'refused')
+    const told = events.flatMap((event) => (event.kind === 'sessionEnded' ? [event] : []))
+    const ended = this.#sessionsEnded.map(({ id, end }) => ({ session: id, end }))
+    for (const { session, reason } of told)
+      if (!ended.some((it) => it.session === session && it.end === reason))
+        this.#contradiction('P7 honest TTL: a session ended early, by the cluster’s clock', {
+          session,
+          reason,
+        })
+    if (told.length !== ended.length)
+      this.#contradiction('P7 honest TTL: a session ended, and nobody was told', { ended, told })
+    this.#notices.check(events)
   }
 
-  #grant(claim: LoggedClaim, token: number): void {
-    const holder = this.byToken.get(token)
-    if (claim.token !== undefined || holder !== undefined)
-      this.#contradiction('P2 fencing: a token was given twice', { token, claim, holder })
-    claim.token = token
-    this.byToken.set(token, claim)
-    this.#newestToken = Math.max(this.#newestToken, token)
-    this.#granted.push(claim)
-    for (const name of claim.names) {
-      remove(this.#waitersOf(name), claim)
-      // Cancelled in the same entry, and told of after the fact: it never held at the end of an entry.
-      if (claim.end === undefined) this.#holdersOf(name).add(claim)
+  /** P1, by who holds now. */
+  #checkNames(): void {
+    for (const name of this.#touched) {
+      const holders = [...this.names.of(name).holders]
+      if (!isAgreed(holders) || !areSeated(holders)) this.#contradiction('P1 exclusion', { name, holders })
     }
   }
 
-  #end(claim: LoggedClaim, end: NonNullable<LoggedClaim['end']>): void {
-    if (claim.end !== undefined) return
-    claim.end = end
-    this.#ended.push(claim)
-    this.sessions.get(claim.session)?.claims.delete(claim)
-    for (const name of claim.names) {
-      this.#holdersOf(name).delete(claim)
-      remove(this.#waitersOf(name), claim)
-    }
+  #checkWaits(): void {
+    if (![...this.#waiting].some(({ asked }) => asked.owner !== '')) return
+    const { stuck } = new WaitGraph(this.names, [...this.#waiting])
+    if (stuck.size > 0) this.#contradiction('deadlock: a task waits for itself', { stuck: [...stuck] })
   }
 
   #version(name: string, index: LogIndex): void {
-    const tokens = [...this.#holdersOf(name)].map((claim) => claim.token)
-    const labels = this.#waitersOf(name).map((claim) => claim.label)
-    find(this.versions, name, () => []).push({ index, state: nameState(tokens, labels) })
-  }
-
-  #holdersOf(name: string): Set<LoggedClaim> {
-    return find(this.holders, name, () => new Set())
-  }
-
-  #waitersOf(name: string): LoggedClaim[] {
-    return find(this.waiting, name, () => [])
+    const { holders, waiting } = this.names.of(name)
+    const tokens = [...holders].map((holder) => holder.token)
+    const state = nameState(
+      tokens,
+      waiting.map((waiter) => waiter.label),
+    )
+    const known = this.versions.get(name)
+    if (known === undefined) this.versions.set(name, [{ index, state }])
+    else known.push({ index, state })
   }
 }
 
-function find<T>(map: Map<string, T>, key: string, create: () => T): T {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const created = create()
-  map.set(key, created)
-  return created
+/** The feature level from which on changes are counted. */
+const CHANGES_SINCE = 2
+/** Refusals of requests that never came to stand in their slot. */
+const NOT_OF_THE_SLOT: ReadonlySet<string> = new Set([
+  'SESSION_EXPIRED',
+  'SESSION_UNKNOWN',
+  'SESSION_FOREIGN',
+  'STALE_REQUEST',
+  'UNSUPPORTED',
+])
+const CANCELLED: Verdict = { kind: 'refused', code: 'CANCELLED', message: '' }
+const COUNTED: Partial<Record<string, string>> = { DEADLOCK: 'deadlocks', CONFLICT: 'conflicts' }
+const TOLD: Partial<Record<End, string>> = {
+  timeout: 'TIMEOUT',
+  cancelled: 'CANCELLED',
+  expired: 'SESSION_EXPIRED',
+  closed: 'SESSION_EXPIRED',
+  found: 'found',
 }
 
-export function nameState(tokens: readonly (number | undefined)[], waitingLabels: readonly string[]): string {
-  return `held ${tokens.join()} waiting ${waitingLabels.join()}`
-}
-
-function requestKey({ session, slot, seq }: { session: number; slot: number; seq: number }): string {
-  return `${session}/${slot}/${seq}`
-}
-
-function remove<T>(list: T[], item: T): void {
-  const place = list.indexOf(item)
-  if (place >= 0) list.splice(place, 1)
+function isSame(a: Verdict, b: Verdict): boolean {
+  if (a.kind === 'refused' && b.kind === 'refused') return a.code === b.code
+  return isDeepStrictEqual(a, b)
 }

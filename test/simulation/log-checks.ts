@@ -2,68 +2,14 @@ import { isDeepStrictEqual } from 'node:util'
 import { TURN_MS_MAX } from '../../src/replica/cluster-clock.js'
 import type { Stamp } from './cluster.js'
 import type { History } from './history.js'
-import type { Applied, Ledger, LoggedClaim, Page } from './ledger.js'
+import type { Applied, Ledger, Page } from './ledger.js'
 import { DRIFT_MAX } from './process.js'
-
-/** P1 to P4 and the cluster's side of P7, after every entry of the log. */
-export function checkPage(ledger: Ledger, page: Page, history: History): void {
-  checkExclusion(ledger, page, history)
-  checkFencing(page, history)
-  checkOrder(ledger, page, history)
-  checkWakeup(ledger, page, history)
-  checkNotEarly(page, history)
-}
 
 /** Every node that applies the entry must come to the same. */
 export function checkSame(ledger: Ledger, index: number, applied: Applied, history: History): void {
   const known = ledger.applied.get(index)
   if (!isDeepStrictEqual(known, applied))
     history.broken('state machine safety: nodes differ', { index, known, applied })
-}
-
-function checkExclusion(ledger: Ledger, page: Page, history: History): void {
-  for (const name of page.names) {
-    const holders = [...(ledger.holders.get(name) ?? [])]
-    if (holders.length > 1) history.broken('P1 exclusion', { index: page.index, name, holders })
-  }
-}
-
-/** In one entry verdicts and events are two lists; together, their tokens are new. */
-function checkFencing(page: Page, history: History): void {
-  const { index, tokenBefore } = page
-  for (const { token } of page.granted)
-    if (token! <= tokenBefore) history.broken('P2 fencing', { index, token, tokenBefore })
-}
-
-/** Nobody who entered a queue before one who was granted still waits in it. */
-function checkOrder(ledger: Ledger, page: Page, history: History): void {
-  for (const claim of page.granted) {
-    for (const name of claim.names) {
-      const passed = ledger.waiting.get(name)?.find((other) => other.order < claim.order)
-      if (passed !== undefined) history.broken('P3 order', { index: page.index, name, claim, passed })
-    }
-  }
-}
-
-function checkWakeup(ledger: Ledger, page: Page, history: History): void {
-  for (const name of page.names) {
-    const first = ledger.waiting.get(name)?.[0]
-    if (first !== undefined && isGrantable(ledger, first))
-      history.broken('P4 no lost wakeup', { index: page.index, name, first })
-  }
-}
-
-function isGrantable(ledger: Ledger, claim: LoggedClaim): boolean {
-  return claim.names.every(
-    (name) => ledger.waiting.get(name)?.[0] === claim && (ledger.holders.get(name)?.size ?? 0) === 0,
-  )
-}
-
-function checkNotEarly(page: Page, history: History): void {
-  for (const session of page.sessionsEnded) {
-    if (session.end === 'expired' && page.at < session.deadline)
-      history.broken('P7 honest TTL: expired early, by the cluster’s clock', { at: page.at, session })
-  }
 }
 
 /** The clock of the cluster counts whole milliseconds. */
@@ -117,5 +63,17 @@ export function checkNotLate(page: Page, nowMs: number, calmSinceMs: number, his
     const lateMs = nowMs - Math.max(session.renewedAtMs, calmSinceMs) - session.ttlMs
     if (lateMs > latenessMsMax(session.ttlMs))
       history.broken('P7 honest TTL: expired late', { lateMs, session })
+  }
+}
+
+/** The same of all else that ends by itself: waits, rests, suspensions, results. */
+const LATE_MS_MAX = 250
+
+export function checkDueInTime(page: Page, nowMs: number, calmSinceMs: number, history: History): void {
+  if (nowMs - calmSinceMs < LATE_MS_MAX) return
+  for (const until of page.due) {
+    // The cluster's clock: all it has counted since it was due, while all was well.
+    const lateMs = page.at - until
+    if (lateMs > LATE_MS_MAX) history.broken('what was due came late', { lateMs, until, page })
   }
 }

@@ -15,6 +15,7 @@ import type { Machine } from '../../src/machine/machine.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { Identification } from '../../src/membership/identification.js'
+import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
 import { Proposals } from '../../src/proposals/proposals.js'
@@ -69,6 +70,8 @@ export interface Node {
   readonly replica: Replica
   readonly membership: Membership
   readonly door: Door
+  /** What it has been told that the others have on disk. */
+  readonly kept: ReadonlyMap<NodeId, LogIndex>
   view(): NodeView
   /** In order, as `main.ts` does it. */
   stop(): Promise<void>
@@ -129,7 +132,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     connected,
     logger: silent,
   })
-  const updatePeers = (): void => transport.update(directory.book())
+  const keptEntries = new KeptEntries({ self: id, replica, transport, clock })
+  const updatePeers = (): void => transport.update({ ...directory.book(), kept: keptEntries.byPeer })
   const upkeep = new Upkeep({
     directory,
     membership,
@@ -151,6 +155,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       witness.applied(id, applied.index, batch, asOfMachine(applied), replica.machine)
       proposals.onApplied(applied)
       attachments.onEvents(applied.events)
+      attachments.history.onChanges(applied.changes)
       upkeep.onApplied()
     },
     onStatus: (status) => {
@@ -169,6 +174,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     },
     onDifference: (difference) =>
       witness.fatal(id, new Error(`P1: nodes differ: ${JSON.stringify(difference)}`)),
+    onKept: (index) => keptEntries.kept(index),
     onCheckpoint: () => undefined,
     onFatal: (error) => witness.fatal(id, error),
   })
@@ -178,12 +184,18 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       if (item.kind === 'raft') replica.receive(from, item.message)
       else if (item.kind === 'forward') proposals.forwarded(item.chunk)
       else if (item.kind === 'digest') replica.digest(from, item)
+      else if (item.kind === 'kept') keptEntries.told(from, item)
       else if (item.kind === 'low_on_space') freeSpace.told(from, item)
       else replica.snapshot(from, item)
     },
-    onConnected: (peer) => proposals.onConnected(peer),
+    onConnected: (peer) => {
+      keptEntries.onConnected(peer)
+      proposals.onConnected(peer)
+    },
     onDisconnected: (peer) => replica.disconnected(peer),
     onGreeted: () => upkeep.announce(),
+    onDisowned: (reason, loss) => identification.disowned(reason, loss),
+    lastIndex: () => raft.view().lastIndex,
   })
   const stop = async (): Promise<void> => {
     await replica.handOver()
@@ -193,7 +205,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     await transport.stop()
     await disk.close()
   }
-  return { id, process, replica, membership, door, view: () => raft.view(), stop }
+  const kept = keptEntries.byPeer
+  return { id, process, replica, membership, door, kept, view: () => raft.view(), stop }
 }
 
 function observe(raft: RaftNode, witness: NodeWitness): void {

@@ -2,7 +2,7 @@ import { membersOf, NOBODY, type NodeId } from '../../raft/index.js'
 import { ChangeRefused } from '../../src/membership/change-refused.js'
 import type { MemberList, Membership } from '../../src/membership/membership.js'
 import { addressOf } from './client-network.js'
-import type { Cluster } from './cluster.js'
+import type { Cluster, DiskCopy } from './cluster.js'
 import type { History } from './history.js'
 import { peerAddressOf } from './peer-station.js'
 import type { Random } from './random.js'
@@ -46,6 +46,7 @@ const PATIENCE_MS = 4_000
 export class Operator {
   readonly #parts: OperatorParts
   #size: number
+  #copy: { readonly id: NodeId; readonly disk: DiskCopy } | undefined
   #ending = false
   #idle = false
   readonly counts = { added: 0, promoted: 0, removed: 0, leadersRemoved: 0, burnt: 0, transferred: 0 }
@@ -100,6 +101,8 @@ export class Operator {
     if (!changing) this.#clearAway(ids)
     const dead = ids.find((id) => cluster.isGone(id))
     if (dead !== undefined) return this.#remove(dead)
+    const rolledBack = changing ? undefined : this.#rollBack()
+    if (rolledBack !== undefined) return rolledBack
     const learner = members.find(({ isVoter }) => !isVoter)?.id
     if (learner !== undefined) {
       const isUnwanted = outcasts.has(learner) || random.chance(0.1)
@@ -110,7 +113,9 @@ export class Operator {
     this.#size = random.pick(SIZES)
     if (random.chance(0.3)) return this.#transfer(random.pick([NOBODY, ...ids]))
     const isExpendable = !changing && ids.length >= 3 && random.chance(0.7)
-    return isExpendable ? this.#burn(random.pick([leader, ...ids])) : undefined
+    if (!isExpendable) return undefined
+    const victim = random.pick([leader, ...ids])
+    return random.chance(0.5) ? this.#burn(victim) : this.#copyDisk(victim)
   }
 
   /** The others are a majority, whatever else happens to them: everything but their disks may fail. */
@@ -118,6 +123,19 @@ export class Operator {
     this.counts.burnt++
     this.#parts.cluster.scrap(id)
     return this.#remove(id)
+  }
+
+  /** What its disk is now, it will be again at the next look. Returns that there is nothing to do meanwhile. */
+  #copyDisk(id: NodeId): undefined {
+    this.#copy = { id, disk: this.#parts.cluster.copyDisk(id) }
+  }
+
+  /** Puts back what was copied at the last look. As by a fire, all that the node has promised since is lost. */
+  #rollBack(): Aim | undefined {
+    const copy = this.#copy
+    this.#copy = undefined
+    const isDone = copy !== undefined && this.#parts.cluster.rollBack(copy.id, copy.disk)
+    return isDone ? this.#remove(copy.id) : undefined
   }
 
   /** Machines whose nodes are no members any more. */

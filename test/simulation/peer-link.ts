@@ -1,6 +1,8 @@
 import type { NodeId } from '../../raft/index.js'
-import type { PeerItem, Timer, TransportHandlers } from '../../src/replica/ports.js'
+import type { PeerItem, Timer } from '../../src/replica/ports.js'
 import { encodeItems } from '../../src/transport/codec.js'
+import type { Refusal } from '../../src/transport/hello.js'
+import type { PeerHandlers } from '../../src/transport/index.js'
 import { Channel, latencyMs, type Paths, type Weather } from './paths.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
@@ -31,8 +33,8 @@ export interface WildNetwork {
 /** Where a process is reached by its peers. */
 export interface PeerDoor {
   readonly process: Process
-  /** A stranger or a peer says who it is. Returns whether it is let in; if so, `left` follows when its stream ends. */
-  greeted(hello: Uint8Array): boolean
+  /** A stranger or a peer says who it is. Returns why it is not let in; if it is, `left` follows when its stream ends. */
+  greeted(hello: Uint8Array): Refusal | undefined
   left(peer: NodeId): void
   receive(from: NodeId, items: Uint8Array): void
 }
@@ -44,7 +46,7 @@ export interface PeerLinkParts {
   readonly address: string
   /** Of the sender. */
   readonly process: Process
-  readonly handlers: TransportHandlers
+  readonly handlers: PeerHandlers
   /** Made anew for each attempt. */
   readonly hello: () => Uint8Array
   /** Who listens there now. */
@@ -63,6 +65,7 @@ export class PeerLink {
   readonly #parts: PeerLinkParts
   #channel: Channel | undefined
   #ended = false
+  #retry: Timer | undefined
   #pings: Timer | undefined
   readonly #stopListening: () => void
 
@@ -78,6 +81,13 @@ export class PeerLink {
 
   get up(): boolean {
     return this.#channel !== undefined
+  }
+
+  /** The peer is there: no need to wait for the next attempt. */
+  hurry(): void {
+    if (this.#retry === undefined) return
+    this.#retry.cancel()
+    this.#dial()
   }
 
   send(item: PeerItem): void {
@@ -110,6 +120,7 @@ export class PeerLink {
   /** By the sender, or with it. What is under way still arrives. */
   end(): void {
     this.#ended = true
+    this.#retry?.cancel()
     this.#pings?.cancel()
     this.#stopListening()
     this.#channel?.send(() => this.#left())
@@ -136,11 +147,19 @@ export class PeerLink {
   #dial(): void {
     const { network, process, handlers, to, address, hello, doorAt } = this.#parts
     const { world, weather, random, paths } = network
+    const said = hello()
+    this.#retry = undefined
     world.plan(latencyMs(weather, random), () => {
       if (this.#ended || this.#channel !== undefined) return
       const door = doorAt(address)
       const isReached = door?.process.awake && process.awake && this.#isClear()
-      if (!isReached || !door.greeted(hello())) return this.#redial()
+      if (!isReached) return this.#redial()
+      const refused = door.greeted(said)
+      if (refused !== undefined) {
+        this.#redial()
+        if (refused.loss !== undefined) handlers.onDisowned(refused.reason, refused.loss)
+        return
+      }
       this.#channel = new Channel(world, random, paths, weather, ...this.#hosts)
       handlers.onConnected(to)
     })
@@ -149,7 +168,7 @@ export class PeerLink {
   #redial(): void {
     if (this.#ended) return
     const { world, random } = this.#parts.network
-    world.plan(random.between(REDIAL_MS_MIN, REDIAL_MS_MAX), () => !this.#ended && this.#dial())
+    this.#retry = world.plan(random.between(REDIAL_MS_MIN, REDIAL_MS_MAX), () => this.#dial())
   }
 
   /** Something was cut. If it is this link, and for long, its pings will find out. */

@@ -1,8 +1,9 @@
 import type { NodeId } from '../../raft/index.js'
-import type { PeerItem } from '../../src/replica/ports.js'
 import type { PeerNetworkOptions } from './peer-link.js'
-import { PeerStation, peerAddressOf } from './peer-station.js'
+import { PeerStation, type PeerStationParts, peerAddressOf } from './peer-station.js'
 import type { Process } from './process.js'
+
+type StationEyes = Pick<PeerStationParts, 'onSent' | 'onLetIn'>
 
 /** The peers' network: each node dials each other, and sends on the stream that it opened. */
 export class PeerNetwork {
@@ -14,7 +15,7 @@ export class PeerNetwork {
     this.#options = options
   }
 
-  station(self: NodeId, process: Process, onSent: (item: PeerItem) => void): PeerStation {
+  station(self: NodeId, process: Process, { onSent, onLetIn }: StationEyes): PeerStation {
     const station: PeerStation = new PeerStation({
       network: this.#options,
       self,
@@ -23,6 +24,7 @@ export class PeerNetwork {
       onStarted: () => this.#stations.set(peerAddressOf(self), station),
       onStopped: () => this.gone(self),
       onSent,
+      onLetIn,
       turnOut: (peer) => this.#stations.get(peerAddressOf(peer))?.links.get(self)?.broken(),
     })
     return station

@@ -1,4 +1,4 @@
-import type { NodeId } from '../../raft/index.js'
+import type { LogIndex, NodeId } from '../../raft/index.js'
 import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
 import type { PeerItem, Timer, Transport } from '../../src/replica/ports.js'
 import { decodeItems } from '../../src/transport/codec.js'
@@ -9,6 +9,7 @@ import {
   type PeerBook,
   type Refusal,
   refusal,
+  rollback,
 } from '../../src/transport/hello.js'
 import type { PeerHandlers } from '../../src/transport/index.js'
 import { FAREWELL_MS } from '../../src/transport/limits.js'
@@ -25,11 +26,16 @@ export interface PeerStationParts {
   /** After each item that has been sent. */
   readonly onSent: (item: PeerItem) => void
   readonly turnOut: (peer: NodeId) => void
+  /** Somebody is heard from now on. */
+  readonly onLetIn: (hello: Hello) => void
 }
 
 export const CLUSTER_ID = 'simulated'
 
-type Handlers = Omit<PeerHandlers, 'onDisowned'>
+interface Handlers extends PeerHandlers {
+  /** Where the log ends, as of now. */
+  readonly lastIndex: () => LogIndex
+}
 
 /**
  * One process in the peers' network. It dials all that its cluster names, and those whom it has let in; whom it lets in is
@@ -39,7 +45,14 @@ export class PeerStation implements Transport, PeerDoor {
   readonly #parts: PeerStationParts
   readonly #links = new Map<NodeId, PeerLink>()
   readonly #guests = new Map<NodeId, Hello>()
-  #book: PeerBook = { addresses: new Map(), configIndex: 0, isLed: false, disks: new Map(), level: 0 }
+  #book: PeerBook = {
+    addresses: new Map(),
+    configIndex: 0,
+    isLed: false,
+    disks: new Map(),
+    kept: new Map(),
+    level: 0,
+  }
   #handlers: Handlers | undefined
   #retirement: Timer | undefined
 
@@ -93,13 +106,16 @@ export class PeerStation implements Transport, PeerDoor {
     return new Map([...this.#guests.values()].map(({ from, level }) => [from, level]))
   }
 
-  greeted(frame: Uint8Array): boolean {
+  greeted(frame: Uint8Array): Refusal | undefined {
     const hello = decodeHello(frame)
-    if (this.#refusal(hello, this.#book) !== undefined) return false
+    const refused = this.#refusal(hello, this.#book) ?? rollback(hello, this.#book)
+    if (refused !== undefined) return refused
+    this.#parts.onLetIn(hello)
+    this.#links.get(hello.from)?.hurry()
     this.#guests.set(hello.from, hello)
     this.#dialNew()
     this.#handlers?.onGreeted()
-    return true
+    return undefined
   }
 
   left(peer: NodeId): void {
@@ -127,7 +143,7 @@ export class PeerStation implements Transport, PeerDoor {
       const known = this.#links.get(peer)
       if (peer === self || address === '' || known?.address === address) continue
       known?.end()
-      const hello = (): Uint8Array => this.#hello(peer)
+      const hello = (): Uint8Array => this.#hello(peer, handlers.lastIndex())
       this.#links.set(
         peer,
         new PeerLink({ network, from: self, to: peer, address, process, handlers, hello, doorAt }),
@@ -135,7 +151,7 @@ export class PeerStation implements Transport, PeerDoor {
     }
   }
 
-  #hello(to: NodeId): Uint8Array {
+  #hello(to: NodeId, lastIndex: LogIndex): Uint8Array {
     const { self } = this.#parts
     const { configIndex } = this.#book
     return encodeHello({
@@ -146,6 +162,7 @@ export class PeerStation implements Transport, PeerDoor {
       configIndex,
       level: FEATURE_LEVEL,
       disk: diskOf(self),
+      lastIndex,
     })
   }
 

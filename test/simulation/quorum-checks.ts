@@ -10,6 +10,8 @@ import {
 import type { MemoryDisk } from '../suites/memory-disk.js'
 import type { History } from './history.js'
 
+type DiskContents = Pick<MemoryDisk, 'start' | 'entries'>
+
 /** How far behind who gets a vote may be: what the product allows, and what may come while it decides. */
 const BEHIND_MAX = 256 + 64
 
@@ -19,14 +21,14 @@ const BEHIND_MAX = 256 + 64
  * removed may say. Who is given a vote has the log.
  */
 export class QuorumChecks {
-  readonly #diskOf: (id: NodeId) => MemoryDisk
+  readonly #diskOf: (id: NodeId) => DiskContents
   readonly #history: History
   readonly #votes = new Map<Term, Map<NodeId, NodeId>>()
   readonly #elected = new Set<Term>()
   /** Who have or had a vote. */
   readonly #enfranchised: Set<NodeId>
 
-  constructor(founders: readonly NodeId[], diskOf: (id: NodeId) => MemoryDisk, history: History) {
+  constructor(founders: readonly NodeId[], diskOf: (id: NodeId) => DiskContents, history: History) {
     this.#enfranchised = new Set(founders)
     this.#diskOf = diskOf
     this.#history = history
@@ -105,7 +107,7 @@ function isMajority(ids: readonly NodeId[], which: (id: NodeId) => boolean): boo
 }
 
 /** What a log has forgotten was committed before. */
-function isOn({ start, entries }: MemoryDisk, { index, term }: Entry): boolean {
+function isOn({ start, entries }: DiskContents, { index, term }: Entry): boolean {
   const place = index - (start?.index ?? 0) - 1
   return place < 0 || entries[place]?.term === term
 }

@@ -11,6 +11,8 @@ export interface Scenario {
   readonly clients: number
   /** Programs that use unary calls instead of our client. */
   readonly callers: number
+  /** Programs that use everything, by streams of their own. */
+  readonly participants: number
   /** Who change the members, each as it sees fit. */
   readonly operators: number
   /** Between two changes of one operator, on average, in ms. */
@@ -60,6 +62,7 @@ export function drawScenario(random: Random): Scenario {
     busyness: random.pick([0, 0.001, 0.02]),
     syncMs: random.pick(DISKS),
     tuning: drawTuning(random),
+    participants: random.pick([0, 1, 2, 2]),
   }
 }
 

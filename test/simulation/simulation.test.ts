@@ -42,6 +42,7 @@ describe('the simulation', () => {
       'aborted',
       'lost',
       'read',
+      'stoodIn',
       'expiries',
       'elections',
       'checkpoints',
@@ -53,6 +54,7 @@ describe('the simulation', () => {
       'leadersRemoved',
       'burnt',
       'crashesByFuse',
+      'rollbacks',
     ])
       assert.ok(totals[what]! > 0, `${what} comes to pass: ${JSON.stringify(totals)}`)
   })

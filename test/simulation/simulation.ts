@@ -12,22 +12,24 @@ import { Faults } from './faults.js'
 import { type Breach, History } from './history.js'
 import { type Applied, Ledger } from './ledger.js'
 import {
+  checkDueInTime,
   checkLiveTime,
   checkNotEarlyInTrueTime,
   checkNotLate,
-  checkPage,
   checkSame,
   type Stamped,
 } from './log-checks.js'
 import { describeMachine, MachineChecks } from './machine-checks.js'
 import type { Node } from './node.js'
 import { Operator } from './operator.js'
+import { Participant } from './participant.js'
 import { Paths, type Weather } from './paths.js'
 import { PeerNetwork } from './peer-network.js'
 import { diskOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
 import { Random } from './random.js'
 import { drawScenario, type Scenario } from './scenario.js'
+import { story } from './stories.js'
 import { World } from './world.js'
 
 /** Where a test may put a defect, to see that it is found. */
@@ -93,6 +95,7 @@ export class Simulation {
   readonly #cluster: Cluster
   readonly #clients: Client[] = []
   readonly #callers: UnaryCaller[] = []
+  readonly #participants: readonly Participant[]
   readonly #operators: readonly Operator[]
   readonly #peerWeather: Weather
   readonly #clientWeather: Weather
@@ -150,6 +153,7 @@ export class Simulation {
     for (let k = 0; k < scenario.clients; k++) this.#startClient()
     for (let k = 0; k < scenario.callers; k++) this.#startCaller()
     this.#operators = this.#startOperators(scenario)
+    this.#participants = Array.from({ length: scenario.participants }, (_, k) => this.#startParticipant(k))
     this.#lookRegularly()
   }
 
@@ -194,7 +198,7 @@ export class Simulation {
     await this.#demand('P10 availability: a leader, still', LEADER_WITHIN_MS, () => this.#isLed())
     this.#calmSinceMs = this.#world.nowMs
     const { elections } = this.#cluster
-    const users = [...this.#clients, ...this.#callers]
+    const users = [...this.#clients, ...this.#callers, ...this.#participants]
     for (const user of users) user.finish()
     await this.#demand('P10 availability: every call ends', CLIENTS_DONE_WITHIN_MS, () =>
       users.every((user) => user.idle),
@@ -233,6 +237,11 @@ export class Simulation {
     )
     await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
       this.#isSettled(),
+    )
+    await this.#demand(
+      'what remains of names is over in time',
+      EXPIRED_WITHIN_MS,
+      () => !this.#ledger.names.areEnding,
     )
     if (this.#history.breach !== undefined) return
     this.#cluster.checkInvariants()
@@ -319,7 +328,7 @@ export class Simulation {
     if (ledger.applied.has(index)) return checkSame(ledger, index, applied, this.#history)
     const page = ledger.write(index, nowMs, batch, applied)
     this.#history.note('log', `${index} at ${batch.at}: ${describeApplied(applied)}`)
-    checkPage(ledger, page, this.#history)
+    checkDueInTime(page, nowMs, this.#calmSinceMs, this.#history)
     checkNotEarlyInTrueTime(page, nowMs, (id) => this.#checks.renewalSentMs(id), this.#history)
     checkNotLate(page, nowMs, this.#calmSinceMs, this.#history)
     const stamped = { at: batch.at, stamp: this.#cluster.stampOf(index) }
@@ -347,7 +356,7 @@ export class Simulation {
       network: this.#clientNetwork,
       addresses,
       names: this.#scenario.names,
-      options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]) },
+      options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]), ...pickStandIn(ttlMs, random) },
       ledger: this.#ledger,
       checks: this.#checks,
       history: this.#history,
@@ -357,20 +366,25 @@ export class Simulation {
   }
 
   #startCaller(): void {
+    const { names } = this.#scenario
+    this.#callers.push(new UnaryCaller({ ...this.#partsOf(`u${this.#callers.length + 1}`, 4_000), names }))
+  }
+
+  #startParticipant(k: number): Participant {
+    const parts = this.#partsOf(`p${k + 1}`, this.#random.pick([1_000, 3_000]))
+    return new Participant({ ...parts, checks: this.#checks, story })
+  }
+
+  /** Of a program without our client. */
+  #partsOf(name: string, ttlMs: number) {
     const random = this.#random.fork()
-    const name = `u${this.#callers.length + 1}`
     const clockRate = this.#seams.clientClockRate(random)
-    const process = new Process(this.#world, name, random.fork(), {
-      clockRate,
-      busyness: this.#scenario.busyness,
-    })
-    const ttlMs = 4_000
+    const { busyness, workload } = this.#scenario
+    const process = new Process(this.#world, name, random.fork(), { clockRate, busyness })
     const addresses = (): readonly string[] => this.#cluster.addresses
-    const [network, { names }] = [this.#clientNetwork, this.#scenario]
-    const [ledger, history, { holdMs }] = [this.#ledger, this.#history, this.#scenario.workload]
+    const [network, ledger, history] = [this.#clientNetwork, this.#ledger, this.#history]
     this.#ttlMsMax = Math.max(this.#ttlMsMax, ttlMs)
-    const parts = { process, random, network, addresses, names, ttlMs, holdMs, ledger, history }
-    this.#callers.push(new UnaryCaller(parts))
+    return { process, random, network, addresses, ttlMs, holdMs: workload.holdMs, ledger, history }
   }
 
   #startOperators({ operators, changePauseMs }: Scenario): Operator[] {
@@ -409,6 +423,8 @@ export class Simulation {
       faults: faults.count,
       checkpoints: this.#cluster.checkpoints,
       crashesByFuse: this.#cluster.crashesByFuse,
+      rollbacks: this.#cluster.rollbacks,
+      ...this.#ledger.counts,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
     for (const user of [...this.#past, ...this.#clients, ...this.#operators])
@@ -425,4 +441,9 @@ export class Simulation {
 
 function describeApplied({ verdicts, events }: Applied): string {
   return JSON.stringify([verdicts, events], (key, value) => (key === 'message' ? undefined : value))
+}
+
+/** Some clients have a stand-in for when they are busy, some of those for a short time only. */
+function pickStandIn(ttlMs: number, random: Random): { maxStallMs?: number } {
+  return random.chance(0.5) ? { maxStallMs: ttlMs * random.pick([1, 3]) } : {}
 }

@@ -45,7 +45,7 @@ export const STATIONS: readonly Station[] = [
   {
     place: 'src/membership/',
     mayImport: [RAFT_DOOR, 'src/machine/', 'src/platform/'],
-    mayImportTypes: ['src/proposals/', 'src/replica/replica.ts', 'src/transport/'],
+    mayImportTypes: ['src/proposals/', 'src/replica/replica.ts', PORTS, 'src/transport/'],
   },
   {
     place: 'src/free-space/',

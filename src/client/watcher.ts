@@ -1,0 +1,99 @@
+import { backoffMs } from './backoff.js'
+import { ConnectError, KeeperClosedError, UnreachableError } from './errors.js'
+import { Failures } from './failures.js'
+import { pause } from './pause.js'
+import type { ReaderPorts } from './ports.js'
+import type { Route } from './route.js'
+import { type Sighting, sightingsIn, type WatchOptions } from './watch.js'
+
+const RETRY_FIRST_MS = 20
+const RETRY_MAX_MS = 500
+/** A stream that lived so long was a good one: failures before it do not count. */
+const STEADY_MS = 1_000
+/** How soon a watch goes where the session went, which leaves nodes that are silent or have no leader. */
+const FOLLOW_MS = 5_000
+
+/** Watches names: at the node the session is attached to, by preference, and on to another when that one fails. */
+export class Watcher {
+  readonly #ports: ReaderPorts
+  readonly #route: Route
+  readonly #patienceMs: number
+  readonly #preferred: () => string | undefined
+  readonly #closing = new AbortController()
+
+  /** @param patienceMs how long to try in vain */
+  constructor(ports: ReaderPorts, route: Route, patienceMs: number, preferred: () => string | undefined) {
+    this.#ports = ports
+    this.#route = route
+    this.#patienceMs = patienceMs
+    this.#preferred = preferred
+  }
+
+  close(): void {
+    this.#closing.abort(new KeeperClosedError())
+  }
+
+  /**
+   * Ends only by an error: a refusal that is final; a `ConnectError` when no node could be used for long enough, after
+   * which one can go on by the last revision seen; the reason of the signal; a `KeeperClosedError`.
+   */
+  async *watch(name: string, options: WatchOptions): AsyncGenerator<Sighting, void, undefined> {
+    const { clock, random } = this.#ports
+    const over = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])])
+    const failures = new Failures()
+    let revision = options.afterRevision
+    for (;;) {
+      over.throwIfAborted()
+      const address = failures.count === 0 ? this.#first() : this.#route.next(failures.last)
+      const sinceMs = clock.nowMs()
+      try {
+        for await (const part of this.#parts(address, name, revision, over)) {
+          failures.clear()
+          yield* sightingsIn(part, revision !== undefined)
+          revision = part.revision
+        }
+        over.throwIfAborted()
+      } catch (error) {
+        over.throwIfAborted()
+        if (clock.nowMs() - sinceMs >= STEADY_MS) failures.clear()
+        failures.add(address, error, clock.nowMs())
+      }
+      if (clock.nowMs() - failures.sinceMs >= this.#patienceMs)
+        throw new ConnectError(this.#patienceMs, failures.tried)
+      if (failures.count > 0)
+        await pause(clock, backoffMs(failures.count - 1, RETRY_FIRST_MS, RETRY_MAX_MS, random), over)
+    }
+  }
+
+  #first(): string {
+    return this.#preferred() ?? this.#route.next()
+  }
+
+  /** From one node. Ends in peace if the session has gone to another node, and nothing was heard of this one for long. */
+  async *#parts(address: string, name: string, afterRevision: number | undefined, over: AbortSignal) {
+    const { clock, connector } = this.#ports
+    const leaving = new AbortController()
+    const leave = (): void => leaving.abort()
+    const follow = (): void => {
+      const elsewhere = this.#preferred() ?? address
+      if (elsewhere === address) timer = clock.after(FOLLOW_MS, follow)
+      else leave()
+    }
+    let timer = clock.after(FOLLOW_MS, follow)
+    over.addEventListener('abort', leave)
+    try {
+      this.#route.asking(address)
+      for await (const part of connector.watch(address, { name, afterRevision }, leaving.signal)) {
+        timer.cancel()
+        yield part
+        timer = clock.after(FOLLOW_MS, follow)
+      }
+      throw new UnreachableError('the node ended the watch')
+    } catch (error) {
+      if (!leaving.signal.aborted) throw error
+    } finally {
+      timer.cancel()
+      over.removeEventListener('abort', leave)
+    }
+  }
+}

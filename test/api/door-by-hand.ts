@@ -1,0 +1,23 @@
+import { Door } from '../../src/api/door.js'
+import { Directory } from '../../src/membership/directory.js'
+import { Membership } from '../../src/membership/membership.js'
+import { createLogger } from '../../src/platform/logger.js'
+import type { HandDrivenNode } from '../replica/hand-driven.js'
+
+/** The door of a node that the test moves by hand. */
+export function doorOf(node: HandDrivenNode): Door {
+  const { id, replica, proposals, attachments, freeSpace, clock } = node
+  const connected = () => new Set<number>()
+  const directory = new Directory(id, [], replica)
+  directory.refresh()
+  const membership = new Membership({ self: id, replica, proposals, directory, connected })
+  const parts = { clusterId: 'test', nodeId: id, version: '0', directory, membership, replica, proposals }
+  return new Door({
+    ...parts,
+    attachments,
+    freeSpace,
+    clock,
+    connected,
+    logger: createLogger('silent', {}),
+  })
+}

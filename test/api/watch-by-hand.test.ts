@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Inspection } from '../../src/api/inspection.js'
+import { Refusal } from '../../src/api/refusal.js'
+import { Watches } from '../../src/api/watches.js'
+import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import type { WatchPart } from '../../src/protocol/lockkeeper.js'
+import { HandDrivenNode, open } from '../replica/hand-driven.js'
+import { doorOf } from './door-by-hand.js'
+
+const SECOND_MS = 1_000
+
+/** A watch that keeps its parts and how it ended. */
+function watching(node: HandDrivenNode, name: string, afterRevision?: number) {
+  const door = doorOf(node)
+  const inspection = new Inspection(door)
+  const watches = new Watches(door, inspection.confirm.bind(inspection))
+  const parts: WatchPart[] = []
+  const put = async (part: WatchPart): Promise<void> => void parts.push(part)
+  const caller = { remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }
+  const ended = watches.send({ name, afterRevision }, caller, put).catch((error: unknown) => error)
+  return { door, parts, ended }
+}
+
+async function onNewestLevel(): Promise<HandDrivenNode> {
+  const node = await HandDrivenNode.leading()
+  node.onApplied = ({ changes }) => node.attachments.onChanges(changes)
+  node.submit({ op: 'raise', level: FEATURE_LEVEL }, open(7, 60 * SECOND_MS))
+  await node.clock.turn()
+  return node
+}
+
+let seq = 0
+async function acquire(node: HandDrivenNode, name: string): Promise<void> {
+  const mode = { kind: 'exclusive' } as const
+  const numbers = { session: 1, key: 7, slot: 0, seq: ++seq }
+  node.submit({ op: 'acquire', ...numbers, names: [name], mode, waitMs: 0, label: '' })
+  await node.clock.turn()
+}
+
+describe('watching a name, on a clock of the test’s own', () => {
+  it('is refused while a member of the cluster does not know of changes', async () => {
+    const node = await HandDrivenNode.leading()
+    const { parts, ended } = watching(node, 'a')
+    await node.clock.pass(SECOND_MS)
+    const refusal = await ended
+    assert.ok(refusal instanceof Refusal)
+    assert.deepEqual([refusal.code, parts], ['UNSUPPORTED', []])
+    assert.match(refusal.message, /on feature level 0, and watching takes 2: upgrade all nodes/)
+  })
+
+  it('says how far it is every ten seconds, if others have changed meanwhile', async () => {
+    const node = await onNewestLevel()
+    const { door, parts } = watching(node, 'quiet')
+    await node.clock.pass(SECOND_MS)
+    assert.deepEqual(
+      parts.map(({ state, revision }) => [state?.name, revision]),
+      [['quiet', 0]],
+    )
+    await acquire(node, 'other')
+    await node.clock.pass(8 * SECOND_MS)
+    assert.equal(parts.length, 1)
+    await node.clock.pass(SECOND_MS)
+    assert.deepEqual(parts.slice(1), [{ state: undefined, changes: [], revision: 1 }])
+    await node.clock.pass(30 * SECOND_MS)
+    assert.equal(parts.length, 2, 'nothing has changed since')
+    door.stop()
+  })
+
+  it('leaves nothing behind when it ends', async () => {
+    const node = await onNewestLevel()
+    await node.clock.pass(SECOND_MS)
+    const before = node.clock.timers
+    const { door, parts, ended } = watching(node, 'a')
+    await acquire(node, 'a')
+    await node.clock.pass(SECOND_MS)
+    const told = parts.length
+    assert.ok(told > 0)
+    door.stop()
+    const refusal = await ended
+    assert.ok(refusal instanceof Refusal && refusal.code === 'STOPPING')
+    assert.equal(node.clock.timers, before)
+    await acquire(node, 'a')
+    await node.clock.pass(30 * SECOND_MS)
+    assert.equal(parts.length, told)
+  })
+})

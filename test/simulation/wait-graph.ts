@@ -1,0 +1,56 @@
+import { goesBefore, type LoggedClaim, type Names } from './book.js'
+
+/**
+ * Who will get on: found from the end, by letting everybody go who need not wait, then those who waited for them only, and
+ * so on. Whoever is left over waits for himself, by way of whatever others.
+ *
+ * A task is an owner's: it gets on when all that it waits for is granted. A claim that names no owner is a task of its
+ * own, and one that holds so gets on.
+ */
+export class WaitGraph {
+  readonly #names: Names
+  readonly #claims: readonly LoggedClaim[]
+  readonly #stuck: Set<LoggedClaim>
+
+  /** `claims`: all that wait. One of them may be in no queue yet. */
+  constructor(names: Names, claims: readonly LoggedClaim[]) {
+    this.#names = names
+    this.#claims = claims
+    this.#stuck = new Set(claims)
+    for (let before = Number.POSITIVE_INFINITY; this.#stuck.size < before; ) {
+      before = this.#stuck.size
+      for (const claim of this.#stuck) if (this.#getsOn(claim)) this.#stuck.delete(claim)
+    }
+  }
+
+  get stuck(): ReadonlySet<LoggedClaim> {
+    return this.#stuck
+  }
+
+  #getsOn(claim: LoggedClaim): boolean {
+    return claim.names.every((name) => {
+      const { holders } = this.#names.of(name)
+      // Whichever holder of a semaphore leaves first makes room.
+      if (claim.mode.kind === 'permits')
+        return holders.size === 0 || [...holders].some((it) => this.#leaves(it))
+      const before = this.#claims.filter((other) => other.names.includes(name) && goesBefore(other, claim))
+      return [...holders, ...before].every((other) => !isInTheWay(other, claim) || this.#leaves(other))
+    })
+  }
+
+  #leaves(claim: LoggedClaim): boolean {
+    if (this.#stuck.has(claim)) return false
+    return (
+      claim.asked.owner === '' || this.#claims.every((it) => !isSameTask(it, claim) || !this.#stuck.has(it))
+    )
+  }
+}
+
+function isInTheWay(other: LoggedClaim, claim: LoggedClaim): boolean {
+  if (other.mode.kind === 'shared' && claim.mode.kind === 'shared') return false
+  return other.token === undefined || other.token !== claim.asked.upgrades
+}
+
+function isSameTask(a: LoggedClaim, b: LoggedClaim): boolean {
+  return a.session === b.session && a.asked.owner === b.asked.owner
+}
