@@ -84,6 +84,21 @@ describe('a deadlock', () => {
     assert.equal(outcome(machine.do(ask(3, '', 'a', urgent))), 'queued')
   })
 
+  it('is none of tasks that have the same name in two sessions', () => {
+    const machine = newestMachineWith(2)
+    machine.apply({ at: 1_000, commands: [ask(1, 'p', 'a'), ask(2, 'p', 'b')] })
+    assert.equal(outcome(machine.do(ask(2, 'p', 'a'))), 'queued')
+    assert.equal(outcome(machine.do(ask(1, 'p', 'b'))), 'DEADLOCK')
+  })
+
+  it('is none of a reader whom only an operator keeps from another', () => {
+    const machine = newestMachineWith(3)
+    const suspend = { op: 'suspend', session: 3, key: 103, slot: 0, seq: 1, name: 'a', note: '' } as const
+    machine.apply({ at: 1_000, commands: [ask(1, 'p', 'a', { mode: SHARED }), ask(2, 'q', 'b')] })
+    machine.apply({ at: 1_000, commands: [{ ...suspend, forMs: undefined }, ask(1, 'p', 'b')] })
+    assert.equal(outcome(machine.do(ask(2, 'q', 'a', { mode: SHARED }))), 'queued')
+  })
+
   it('is told from what only looks like one: the holder without an owner may go on', () => {
     const machine = newestMachineWith(2)
     machine.apply({ at: 1_000, commands: [ask(1, '', 'a'), ask(2, 'q', 'b'), ask(1, 'p', 'b')] })

@@ -34,12 +34,12 @@ describe('an heir', () => {
   it('is granted before all others, also before one with a priority and before an earlier heir', () => {
     const machine = queueOf(4)
     machine.do(acquire(2, { slot: 5, terms: terms({ priority: 255 }) }))
-    machine.do(release(1, 1, { succession: leaving({ heir: 4, restMs: 500 }) }))
+    machine.do(release(1, 1, { succession: leaving({ heir: 3, restMs: 500 }) }))
     machine.do(acquire(1, { slot: 6, terms: terms({ steal: true }) }))
-    machine.do(release(1, 2, { seq: 2, succession: leaving({ heir: 3 }) }))
-    assert.equal(holder(machine), 3)
-    machine.do(release(3, 3))
+    machine.do(release(1, 2, { seq: 2, succession: leaving({ heir: 4 }) }))
     assert.equal(holder(machine), 4)
+    machine.do(release(4, 3))
+    assert.equal(holder(machine), 3)
   })
 
   it('who leaves while the name rests is followed by the first in line, when it is over', () => {
