@@ -248,12 +248,13 @@ export class Twin extends TwinNames {
 
   stand(claim: TwinClaim, waitMs: number | undefined): string {
     const isFree = this.mayHold(claim)
-    const isRefused = waitMs === 0 && !isFree
-    const isDeadlock = !isRefused && !claim.terms.steal && waitsForItself(claim, isFree, this)
-    if (isRefused || isDeadlock) {
-      this.drop(claim)
-      if (isDeadlock) this.saw(`deadlock of ${isFree ? 'one that is free' : claim.kind}`)
-      return isDeadlock ? 'DEADLOCK' : 'TIMEOUT'
+    if (waitMs === 0 && !isFree) return this.refuse(claim, 'TIMEOUT')
+    // Who steals has come before others already. Who can be granted, and comes before nobody, changes nothing.
+    const isHarmless = claim.terms.steal || (isFree && claim.names.every((name) => this.isLast(claim, name)))
+    if (!isHarmless && waitsForItself(claim, this)) {
+      this.saw(`deadlock of ${claim.kind}`)
+      if (claim.terms.owner === '') this.saw('deadlock of who comes before others')
+      return this.refuse(claim, 'DEADLOCK')
     }
     if (isFree) {
       this.hold(claim)
@@ -263,6 +264,15 @@ export class Twin extends TwinNames {
     this.noteWait(claim)
     this.change('queued', claim)
     return `queued ${claim.id}`
+  }
+
+  isLast(claim: TwinClaim, name: string): boolean {
+    return this.waiters(name).at(-1) === claim
+  }
+
+  refuse(claim: TwinClaim, code: string): string {
+    this.drop(claim)
+    return code
   }
 
   /** Why it waits, for the tally. */
