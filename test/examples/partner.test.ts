@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
+import { eventually } from '../cluster/eventually.js'
 import { Example } from './page.js'
 
 const SERVER = 'node dist/examples/partner-api.js 8081'
@@ -51,7 +52,7 @@ describe('the API that serves five at a time', { timeout: 120_000 }, () => {
     await using _ = api
     await using victim = client(url)
     await victim.line(/^calls /)
-    while ((await figures(url)).served === 0);
+    await eventually('it is served', 30_000, async () => (await figures(url)).served > 0 || undefined)
     victim.signal('SIGKILL')
     await using other = client(url)
     assert.match((await other.endsAsShown()).stdout, /^20 calls answered, 0 refused$/m)
