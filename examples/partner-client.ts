@@ -16,8 +16,8 @@ const TOO_MANY = 429
 const [api, calls = '20'] = process.argv.slice(2)
 if (api === undefined) throw new Error('usage: partner-client.js API [CALLS]')
 
-// If this process dies, its permits are free again after the TTL.
-await using keeper = await connect(ADDRESSES, { ttlMs: 2_000, label: 'partner client' })
+// If this process dies, its permits are free again after the TTL, ten seconds by default.
+await using keeper = await connect(ADDRESSES, { label: 'partner client' })
 const semaphore = keeper.semaphore('partner-api', { capacity: PLACES })
 console.log(`calls ${api}`)
 const statuses = await Promise.all(Array.from({ length: Number(calls) }, call))

@@ -23,7 +23,7 @@ const stopping = new AbortController()
 let leadership: Leadership | undefined
 let leader: Candidate | undefined
 
-const keeper = await connect(ADDRESSES, { ttlMs: 2_000, label: host })
+const keeper = await connect(ADDRESSES, { ttlMs: 4_000, label: host })
 const election = keeper.election('shards/7')
 const server = createServer((_, response) => {
   // By the clock, at this moment: false before anybody else can lead.

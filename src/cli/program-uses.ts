@@ -12,6 +12,8 @@ import { joinQueue, listQueue, watchQueue } from './queue.js'
 const CAPACITY_MAX = 65_536
 const PERMITS_MAX = 1_024
 const PRIORITY_MAX = 255
+/** What only a lock can be asked for. */
+const NOT_OF_PERMITS = ['shared', 'steal', 'minHold', 'lockDelay']
 
 /** The commands of those who coordinate. */
 export function addUses(program: Command, finish: Finish): void {
@@ -49,12 +51,12 @@ function addLock(program: Command, finish: Finish): void {
     .addOption(
       new Option('--permits <n>', 'so many permits of a semaphore (default: 1)')
         .argParser(wholeNumber(1, PERMITS_MAX))
-        .conflicts(['shared', 'steal']),
+        .conflicts(NOT_OF_PERMITS),
     )
     .addOption(
       new Option('--of <capacity>', 'how many permits the semaphore has, the same for all who use it')
         .argParser(wholeNumber(1, CAPACITY_MAX))
-        .conflicts(['shared', 'steal']),
+        .conflicts(NOT_OF_PERMITS),
     )
     .addOption(waitOption())
     .option('--priority <n>', 'the greater goes first, 0 to 255', wholeNumber(0, PRIORITY_MAX), 0)

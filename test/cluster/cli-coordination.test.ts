@@ -52,6 +52,10 @@ describe('the command line, beyond a lock', { timeout: 120_000 }, () => {
     assert.match(other.stderr, /in use as a semaphore of 3/)
     const unsaid = await run('lock', 'licence', '--permits', '2', ...SH, print)
     assert.deepEqual([unsaid.code, unsaid.stdout], [EXIT.usage, ''])
+    for (const rest of ['--min-hold', '--lock-delay']) {
+      const unheard = await run('lock', 'licence', '--of', '3', rest, '1m', ...SH, print)
+      assert.deepEqual([unheard.code, unheard.stdout], [EXIT.usage, ''], 'would not be heeded')
+    }
   })
 
   it('lock --and takes all names or none', async () => {

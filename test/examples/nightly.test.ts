@@ -13,7 +13,7 @@ const HOST_B = 'node dist/examples/nightly.js host-b 2000'
 const SCRIPT = 'examples/nightly.sh echo the report is written'
 const SCRIPT_LATER = 'examples/nightly.sh echo the same on the other host'
 const PERIOD_MS = 2_000
-const RUNS = 4
+const RUNS = 5
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 describe('cron on two hosts', { timeout: 120_000 }, () => {
@@ -36,22 +36,19 @@ describe('cron on two hosts', { timeout: 120_000 }, () => {
     return new Example(command, { LOCKKEEPER_ADDRESSES: cluster.addresses, PATH, ...env }, insteadOf)
   }
 
-  it('runs the job once per period, and again when the host that runs it is killed', async () => {
+  it('runs the job once per period, and goes on when the host that ran it last is killed', async () => {
     const hosts = [start(HOST_A), start(HOST_B)]
     await using a = hosts[0]!
     await using b = hosts[1]!
     const runs = () =>
       hosts
         .flatMap((host) => host.lines.filter(({ text }) => text.includes(' begins ')))
-        .sort((one, other) => one.atMs - other.atMs)
         .map(({ text, atMs }) => ({ token: Number(text.split(' ').at(-1)), atMs }))
+        .sort((one, other) => one.token - other.token)
     const some = await eventually('some runs', 30_000, () => (runs().length >= RUNS ? runs() : undefined))
-    for (const [k, { token, atMs }] of some.entries()) {
-      if (k === 0) continue
-      assert.ok(token > some[k - 1]!.token)
-      // What is seen here of a run may come late, not early.
-      assert.ok(atMs - some[k - 1]!.atMs > PERIOD_MS / 2, JSON.stringify(some))
-    }
+    const periods = (some[RUNS - 1]!.atMs - some[0]!.atMs) / PERIOD_MS
+    // What is seen here of a run may come a little late; if both ran it, half of the periods would do.
+    assert.ok(periods > (RUNS - 1) * 0.75, JSON.stringify(some))
     const last = runs().at(-1)!
     const [victim, survivor] = a.lines.some(({ text }) => text.endsWith(` ${last.token}`)) ? [a, b] : [b, a]
     const before = survivor.lines.length
