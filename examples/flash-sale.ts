@@ -44,7 +44,7 @@ await Promise.all(keepers.map((keeper) => keeper.close()))
 async function buy(buyer: number): Promise<Sale | undefined> {
   const keeper = keepers[buyer % CONNECTIONS]!
   try {
-    return await keeper.once(ticket, ({ token }) => pay(buyer, token), { ttlMs: KEEP_MS })
+    return await keeper.once(ticket, ({ token }) => pay(buyer, token), { ttl: KEEP_MS })
   } catch (error) {
     if (error instanceof CardDeclined) return undefined
     throw error

@@ -19,11 +19,11 @@ const everyMs = Number(period)
 // A host that dies in a run is noticed after the TTL.
 const keeper = await connect(ADDRESSES, { ttlMs: 3_000, label: host })
 const options = {
-  everyMs,
+  every: everyMs,
   // A run that hangs is told to end, and does not keep the job from running tomorrow.
-  atMostMs: everyMs / 2,
+  atMost: everyMs / 2,
   // If a host dies in a run, another repeats it, but not before what the dead host may have started is over.
-  atLeastMs: everyMs / 4,
+  atLeast: everyMs / 4,
   onError: (error: unknown) => console.error(`${host}: ${error}`),
 }
 const schedule = keeper.schedule('nightly', options, writeReport)

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
+import { parseDuration } from '../client/durations.js'
 import { parseAddress } from '../platform/address.js'
-import { parseDuration } from './durations.js'
 
 /** What commander hands to an option or argument, to what we want; an `InvalidArgumentError` says what to write instead. */
 
@@ -25,7 +25,7 @@ export function address(text: string): string {
 export function duration(text: string): number {
   const ms = parseDuration(text)
   if (ms !== undefined) return ms
-  throw new InvalidArgumentError('Write a number and its unit: 500ms, 5s, 2m or 1h.')
+  throw new InvalidArgumentError('Write a number and its unit: 500ms, 5s, 2m, 1h or 7d.')
 }
 
 /** With less, there is no time to end the command in order when the lock is lost. */

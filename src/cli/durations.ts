@@ -1,15 +1,3 @@
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/
-
-/** '500ms', '1.5s', '2m', '1h' and plain '0', in whole milliseconds; undefined for anything else. */
-export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0
-  const [, amount, unit] = DURATION.exec(text) ?? []
-  if (amount === undefined || unit === undefined) return undefined
-  const ms = Math.round(Number(amount) * UNIT_MS[unit]!)
-  return Number.isSafeInteger(ms) ? ms : undefined
-}
-
 /** The two largest units that say something: '350ms', '4.2s', '3m 20s', '2h 5m', '3d 4h'. */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)}ms`

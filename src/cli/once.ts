@@ -47,7 +47,7 @@ export function runOnce(request: OnceRequest): Promise<number> {
       return toKept(Buffer.concat(chunks).toString())
     }
     const fingerprint = request.fingerprint ?? digestOf(command)
-    const options = { ttlMs: keepMs, fingerprint, label, signal: relay.stopped }
+    const options = { ttl: keepMs, fingerprint, label, signal: relay.stopped }
     try {
       const kept = await keeper.once(key, work, { ...options, ...(waitMs !== undefined && { waitMs }) })
       if (!hasRun) process.stdout.write(kept.output)

@@ -20,6 +20,7 @@ export type { ClaimOptions } from './asking.js'
 export type { Barrier, EnterOptions } from './barrier.js'
 export { connect, connectWith } from './connect.js'
 export type { CountDown } from './count-down.js'
+export type { Duration } from './durations.js'
 export type { CampaignOptions, Candidate, Election, LeaderSeen, Leadership } from './election.js'
 export {
   ConnectError,

@@ -1,14 +1,15 @@
 import type { Acquire } from '../protocol/lockkeeper.js'
 import { toAcquire } from './asking.js'
 import type { Core } from './core.js'
+import type { Duration } from './durations.js'
 import { LockLostError, RefusedError } from './errors.js'
 import { type Held, HeldClaim } from './held.js'
 import { toWholeMs } from './options.js'
 import type { Outcome, WaitOptions } from './waiting.js'
 
 export interface OnceOptions extends Pick<WaitOptions, 'waitMs' | 'signal'> {
-  /** How long the result is kept for those who ask later, in ms; up to 31 days. */
-  readonly ttlMs: number
+  /** How long the result is kept for those who ask later; up to 31 days. */
+  readonly ttl: Duration
   /**
    * What the work is made of, in at most 256 bytes: a digest of the request, say. While the key is in use for work with
    * another fingerprint, it is refused with `CONFLICT`.
@@ -20,7 +21,7 @@ export interface OnceOptions extends Pick<WaitOptions, 'waitMs' | 'signal'> {
 
 /**
  * Runs `work` unless it has been done: the first caller runs it, those who come meanwhile wait for what comes of it, those
- * who come later are given that until `ttlMs` has passed. What comes of it must be JSON, at most 16 KiB.
+ * who come later are given that until `ttl` has passed. What comes of it must be JSON, at most 16 KiB.
  *
  * If `work` fails, its caller is told how, and the next who waits runs it. If its runner is lost, the next takes over with a
  * greater token: send it along with every write. So `work` may run again, but not after it has been done.
@@ -36,8 +37,8 @@ export async function once<T>(
   options: OnceOptions,
 ): Promise<T> {
   const { fingerprint = '' } = options
-  const keepMs = toWholeMs('ttlMs', options.ttlMs)
-  if (keepMs === 0) throw new RefusedError('INVALID', 'ttlMs is 0; say how long the result is to be kept')
+  const keepMs = toWholeMs('ttl', options.ttl)
+  if (keepMs === 0) throw new RefusedError('INVALID', 'ttl is 0; say how long the result is to be kept')
   const ask = toAcquire(key, options, { fingerprint })
   const outcome = await askFor(core, ask, options)
   if (outcome.kind === 'found') return fromData<T>(outcome.found.data)

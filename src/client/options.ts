@@ -1,3 +1,4 @@
+import { type Duration, parseDuration } from './durations.js'
 import { RefusedError } from './errors.js'
 
 export interface ConnectOptions {
@@ -55,9 +56,12 @@ export function toAddresses(addresses: string | readonly string[]): string[] {
   return trimmed
 }
 
-/** Rounds up. @throws RefusedError `INVALID` unless it is a number from 0 on that can be counted in milliseconds */
-export function toWholeMs(option: string, ms: number): number {
-  const whole = Math.ceil(ms)
-  if (Number.isSafeInteger(whole) && whole >= 0) return whole
-  throw new RefusedError('INVALID', `${option} is ${ms}; give a number of milliseconds, 0 or more`)
+/** Rounds up. @throws RefusedError `INVALID` unless it is from 0 on and can be counted in milliseconds */
+export function toWholeMs(option: string, duration: Duration): number {
+  const whole = typeof duration === 'string' ? parseDuration(duration) : Math.ceil(duration)
+  if (whole !== undefined && Number.isSafeInteger(whole) && whole >= 0) return whole
+  throw new RefusedError(
+    'INVALID',
+    `${option} is ${duration}; give a number of milliseconds, 0 or more, or say '500ms', '5s', '2m', '24h'`,
+  )
 }

@@ -1,21 +1,22 @@
 import { toAcquire } from './asking.js'
 import { backoffMs } from './backoff.js'
 import type { Core } from './core.js'
+import type { Duration } from './durations.js'
 import { KeeperClosedError, LockLostError, RefusedError, ScheduleOverrunError } from './errors.js'
 import { callSafely, type Held, HeldClaim } from './held.js'
 import { toWholeMs } from './options.js'
 import { pause } from './pause.js'
 
 export interface ScheduleOptions {
-  /** From the beginning of one run to that of the next, in ms; up to 31 days. */
-  readonly everyMs: number
-  /** After so long a run's signal is aborted, and another host may run, in ms. By default a run may take any time. */
-  readonly atMostMs?: number
+  /** From the beginning of one run to that of the next; up to 31 days. */
+  readonly every: Duration
+  /** After so long a run's signal is aborted, and another host may run. By default a run may take any time. */
+  readonly atMost?: Duration
   /**
    * After the beginning of a run nobody else begins one for so long, even if its host is lost, in ms; 0 by default. A lost
    * host's names rest for so long once more from when that was noticed.
    */
-  readonly atLeastMs?: number
+  readonly atLeast?: Duration
   /** A run that took longer than the period: `skip`, by default, waits for the next multiple of it; `queue` runs at once. */
   readonly whenLate?: 'skip' | 'queue'
   /** For people who look at the queue: who this is. */
@@ -47,15 +48,16 @@ export class Schedule implements AsyncDisposable {
 
   /** Begins at once. @throws RefusedError `INVALID` for what makes no sense */
   constructor(core: Core, name: string, options: ScheduleOptions, work: (run: ScheduledRun) => unknown) {
-    const { everyMs, atMostMs, atLeastMs = 0, label = '', whenLate = 'skip' } = options
+    const { every, atMost, atLeast = 0, label = '', whenLate = 'skip' } = options
     this.#core = core
     this.name = name
     this.#options = options
     this.#work = work
-    this.#everyMs = toSomeMs('everyMs', everyMs)
-    this.#atMostMs = atMostMs === undefined ? undefined : toSomeMs('atMostMs', atMostMs)
+    this.#everyMs = toSomeMs('every', every)
+    this.#atMostMs = atMost === undefined ? undefined : toSomeMs('atMost', atMost)
     if (whenLate !== 'skip' && whenLate !== 'queue')
       throw new RefusedError('INVALID', `whenLate is '${whenLate}'; give 'skip' or 'queue'`)
+    const atLeastMs = toWholeMs('atLeast', atLeast)
     const ask = toAcquire(name, { label }, { minHoldMs: atLeastMs, lockDelayMs: atLeastMs })
     this.#ended = this.#standInLine(ask)
   }
@@ -147,11 +149,11 @@ export class Schedule implements AsyncDisposable {
   }
 }
 
-function toSomeMs(option: string, ms: number): number {
-  const whole = toWholeMs(option, ms)
+function toSomeMs(option: string, duration: Duration): number {
+  const whole = toWholeMs(option, duration)
   if (whole > 0 && whole <= PERIOD_MS_MAX) return whole
   throw new RefusedError(
     'INVALID',
-    `${option} is ${ms}; give from 1 to ${PERIOD_MS_MAX} milliseconds (31 days)`,
+    `${option} is ${duration}; give from 1 to ${PERIOD_MS_MAX} milliseconds (31 days)`,
   )
 }

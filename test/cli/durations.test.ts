@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { formatDuration, parseDuration } from '../../src/cli/durations.js'
+import { formatDuration } from '../../src/cli/durations.js'
+import { parseDuration } from '../../src/client/durations.js'
 
 describe('a duration on the command line', () => {
   it('is a number and a unit', () => {
@@ -20,7 +21,7 @@ describe('a duration on the command line', () => {
       's',
       '5 s',
       '-5s',
-      '5d',
+      '5w',
       '1h30m',
       '.5s',
       '5S',

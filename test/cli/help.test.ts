@@ -54,7 +54,7 @@ describe('a mistake on the command line', () => {
   it('in an option gets a suggestion', () =>
     misused(['lock', 'a', '--wiat', '5s', '--', 'b'], /Did you mean --wait\?/))
   it('in a duration is told how to write it', () =>
-    misused(['lock', 'a', '--wait', '5', '--', 'b'], /500ms, 5s, 2m or 1h/))
+    misused(['lock', 'a', '--wait', '5', '--', 'b'], /500ms, 5s, 2m, 1h or 7d/))
   it('a TTL too short to stop anything', () =>
     misused(['lock', 'a', '--ttl', '10ms', '--', 'b'], /1s or more/))
   it('in an address', () => misused(['locks', '--connect', 'a:1,b'], /"b" is no host:port/))

@@ -4,7 +4,7 @@ import type { Keeper } from '../../src/client/index.js'
 import { World } from './peer.js'
 import { crowd, Served, until, waiting } from './served.js'
 
-const MINUTE = { ttlMs: 60_000 }
+const MINUTE = { ttl: '1m' } as const
 
 describe('work that is done once', () => {
   const served = new Served()
@@ -48,9 +48,9 @@ describe('work that is done once', () => {
   it('is done again when its time has passed', async () => {
     let runs = 0
     const work = (): number => ++runs
-    assert.equal(await ann.once('short', work, { ttlMs: 50 }), 1)
+    assert.equal(await ann.once('short', work, { ttl: 50 }), 1)
     await until(async () => (await ann.get('short')).kept === undefined)
-    assert.equal(await ann.once('short', work, { ttlMs: 50 }), 2)
+    assert.equal(await ann.once('short', work, { ttl: 50 }), 2)
   })
 
   it('that fails is done by the next who waits', async () => {
@@ -160,8 +160,8 @@ describe('work that is done once', () => {
   it('makes no sense of nonsense', async () => {
     const never = (): never => assert.fail('must not run')
     const invalid = { name: 'RefusedError', code: 'INVALID' }
-    await assert.rejects(ann.once('x', never, { ttlMs: 0 }), invalid)
-    await assert.rejects(ann.once('x', never, { ttlMs: Number.NaN }), invalid)
+    await assert.rejects(ann.once('x', never, { ttl: 0 }), invalid)
+    await assert.rejects(ann.once('x', never, { ttl: Number.NaN }), invalid)
     await assert.rejects(ann.once('', never, MINUTE), invalid)
     await assert.rejects(ann.once('x', never, { ...MINUTE, fingerprint: 7 as unknown as string }), invalid)
   })

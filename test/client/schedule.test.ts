@@ -21,8 +21,8 @@ describe('a schedule', () => {
     const on = (host: string) => (run: ScheduledRun) => {
       runs.push({ host, atMs: performance.now(), token: run.token })
     }
-    await using _ann = ann.schedule('tick', { everyMs, onError: fail }, on('ann'))
-    await using _bob = bob.schedule('tick', { everyMs, onError: fail }, on('bob'))
+    await using _ann = ann.schedule('tick', { every: everyMs, onError: fail }, on('ann'))
+    await using _bob = bob.schedule('tick', { every: everyMs, onError: fail }, on('bob'))
     await until(() => runs.length >= 6)
     for (const [k, run] of runs.entries()) {
       if (k === 0) continue
@@ -35,7 +35,7 @@ describe('a schedule', () => {
 
   it('rests until the period is over that began with the run, and no other host runs it meanwhile', async () => {
     let ran = 0
-    await using schedule = ann.schedule('rest', { everyMs: 60_000, onError: fail }, () => {
+    await using schedule = ann.schedule('rest', { every: 60_000, onError: fail }, () => {
       ran++
     })
     await until(async () => ran === 1 && (await bob.get('rest')).restMs > 0)
@@ -52,7 +52,7 @@ describe('a schedule', () => {
     let runs = 0
     await using _schedule = ann.schedule(
       'throws',
-      { everyMs: 50, onError: (error) => errors.push(error) },
+      { every: 50, onError: (error) => errors.push(error) },
       () => {
         runs++
         if (runs === 1) throw new Error('first')
@@ -79,7 +79,7 @@ describe('a schedule', () => {
         }
       })
     }
-    const options = { everyMs: 100, atMostMs: 150, onError: (error: unknown) => errors.push(error) }
+    const options = { every: 100, atMost: 150, onError: (error: unknown) => errors.push(error) }
     const schedule = ann.schedule('stuck', options, stuck)
     await until(() => errors.length > 0)
     assert.ok(errors[0] instanceof ScheduleOverrunError)
@@ -97,7 +97,7 @@ describe('a schedule', () => {
     const errors: unknown[] = []
     const tokens: number[] = []
     let end = (): void => undefined
-    const options = { everyMs, atLeastMs: 300, onError: (error: unknown) => errors.push(error) }
+    const options = { every: everyMs, atLeast: 300, onError: (error: unknown) => errors.push(error) }
     const schedule = ann.schedule('taken', options, (run) => {
       tokens.push(run.token)
       return new Promise<void>((resolve) => {
@@ -106,9 +106,9 @@ describe('a schedule', () => {
       })
     })
     await until(() => tokens.length === 1)
-    // Later than `atLeastMs` after its beginning: only its loss lets the name rest.
+    // Later than `atLeast` after its beginning: only its loss lets the name rest.
     const beganMs = performance.now()
-    await until(() => performance.now() - beganMs > options.atLeastMs)
+    await until(() => performance.now() - beganMs > options.atLeast)
     await bob.forceRelease('taken', { note: 'host on fire' })
     await until(() => errors.length === 1)
     assert.match(String(errors[0]), /host on fire/)
@@ -117,7 +117,7 @@ describe('a schedule', () => {
     assert.ok(restMs > 0 && restMs <= 300, `${restMs}`)
     await using _other = bob.schedule(
       'taken',
-      { everyMs, onError: fail },
+      { every: everyMs, onError: fail },
       (run) => void tokens.push(run.token),
     )
     await until(() => tokens.length === 2)
@@ -128,7 +128,7 @@ describe('a schedule', () => {
   it('ends when its keeper is closed, and leaves nobody in line', async () => {
     const closed = await served.connect()
     await using _held = await ann.lock('closed')
-    const schedule = closed.schedule('closed', { everyMs: 1_000, onError: fail }, () => assert.fail('ran'))
+    const schedule = closed.schedule('closed', { every: 1_000, onError: fail }, () => assert.fail('ran'))
     await until(async () => (await bob.get('closed')).waiting === 1)
     await closed.close()
     await schedule.stop()
@@ -138,15 +138,15 @@ describe('a schedule', () => {
   it('makes no sense of nonsense', async () => {
     const invalid = { name: 'RefusedError', code: 'INVALID' }
     const never = (): never => assert.fail('ran')
-    for (const everyMs of [0, -1, Number.NaN, 32 * 86_400_000])
-      assert.throws(() => ann.schedule('x', { everyMs, onError: fail }, never), invalid)
-    assert.throws(() => ann.schedule('x', { everyMs: 1, atMostMs: 0, onError: fail }, never), invalid)
+    for (const every of [0, -1, Number.NaN, '32d', '0s', 'soon' as '1s'] as const)
+      assert.throws(() => ann.schedule('x', { every, onError: fail }, never), invalid)
+    assert.throws(() => ann.schedule('x', { every: 1, atMost: 0, onError: fail }, never), invalid)
     assert.throws(
-      () => ann.schedule('x', { everyMs: 1, whenLate: 'panic' as 'skip', onError: fail }, never),
+      () => ann.schedule('x', { every: 1, whenLate: 'panic' as 'skip', onError: fail }, never),
       invalid,
     )
     const errors: unknown[] = []
-    await using _schedule = ann.schedule('', { everyMs: 1, onError: (error) => errors.push(error) }, never)
+    await using _schedule = ann.schedule('', { every: 1, onError: (error) => errors.push(error) }, never)
     await until(() => errors.length > 0)
     assert.equal((errors[0] as { code: string }).code, 'INVALID')
   })
@@ -160,7 +160,7 @@ describe('a schedule by its own clock', () => {
     const world = new World()
     const keeper = await world.connect()
     const work = () => new Promise<void>((resolve) => void world.clock.after(tookMs, resolve))
-    const schedule = keeper.schedule('late', { everyMs, whenLate, onError: fail }, work)
+    const schedule = keeper.schedule('late', { every: everyMs, whenLate, onError: fail }, work)
     await world.clock.turn()
     world.link.grant(world.link.last('acquire'), 7)
     await world.clock.advance(tookMs)
@@ -187,7 +187,7 @@ describe('a schedule by its own clock', () => {
     const keeper = await world.connect()
     const errors: unknown[] = []
     let runs = 0
-    const options = { everyMs, onError: (error: unknown) => errors.push(error) }
+    const options = { every: everyMs, onError: (error: unknown) => errors.push(error) }
     const schedule = keeper.schedule('full', options, () => {
       runs++
     })
