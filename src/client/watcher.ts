@@ -1,3 +1,4 @@
+import { AnySignal } from './any-signal.js'
 import { backoffMs } from './backoff.js'
 import { ConnectError, KeeperClosedError, UnreachableError } from './errors.js'
 import { Failures } from './failures.js'
@@ -39,7 +40,8 @@ export class Watcher {
    */
   async *watch(name: string, options: WatchOptions): AsyncGenerator<Sighting, void, undefined> {
     const { clock, random } = this.#ports
-    const over = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])])
+    using ending = new AnySignal(this.#closing.signal, options.signal)
+    const over = ending.signal
     const failures = new Failures()
     let revision = options.afterRevision
     for (;;) {

@@ -96,7 +96,7 @@ export class Requests {
     return { kind: 'queued', claim: claim.id }
   }
 
-  /** Also one that can be granted may come before others; but who steals has done so. */
+  /** Also one that can be granted may have come before others; but who steals has stolen by now. */
   #whyNot(claim: Claim, { waitMs }: Acquire): Refused | undefined {
     if (waitMs === 0 && !isGrantable(claim)) return refusals.NOT_FREE
     return claim.terms.steal ? undefined : findDeadlock(claim, this.#standing.sessions)

@@ -21,6 +21,7 @@ import {
 } from './log-checks.js'
 import { describeMachine, MachineChecks } from './machine-checks.js'
 import type { Node } from './node.js'
+import { Observer } from './observer.js'
 import { Operator } from './operator.js'
 import { Participant } from './participant.js'
 import { Paths, type Weather } from './paths.js'
@@ -29,7 +30,7 @@ import { diskOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
 import { Random } from './random.js'
 import { drawScenario, type Scenario } from './scenario.js'
-import { story } from './stories.js'
+import { PARTICIPANTS_NAMES, story } from './stories.js'
 import { World } from './world.js'
 
 /** Where a test may put a defect, to see that it is found. */
@@ -96,6 +97,7 @@ export class Simulation {
   readonly #clients: Client[] = []
   readonly #callers: UnaryCaller[] = []
   readonly #participants: readonly Participant[]
+  readonly #observers: readonly Observer[]
   readonly #operators: readonly Operator[]
   readonly #peerWeather: Weather
   readonly #clientWeather: Weather
@@ -154,6 +156,7 @@ export class Simulation {
     for (let k = 0; k < scenario.callers; k++) this.#startCaller()
     this.#operators = this.#startOperators(scenario)
     this.#participants = Array.from({ length: scenario.participants }, (_, k) => this.#startParticipant(k))
+    this.#observers = Array.from({ length: scenario.observers }, (_, k) => this.#startObserver(k))
     this.#lookRegularly()
   }
 
@@ -198,7 +201,7 @@ export class Simulation {
     await this.#demand('P10 availability: a leader, still', LEADER_WITHIN_MS, () => this.#isLed())
     this.#calmSinceMs = this.#world.nowMs
     const { elections } = this.#cluster
-    const users = [...this.#clients, ...this.#callers, ...this.#participants]
+    const users = [...this.#clients, ...this.#callers, ...this.#participants, ...this.#observers]
     for (const user of users) user.finish()
     await this.#demand('P10 availability: every call ends', CLIENTS_DONE_WITHIN_MS, () =>
       users.every((user) => user.idle),
@@ -235,13 +238,13 @@ export class Simulation {
       LEADER_WITHIN_MS,
       () => this.#isAnnounced(),
     )
-    await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
-      this.#isSettled(),
-    )
     await this.#demand(
       'what remains of names is over in time',
       EXPIRED_WITHIN_MS,
       () => !this.#ledger.names.areEnding,
+    )
+    await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
+      this.#isSettled(),
     )
     if (this.#history.breach !== undefined) return
     this.#cluster.checkInvariants()
@@ -375,6 +378,11 @@ export class Simulation {
     return new Participant({ ...parts, checks: this.#checks, story })
   }
 
+  #startObserver(k: number): Observer {
+    const names = [...this.#scenario.names, ...PARTICIPANTS_NAMES]
+    return new Observer({ ...this.#partsOf(`w${k + 1}`, 0), names })
+  }
+
   /** Of a program without our client. */
   #partsOf(name: string, ttlMs: number) {
     const random = this.#random.fork()
@@ -427,7 +435,7 @@ export class Simulation {
       ...this.#ledger.counts,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
-    for (const user of [...this.#past, ...this.#clients, ...this.#operators])
+    for (const user of [...this.#past, ...this.#clients, ...this.#operators, ...this.#observers])
       for (const [what, count] of Object.entries(user.counts)) counts[what] = (counts[what] ?? 0) + count
     return {
       seed: this.#options.seed,
