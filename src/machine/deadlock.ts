@@ -12,9 +12,12 @@ import type { Sessions } from './sessions.js'
 
 /** `DEADLOCK`, with the cycle in words, if this claim, which has just come to stand in its queues, closes one. */
 export function findDeadlock(claim: Claim, sessions: Sessions): Refused | undefined {
-  const isLast = claim.places.every(({ next }) => next === undefined)
+  const { owner } = claim.terms
+  const task = sessions.get(claim.session)!.tasks.get(owner)
+  const isAlone = task === undefined || task.held + task.waiting.size === 1
   // Nobody waits for the last in line if its task has nothing else, and it waits for nobody if it can be granted.
-  if (isLast && (isAlone(claim, sessions) || isGrantable(claim))) return undefined
+  if (claim.places.every(({ next }) => next === undefined) && (isAlone || isGrantable(claim)))
+    return undefined
   const path = new Search(claim, sessions).find()
   if (path === undefined) return undefined
   const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
@@ -43,6 +46,7 @@ class Search {
   /** With a rank, it may have come before what its own task waits for. */
   find(): Path {
     for (const claim of this.#waitsOf(this.#origin)) {
+      if (isGrantable(claim)) continue
       const path = this.#from(claim, 0)
       if (path !== undefined) return path
     }
@@ -99,9 +103,8 @@ class Search {
 
   /** One that waits will hold some day, and then its owner, too, has to get all that it waits for. */
   #waitsOf(blocker: Claim): Iterable<Claim> {
-    const { session, terms, token } = blocker
-    if (terms.owner === '') return token === undefined ? [blocker] : []
-    return this.#sessions.get(session)!.tasks.get(terms.owner)!.waiting
+    if (blocker.terms.owner === '') return blocker.token === undefined ? [blocker] : []
+    return this.#sessions.get(blocker.session)!.tasks.get(blocker.terms.owner)?.waiting ?? []
   }
 
   /** To be asked before each look. */
@@ -117,11 +120,6 @@ class Search {
 function isInTheWay(holder: Claim, waiter: Claim): boolean {
   if (waiter.mode.kind === 'shared' && holder.mode.kind === 'shared') return false
   return holder.token !== waiter.terms.upgrades
-}
-
-function isAlone({ session, terms }: Claim, sessions: Sessions): boolean {
-  const task = sessions.get(session)!.tasks.get(terms.owner)
-  return task === undefined || task.held + task.waiting.size === 1
 }
 
 function isSameTask(a: Claim, b: Claim): boolean {

@@ -109,6 +109,22 @@ describe('a theft', () => {
     assert.equal(machine.name('a')?.waiterCount, 1)
   })
 
+  it('is not refused for a deadlock, for what it takes is gone by then', () => {
+    const machine = newestMachineWith(3)
+    const [cook, baker] = [terms({ owner: 'cook' }), terms({ owner: 'baker' })]
+    machine.apply({
+      at: 1_000,
+      commands: [
+        acquire(2, { names: ['butter'], terms: baker }),
+        acquire(3, { names: ['bread'] }),
+        acquire(2, { slot: 1, names: ['bread'], terms: baker }),
+        acquire(1, { names: ['butter'], terms: cook }),
+      ],
+    })
+    const stolen = machine.do(acquire(1, { slot: 1, names: ['bread'], terms: { ...cook, steal: true } }))
+    assert.equal(outcome(stolen), 'granted')
+  })
+
   it('is refused whole when one of its names is suspended, and of a semaphore', () => {
     const machine = newestMachineWith(2)
     const seats = { mode: { kind: 'permits', permits: 1, of: 2 }, names: ['s'] } as const

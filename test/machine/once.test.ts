@@ -55,6 +55,8 @@ describe('work that is done once', () => {
     ]
     machine.do(once(1))
     for (const other of others) assert.equal(outcome(machine.do(other)), 'CONFLICT')
+    const member = acquire(2, { mode: { kind: 'member' }, slot: 3 })
+    assert.equal(outcome(machine.do(member)), 'granted', 'members are in nobody’s way')
     machine.do(done(1, 1))
     for (const other of others)
       assert.equal(outcome(machine.do({ ...other, seq: other.seq + 10 })), 'CONFLICT')

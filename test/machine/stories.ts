@@ -136,7 +136,7 @@ const once = fc.record({ other: seldom, rests }).map(
   }),
 )
 const members = fc
-  .constantFrom('g', 'g', 'a')
+  .constantFrom('g', 'a', 's', 'k')
   .map((name): Asked => ({ names: [name], mode: { kind: 'member' } }))
 /** Uses that do not go together. */
 const mixed = fc

@@ -4,10 +4,10 @@
  */
 import { isHeld, type TwinClaim, type TwinNames } from './twin-names.js'
 
-/** Whether the task of this claim, which has just come, waits for itself. Without an owner, each claim is a task. */
-export function waitsForItself(origin: TwinClaim, names: TwinNames): boolean {
+/** Whether this claim, which waits or, being free, is about to be granted, keeps its own task waiting. */
+export function waitsForItself(origin: TwinClaim, isFree: boolean, names: TwinNames): boolean {
   const stuck = new Set<TwinClaim>()
-  const waiting = names.claims.filter((claim) => !isHeld(claim))
+  const waiting = names.claims.filter((claim) => !isHeld(claim) && !(isFree && claim === origin))
   for (let before = -1; stuck.size > before; ) {
     before = stuck.size
     for (const claim of waiting) {

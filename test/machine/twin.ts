@@ -248,13 +248,14 @@ export class Twin extends TwinNames {
 
   stand(claim: TwinClaim, waitMs: number | undefined): string {
     const isFree = this.mayHold(claim)
-    if (waitMs === 0 && !isFree) return this.refuse(claim, 'TIMEOUT')
-    // Who steals has come before others already. Who can be granted, and comes before nobody, changes nothing.
+    const isRefused = waitMs === 0 && !isFree
+    // Who steals has stolen by now. Who is free, and came before nobody, makes nothing worse than it is.
     const isHarmless = claim.terms.steal || (isFree && claim.names.every((name) => this.isLast(claim, name)))
-    if (!isHarmless && waitsForItself(claim, this)) {
-      this.saw(`deadlock of ${claim.kind}`)
-      if (claim.terms.owner === '') this.saw('deadlock of who comes before others')
-      return this.refuse(claim, 'DEADLOCK')
+    const isDeadlock = !isRefused && !isHarmless && waitsForItself(claim, isFree, this)
+    if (isRefused || isDeadlock) {
+      this.drop(claim)
+      if (isDeadlock) this.saw(`deadlock of ${isFree ? 'one that is free' : claim.kind}`)
+      return isDeadlock ? 'DEADLOCK' : 'TIMEOUT'
     }
     if (isFree) {
       this.hold(claim)
@@ -268,11 +269,6 @@ export class Twin extends TwinNames {
 
   isLast(claim: TwinClaim, name: string): boolean {
     return this.waiters(name).at(-1) === claim
-  }
-
-  refuse(claim: TwinClaim, code: string): string {
-    this.drop(claim)
-    return code
   }
 
   /** Why it waits, for the tally. */
