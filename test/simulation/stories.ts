@@ -70,7 +70,7 @@ const takeSeveral: Story = async (participant) => {
   const names = random.some(NAMES.locks, 0.7)
   if (names.length === 0) return
   const mode = random.pick([Mode.EXCLUSIVE, Mode.SHARED])
-  const priority = random.pick([0, 0, 3])
+  const priority = random.pick([0, 3])
   const held = await participant.acquire(names, { mode, ...wait(random), terms: { priority } })
   if (held === undefined) return
   await participant.hold()
@@ -180,6 +180,7 @@ const STORIES: readonly Story[] = [
   readOrWrite,
   takeSeats,
   takeSeats,
+  takeSeveral,
   takeSeveral,
   nest,
   nest,
