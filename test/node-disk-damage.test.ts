@@ -7,6 +7,7 @@ import { Level } from 'level'
 import { openNodeDisk } from '../src/node-disk/index.js'
 import { openRecord, sealRecord } from '../src/record-store/format.js'
 import { DamagedLogError, DamagedRecordsError, type NodeDisk } from '../src/replica/ports.js'
+import { writeCheckpoint } from './suites/checkpoint.js'
 import { run, startAt, write } from './suites/log-store-suite.js'
 import { gone, put, type Recovered, recover } from './suites/node-disk-suite.js'
 
@@ -84,7 +85,7 @@ describe('a data directory on a disk that lies', () => {
       if (text === undefined) delete records[key]
       else records[key] = text
     }
-    await disk.records.write(startAt(index, round), changes)
+    await writeCheckpoint(disk.records, startAt(index, round), changes)
     history.set(index, { ...records })
   }
 
@@ -219,7 +220,7 @@ describe('a data directory on a disk that lies', () => {
       const disk = await openNodeDisk(directory, IDENTITY)
       await recover(disk)
       await disk.log.write(write({ entries: run(244, 250, 7) }))
-      await disk.records.write(startAt(250, 7), [put('new', 'x')])
+      await writeCheckpoint(disk.records, startAt(250, 7), [put('new', 'x')])
       await disk.close()
     })
 

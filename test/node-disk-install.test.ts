@@ -12,6 +12,7 @@ import { openRecords } from '../src/record-store/directories.js'
 import { rowKey } from '../src/record-store/format.js'
 import { LevelRecordStore } from '../src/record-store/index.js'
 import type { NodeDisk } from '../src/replica/ports.js'
+import { writeCheckpoint } from './suites/checkpoint.js'
 import { run, startAt, write } from './suites/log-store-suite.js'
 import { MemoryDisk } from './suites/memory-disk.js'
 import { put, type Recovered, recover, transfer } from './suites/node-disk-suite.js'
@@ -33,11 +34,11 @@ describe('a snapshot that is installed', () => {
         write({ hardState: { term: 2, vote: 1 }, entries: [...run(1, 10, 1), ...run(11, 20, 2)] }),
       )
       const changes = Array.from({ length: 3_000 }, (_, k) => put(`k${k}`, 'v'.repeat(200)))
-      await leader.records.write(startAt(20, 2), changes)
+      await writeCheckpoint(leader.records, startAt(20, 2), changes)
     })
     await onDisk(directory, async (follower) => {
       await follower.log.write(write({ hardState: { term: 2, vote: 1 }, entries: run(1, 9, 1) }))
-      await follower.records.write(startAt(5, 1), [put('of old', 'x')])
+      await writeCheckpoint(follower.records, startAt(5, 1), [put('of old', 'x')])
       await follower.log.compact(startAt(3, 1))
     })
   })
@@ -56,7 +57,7 @@ describe('a snapshot that is installed', () => {
       assert.deepEqual(found.hardState, { term: 2, vote: 1 })
       assert.equal((await recordsIn(where)).length, 1)
       await disk.log.write(write({ entries: run(last + 1, last + 1, 2) }))
-      await disk.records.write(startAt(last + 1, 2), [put('more', 'y')])
+      await writeCheckpoint(disk.records, startAt(last + 1, 2), [put('more', 'y')])
       return is
     })
   }
@@ -201,7 +202,7 @@ describe('a snapshot that is installed', () => {
       const disk = memory.open()
       await recover(disk)
       await disk.log.write(write({ hardState: { term: 2, vote: 1 }, entries: run(1, 9, 1) }))
-      await disk.records.write(startAt(5, 1), [put('of old', 'x')])
+      await writeCheckpoint(disk.records, startAt(5, 1), [put('of old', 'x')])
       const staging = await onDisk(join(root, 'leader'), (leader) => transfer(leader, disk, NEW.start))
       hold = true
       disk.install(staging).then(() => assert.fail('a dead process hears of nothing'))
@@ -227,13 +228,13 @@ describe('a snapshot that is installed', () => {
       await writeFile(ballast, Buffer.alloc(5 << 20))
       const large = Array.from({ length: 40 }, (_, k) => put(`large${k}`, 'x'.repeat(100_000)))
       await onDisk(where, async (disk) => {
-        await assert.rejects(disk.records.write(startAt(6, 1), large), (error) => {
+        await assert.rejects(writeCheckpoint(disk.records, startAt(6, 1), large), (error) => {
           assert.ok(error instanceof FailedDiskError)
           assert.match(error.message, /No space left.*check disk and free space/)
           return true
         })
         await assert.rejects(
-          disk.records.write(startAt(7, 1), []),
+          writeCheckpoint(disk.records, startAt(7, 1), []),
           FailedDiskError,
           'it is not written to again',
         )

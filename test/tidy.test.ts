@@ -25,7 +25,7 @@ describe('tidy', () => {
   it('sees the repository', () => {
     const seen = new Set(sources.map(({ path }) => path.split('/')[0]))
     assert.deepEqual(
-      ['raft', 'scripts', 'src', 'test'].filter((folder) => !seen.has(folder)),
+      ['examples', 'raft', 'scripts', 'src', 'test'].filter((folder) => !seen.has(folder)),
       [],
     )
     const imports = sources.flatMap((source) => source.imports)
@@ -82,6 +82,11 @@ describe('tidy', () => {
     )
   })
 
+  it('each feature that the README compares is pointed at in a test', () => {
+    const compared = firstCells(readText('README.md').split('## How it compares')[1]!)
+    assert.deepEqual(firstCells(readText('docs/features.md')), compared)
+  })
+
   it('the generated protocol is what the contract says', () => {
     const folder = mkdtempSync(join(tmpdir(), 'lockkeeper-tidy-'))
     try {
@@ -98,10 +103,10 @@ describe('tidy', () => {
   })
 })
 
-/** The tests, what the package offers, and what its scripts start: by the name that the compiler gives it. */
+/** The tests, what the package offers, and what its scripts and its pages start: by the name that the compiler gives it. */
 function isEntry(path: string): boolean {
   const isScript = (file: TextFile): boolean =>
-    file.path === 'package.json' || /^scripts\/[\w-]+$/.test(file.path)
+    ['package.json', 'docs/which-lock.md'].includes(file.path) || /^scripts\/[\w-]+$/.test(file.path)
   const compiled = `dist/${path.replace(/\.ts$/, '.js')}`
   return path.endsWith('.test.ts') || files.some((file) => isScript(file) && file.text.includes(compiled))
 }
@@ -115,4 +120,11 @@ function isTool(name: string): boolean {
   }
   const commands = [...Object.values(packageFile.scripts), readText('src/api/buf.gen.yaml')].join('\n')
   return Object.keys(bin).some((command) => new RegExp(`(^|[\\s/])${command}(\\s|$)`, 'm').test(commands))
+}
+
+/** Of the first table in the text: the first cell of each row. */
+function firstCells(markdown: string): string[] {
+  const table = /^\|(?:.*\n\|)*/m.exec(markdown)![0]
+  const rows = table.split('\n').slice(2)
+  return rows.map((row) => row.split('|')[1]!.trim()).filter((cell) => cell !== '')
 }

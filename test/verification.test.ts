@@ -12,6 +12,7 @@ import { encodeCommands, encodePayload } from '../src/replica/payload.js'
 import type { NodeDisk } from '../src/replica/ports.js'
 import { encodeChange } from '../src/replica/record-codec.js'
 import { type Finding, verifyDisk } from '../src/verification/verify-disk.js'
+import { writeCheckpoint } from './suites/checkpoint.js'
 import { startAt, write } from './suites/log-store-suite.js'
 
 const IDENTITY = { clusterId: 'blue', nodeId: 2 }
@@ -51,7 +52,7 @@ async function fill(directory: string): Promise<Machine> {
     machine.apply({ at: 100 * index, commands })
     if (index !== CHECKPOINT_AT) continue
     const changes = [machine.beginCheckpoint(), ...machine.ledger.take(10_000)]
-    await disk.records.write(startAt(CHECKPOINT_AT, 3), changes.map(encodeChange))
+    await writeCheckpoint(disk.records, startAt(CHECKPOINT_AT, 3), changes.map(encodeChange))
     await disk.log.compact(startAt(CHECKPOINT_AT / 2, 3))
     // LevelDB makes a table of its log when it is opened.
     await disk.close()
@@ -207,7 +208,7 @@ describe('the disk of a stopped node', () => {
     // The counter of tokens has gone back: the next grant would be fenced off (P2).
     const fields = [RECORD_FORMAT.first, at, sessions.nextId, ENTRIES + 1, 3, digest]
     await changed((disk) =>
-      disk.records.write(startAt(ENTRIES, 3), [encodeChange({ key: SUMMARY_KEY, fields })]),
+      writeCheckpoint(disk.records, startAt(ENTRIES, 3), [encodeChange({ key: SUMMARY_KEY, fields })]),
     )
     await damaged(/P2: tokens are drawn from the counter.*this is a bug: keep the directory/)
   })
@@ -221,7 +222,7 @@ describe('the disk of a stopped node', () => {
 
   it('is not judged if a later version wrote it', async () => {
     await changed((disk) =>
-      disk.records.write(startAt(ENTRIES, 3), [encodeChange({ key: SUMMARY_KEY, fields: [99] })]),
+      writeCheckpoint(disk.records, startAt(ENTRIES, 3), [encodeChange({ key: SUMMARY_KEY, fields: [99] })]),
     )
     await unchecked(directory, /records of format 99; upgrade/)
   })

@@ -22,6 +22,14 @@ interface Told {
   readonly node: NodeProcess
   readonly checkpoints: readonly (Span & { readonly changes: number })[]
   readonly stalls: readonly Stall[]
+  readonly collector: Collector
+}
+
+/** The garbage collector of a node. */
+interface Collector {
+  readonly pauses: readonly Span[]
+  /** From the beginning of its marking to the pause that ends it: steps of it are in the turns of the event loop. */
+  readonly markings: readonly Span[]
 }
 
 /** Starts the nodes of a cluster that logs at level 'debug', so that they tell what `checkpointTables` reads. */
@@ -41,10 +49,14 @@ export async function checkpointTables(cluster: LocalCluster, done: readonly Don
   }
 }
 
-/** `blocked`: by work of its own; `late`: with the time in which others had the processor. */
-function nodeRow({ node, checkpoints, stalls }: Told, leads: boolean) {
+/**
+ * `blocked`: by work of its own; `late`: with the time in which others had the processor. Of the turn that was blocked the
+ * most: how long the garbage collector paused it (by the wall), and whether it was marking in steps then.
+ */
+function nodeRow({ node, checkpoints, stalls, collector }: Told, leads: boolean) {
   const during = stalls.filter((stall) => checkpoints.some((checkpoint) => overlap(stall, checkpoint)))
   const outside = stalls.filter((stall) => !during.includes(stall))
+  const worst = [...stalls].sort((a, b) => b.ownMs - a.ownMs)[0]
   return {
     node: `${node.id}${leads ? ' (leader)' : ''}`,
     checkpoints: checkpoints.length,
@@ -54,6 +66,8 @@ function nodeRow({ node, checkpoints, stalls }: Told, leads: boolean) {
     blockedMsMaxOutside: greatest(outside.map(({ ownMs }) => ownMs)),
     lateMsMaxDuring: greatest(during.map(length)),
     lateMsMaxOutside: greatest(outside.map(length)),
+    gcMsInMax: worst === undefined ? 0 : rounded(sum(collector.pauses.map((pause) => shared(pause, worst)))),
+    markingInMax: worst !== undefined && collector.markings.some((marking) => overlap(marking, worst)),
   }
 }
 
@@ -79,17 +93,30 @@ function cyclesRow(done: readonly Done[], span: Span, checkpoints: readonly Span
 function toldBy(node: NodeProcess, span: Span): Told {
   const checkpoints: (Span & { changes: number })[] = []
   const stalls: Stall[] = []
+  const pauses: Span[] = []
+  const markings: Span[] = []
+  let markingFromMs: number | undefined
   for (const line of node.output().split('\n')) {
     if (!line.startsWith('{')) continue
-    const { stall, msg, time, ms, changes } = JSON.parse(line)
+    const { stall, collector, msg, time, ms, changes } = JSON.parse(line)
     if (stall !== undefined)
       stalls.push({ fromMs: stall.atMs, toMs: stall.atMs + stall.ms, ownMs: stall.ownMs })
+    if (collector !== undefined) {
+      const fromMs = collector.atMs
+      pauses.push({ fromMs, toMs: fromMs + collector.ms })
+      if (collector.isMarking) markingFromMs = fromMs
+      if (collector.isMajor && markingFromMs !== undefined) {
+        markings.push({ fromMs: markingFromMs, toMs: fromMs })
+        markingFromMs = undefined
+      }
+    }
     if (msg !== 'checkpoint written') continue
     const toMs = Date.parse(time)
     checkpoints.push({ fromMs: toMs - ms, toMs, changes })
   }
   const isIn = (other: Span): boolean => overlap(other, span)
-  return { node, checkpoints: checkpoints.filter(isIn), stalls: stalls.filter(isIn) }
+  const collector = { pauses, markings }
+  return { node, checkpoints: checkpoints.filter(isIn), stalls: stalls.filter(isIn), collector }
 }
 
 function union(spans: readonly Span[]): Span[] {
@@ -108,6 +135,11 @@ function clipped({ fromMs, toMs }: Span, span: Span): Span {
 
 function overlap(a: Span, b: Span): boolean {
   return a.fromMs <= b.toMs && b.fromMs <= a.toMs
+}
+
+/** Milliseconds. */
+function shared(a: Span, b: Span): number {
+  return Math.max(0, Math.min(a.toMs, b.toMs) - Math.max(a.fromMs, b.fromMs))
 }
 
 function greatest(numbers: readonly number[]): number {

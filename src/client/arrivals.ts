@@ -1,3 +1,4 @@
+import { AnySignal } from './any-signal.js'
 import type { Core } from './core.js'
 import { LockTimeoutError, RefusedError } from './errors.js'
 import { toWholeMs } from './options.js'
@@ -21,10 +22,10 @@ export async function untilArrived(
   const late = new AbortController()
   const limitMs = waitMs === undefined ? undefined : toWholeMs('waitMs', waitMs)
   const timer = limitMs === undefined ? undefined : core.clock.after(limitMs, () => late.abort())
-  const over = AbortSignal.any(signal === undefined ? [late.signal] : [late.signal, signal])
+  using over = new AnySignal(late.signal, signal)
   try {
     let there: number | undefined
-    for await (const seen of core.watch(name, { signal: over })) {
+    for await (const seen of core.watch(name, { signal: over.signal })) {
       const isFirst = there === undefined
       there = seen.kind === 'state' ? seen.state.joined : there! + step(seen)
       if (isFirst) await begun()

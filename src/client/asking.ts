@@ -57,23 +57,16 @@ export function toAcquire(
 /** Undefined if nothing is asked for: a cluster of an earlier version knows no terms. */
 function toTerms(options: ClaimOptions, shape: Shape): Terms | undefined {
   const { data = '', owner = '' } = options
-  const { fingerprint } = shape
+  const { reentrant = false, steal = false, upgrades = 0, fingerprint } = shape
+  const priority = toCount('priority', options.priority)
+  const lockDelayMs = toWholeMs('lockDelayMs', shape.lockDelayMs ?? 0)
+  const minHoldMs = toWholeMs('minHoldMs', shape.minHoldMs ?? 0)
+  const asks = data || owner || priority || reentrant || steal || upgrades || lockDelayMs || minHoldMs
+  if (!asks && fingerprint === undefined) return undefined
   assertText('data', data)
   assertText('an owner', owner)
   if (fingerprint !== undefined) assertText('a fingerprint', fingerprint)
-  const terms: Terms = {
-    data,
-    owner,
-    reentrant: shape.reentrant ?? false,
-    priority: toCount('priority', options.priority),
-    steal: shape.steal ?? false,
-    upgrades: shape.upgrades ?? 0,
-    lockDelayMs: toWholeMs('lockDelayMs', shape.lockDelayMs ?? 0),
-    minHoldMs: toWholeMs('minHoldMs', shape.minHoldMs ?? 0),
-    fingerprint,
-  }
-  const isPlain = fingerprint === undefined && Object.values(terms).every((term) => !term)
-  return isPlain ? undefined : terms
+  return { data, owner, reentrant, priority, steal, upgrades, lockDelayMs, minHoldMs, fingerprint }
 }
 
 /** @throws RefusedError `INVALID`: what is no text could not be put on the wire */

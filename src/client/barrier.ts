@@ -1,3 +1,4 @@
+import { AnySignal } from './any-signal.js'
 import { type ArrivalOptions, assertSize, untilArrived } from './arrivals.js'
 import type { Core } from './core.js'
 import { Group, type Membership } from './group.js'
@@ -31,7 +32,8 @@ export class Barrier {
   async enter(data = '', options: EnterOptions = {}): Promise<Membership> {
     const { signal } = options
     const lost = new AbortController()
-    const over = signal === undefined ? lost.signal : AbortSignal.any([lost.signal, signal])
+    using any = new AnySignal(lost.signal, signal)
+    const over = any.signal
     let place: Membership | undefined
     const join = async (): Promise<void> => {
       const joined = await new Group(this.#core, this.name).join(data, { ...options, signal: over })

@@ -10,13 +10,13 @@ export interface Core {
   readonly clock: Clock
   /** At least 0, less than 1. */
   readonly random: () => number
-  /** By the session that lives, or a new one. */
+  /** By the session that lives, or a new one. @throws KeeperClosedError */
   acquire<H extends HeldClaim>(
     Handle: HandleClass<H>,
     ask: Acquire,
     waiting: Omit<WaitOptions, 'waitMs'>,
   ): Promise<Outcome<H>>
-  /** Of no claim; resolves with how many it concerned. */
+  /** Of no claim; resolves with how many it concerned. @throws KeeperClosedError */
   perform(operation: Operation): Promise<number>
   claims(name: string, line: Line): AsyncGenerator<Claim, void, undefined>
   watch(name: string, options: WatchOptions): AsyncGenerator<Sighting, void, undefined>

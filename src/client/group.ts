@@ -58,8 +58,9 @@ export class Group {
 
   /** Joins at once, behind all who are there. The membership's `token` is its sequence number. */
   async join(data = '', options: JoinOptions = {}): Promise<Membership> {
-    const ask = toAcquire(this.name, { ...options, data }, { mode: Mode.MEMBER })
-    return heldOf(await this.#core.acquire(HeldMembership, ask, options))!
+    const { label = '', signal } = options
+    const ask = toAcquire(this.name, { label, data }, { mode: Mode.MEMBER })
+    return heldOf(await this.#core.acquire(HeldMembership, ask, signal === undefined ? {} : { signal }))!
   }
 
   /** All of them, in order. Read in pages: those who come and go meanwhile may be in it or not. */

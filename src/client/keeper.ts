@@ -68,8 +68,8 @@ export class Keeper implements AsyncDisposable {
     this.#core = {
       clock: ports.clock,
       random: ports.random,
-      acquire: async (Handle, ask, waiting) => await acquire(this.#liveSession(), Handle, ask, waiting),
-      perform: async (operation) => await this.#liveSession().perform(operation),
+      acquire: (Handle, ask, waiting) => acquire(this.#liveSession(), Handle, ask, waiting),
+      perform: (operation) => this.#liveSession().perform(operation),
       claims: (name, line) => this.#reader.claims(name, line),
       watch: (name, options) => this.#watcher.watch(name, options),
     }

@@ -1,9 +1,10 @@
+import type { Acquire } from '../protocol/lockkeeper.js'
 import { toAcquire } from './asking.js'
 import type { Core } from './core.js'
 import { LockLostError, RefusedError } from './errors.js'
 import { type Held, HeldClaim } from './held.js'
 import { toWholeMs } from './options.js'
-import type { WaitOptions } from './waiting.js'
+import type { Outcome, WaitOptions } from './waiting.js'
 
 export interface OnceOptions extends Pick<WaitOptions, 'waitMs' | 'signal'> {
   /** How long the result is kept for those who ask later, in ms; up to 31 days. */
@@ -38,7 +39,7 @@ export async function once<T>(
   const keepMs = toWholeMs('ttlMs', options.ttlMs)
   if (keepMs === 0) throw new RefusedError('INVALID', 'ttlMs is 0; say how long the result is to be kept')
   const ask = toAcquire(key, options, { fingerprint })
-  const outcome = await core.acquire(HeldClaim, ask, options)
+  const outcome = await askFor(core, ask, options)
   if (outcome.kind === 'found') return fromData<T>(outcome.found.data)
   if (outcome.kind === 'unavailable') throw new RefusedError('INTERNAL', 'answered without having waited')
   const { held } = outcome
@@ -52,6 +53,17 @@ export async function once<T>(
     throw error
   }
   throw new LockLostError(held.names, held.token, 'before its result was kept, though the work had ended')
+}
+
+async function askFor(core: Core, ask: Acquire, options: OnceOptions): Promise<Outcome<HeldClaim>> {
+  for (;;) {
+    try {
+      return await core.acquire(HeldClaim, ask, options)
+    } catch (error) {
+      // A result was found, the answer was lost on the way, and before it was sent again the result's time had passed.
+      if (!(error instanceof RefusedError) || error.code !== 'STALE_REQUEST') throw error
+    }
+  }
 }
 
 /** U+FFFD is taken for broken text by the cluster; JSON has another way to write it. Nothing is no JSON, and is ''. */

@@ -1,9 +1,12 @@
-import type { ClientFrame, Request } from '../protocol/lockkeeper.js'
+import type { ClientFrame, Request, Terms } from '../protocol/lockkeeper.js'
 import { RefusedError } from './errors.js'
 import type { Clock } from './ports.js'
 
 /** The server takes frames of 4 MiB; sizes here are upper bounds, so this leaves no doubt. */
 const FRAME_BYTES_MAX = 3.5 * 1024 * 1024
+
+/** Of one request, without the texts in it. */
+const REST_BYTES = 192
 
 /** Gathers the requests of one turn of the event loop: the cost of a frame is shared by all of them. */
 export class Outbox {
@@ -64,30 +67,27 @@ function split(requests: Request[]): Request[][] {
 
 /** An upper bound: a UTF-16 unit becomes at most 3 bytes, a number with its tag at most 11. */
 function bytesMax(operation: Request['operation']): number {
-  let bytes = 192
-  for (const text of textsOf(operation)) bytes += 8 + text.length * 3
-  return bytes
-}
-
-/** All of it that has no bounds of its own. */
-function textsOf(operation: Request['operation']): readonly string[] {
   switch (operation?.$case) {
     case 'acquire': {
       const { names, label, terms } = operation.value
-      return terms === undefined
-        ? [label, ...names]
-        : [label, ...names, terms.data, terms.owner, terms.fingerprint ?? '']
+      let length = label.length
+      for (const name of names) length += 3 + name.length
+      return REST_BYTES + 3 * (terms === undefined ? length : length + lengthOf(terms))
     }
     case 'release':
-      return [operation.value.result?.data ?? '']
+      return REST_BYTES + 3 * (operation.value.result?.data.length ?? 0)
     case 'update':
-      return [operation.value.data]
+      return REST_BYTES + 3 * operation.value.data.length
     case 'forceRelease':
     case 'requestRelease':
     case 'suspend':
     case 'resume':
-      return [operation.value.name, operation.value.note]
+      return REST_BYTES + 3 * (operation.value.name.length + operation.value.note.length)
     default:
-      return []
+      return REST_BYTES
   }
+}
+
+function lengthOf({ data, owner, fingerprint = '' }: Terms): number {
+  return data.length + owner.length + fingerprint.length
 }

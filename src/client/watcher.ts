@@ -1,8 +1,9 @@
+import { AnySignal } from './any-signal.js'
 import { backoffMs } from './backoff.js'
 import { ConnectError, KeeperClosedError, UnreachableError } from './errors.js'
 import { Failures } from './failures.js'
 import { pause } from './pause.js'
-import type { Ports } from './ports.js'
+import type { ReaderPorts } from './ports.js'
 import type { Route } from './route.js'
 import { type Sighting, sightingsIn, type WatchOptions } from './watch.js'
 
@@ -15,14 +16,14 @@ const FOLLOW_MS = 5_000
 
 /** Watches names: at the node the session is attached to, by preference, and on to another when that one fails. */
 export class Watcher {
-  readonly #ports: Ports
+  readonly #ports: ReaderPorts
   readonly #route: Route
   readonly #patienceMs: number
   readonly #preferred: () => string | undefined
   readonly #closing = new AbortController()
 
   /** @param patienceMs how long to try in vain */
-  constructor(ports: Ports, route: Route, patienceMs: number, preferred: () => string | undefined) {
+  constructor(ports: ReaderPorts, route: Route, patienceMs: number, preferred: () => string | undefined) {
     this.#ports = ports
     this.#route = route
     this.#patienceMs = patienceMs
@@ -39,7 +40,8 @@ export class Watcher {
    */
   async *watch(name: string, options: WatchOptions): AsyncGenerator<Sighting, void, undefined> {
     const { clock, random } = this.#ports
-    const over = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])])
+    using ending = new AnySignal(this.#closing.signal, options.signal)
+    const over = ending.signal
     const failures = new Failures()
     let revision = options.afterRevision
     for (;;) {

@@ -18,7 +18,7 @@ import {
 import { isGrantable, useOf } from './grant-rule.js'
 import type { Ledger } from './ledger.js'
 import { LIMITS } from './limits.js'
-import { type Claim, type Queue, Queues } from './queues.js'
+import { type Claim, type Place, type Queue, Queues } from './queues.js'
 import type { ClaimRecord } from './records.js'
 import { limitReached, otherUse } from './refusals.js'
 import { Seats } from './seats.js'
@@ -28,6 +28,7 @@ import { forEach, type Steps, sorted } from './steps.js'
 const SHARED = { kind: 'shared' } as const
 /** Above all priorities. Heirs go on counting from the first. */
 const RANK = { first: LIMITS.priorityMax + 1, stealing: Number.MAX_SAFE_INTEGER } as const
+const NOWHERE: readonly Place[] = []
 
 export class Claims {
   readonly queues = new Queues()
@@ -145,11 +146,9 @@ export class Claims {
   promote(claim: Claim): void {
     this.#ledger.touch(claim)
     const ranks = claim.places.map(({ queue }) => queue.waiting.first!.claim.rank)
+    for (const place of claim.places) place.queue.waiting.remove(place)
     claim.rank = Math.max(RANK.first, ...ranks.map((rank) => rank + 1))
-    for (const place of claim.places) {
-      place.queue.waiting.remove(place)
-      place.queue.waiting.enter(place)
-    }
+    for (const place of claim.places) place.queue.waiting.enter(place)
   }
 
   /** Its owner has it so many times from now on. */
@@ -205,7 +204,7 @@ export class Claims {
   }
 
   #add(claim: Claim): void {
-    for (const name of claim.names) claim.places.push(this.queues.enter(name, claim))
+    claim.places = claim.names.map((name) => this.queues.enter(name, claim))
     this.#byId.set(claim.id, claim)
     this.#dataLength += claim.data.length
   }
@@ -266,11 +265,12 @@ function newClaim(record: Omit<ClaimRecord, 'waitUntil'>): Claim {
     rank,
     holds,
     seats,
-    places: [],
+    places: NOWHERE,
     token,
     since,
     waitLimit: undefined,
     isRecorded: false,
     isGone: false,
+    page: undefined,
   }
 }

@@ -1,6 +1,6 @@
 /** On which disk each node is. A disk that comes back empty or as another's must not vote as the member it was (fault 17). */
 import type { Identify, Verdict } from './command.js'
-import type { Ledger } from './ledger.js'
+import type { Ledger, Page } from './ledger.js'
 import { LIMITS } from './limits.js'
 import type { Bookkeeping } from './records.js'
 import { limitReached, refuse } from './refusals.js'
@@ -12,6 +12,7 @@ export class Disks implements Bookkeeping {
   readonly kind = 'disks'
   isRecorded = false
   isGone = false
+  page: Page | undefined = undefined
   /** Counts the changes. */
   revision = 0
   readonly #ledger: Ledger

@@ -1,5 +1,5 @@
 import type { SessionId, Token } from './command.js'
-import type { Ledger } from './ledger.js'
+import type { Ledger, Page } from './ledger.js'
 import { LIMITS } from './limits.js'
 import type { Bookkeeping } from './records.js'
 
@@ -21,6 +21,7 @@ export class Interventions implements Bookkeeping {
   readonly kind = 'interventions'
   isRecorded = false
   isGone = false
+  page: Page | undefined = undefined
   readonly #ledger: Ledger
   #all: readonly Intervention[] = []
 

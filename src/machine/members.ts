@@ -3,7 +3,7 @@
  * node learns them by the log, from a checkpoint or from a snapshot, and can tell its clients.
  */
 import type { Describe, Forget, Refused, Verdict } from './command.js'
-import type { Ledger } from './ledger.js'
+import type { Ledger, Page } from './ledger.js'
 import { LIMITS } from './limits.js'
 import type { Bookkeeping } from './records.js'
 import { limitReached } from './refusals.js'
@@ -24,6 +24,7 @@ export class Members implements Bookkeeping {
   readonly kind = 'members'
   isRecorded = false
   isGone = false
+  page: Page | undefined = undefined
   /** Counts the changes, so that who looks again and again sees whether there is news. */
   revision = 0
   readonly #ledger: Ledger

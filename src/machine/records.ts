@@ -7,6 +7,7 @@ import { claimFields, toClaim } from './claim-record.js'
 import type { ClaimId, Mode, Notice, Refused, SessionId, Terms, Verdict } from './command.js'
 import type { Disks } from './disks.js'
 import type { Intervention, Interventions } from './interventions.js'
+import type { Page } from './ledger.js'
 import type { Member, Members } from './members.js'
 import type { Claim } from './queues.js'
 import type { Remains } from './remains.js'
@@ -20,6 +21,8 @@ export interface Bookkeeping {
   isRecorded: boolean
   /** Nothing of it is left in the machine. Written only by the ledger. */
   isGone: boolean
+  /** Where the ledger has it, while the newest checkpoint does not have it as it is. Written only by the ledger. */
+  page: Page | undefined
 }
 
 export type Field = string | number | boolean | null | readonly Field[]

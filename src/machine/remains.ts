@@ -86,7 +86,7 @@ export class AllRemains {
   #add(queue: Queue, record: RemainsRecord): Remains {
     const { kind, id, name, untilAt, note, token, fingerprint, data } = record
     const until = untilAt === undefined ? undefined : this.#agenda.add(kind, id, untilAt)
-    const kept = { id, name, until, isRecorded: false, isGone: false }
+    const kept = { id, name, until, isRecorded: false, isGone: false, page: undefined }
     const remains: Remains =
       kind === 'result' ? { kind, ...kept, token, fingerprint, data } : { kind, ...kept, note }
     if (remains.kind === 'result') queue.result = remains

@@ -52,7 +52,9 @@ async function write(
       // No entry may be ahead of the term.
       const hardState = { term: start.term, vote: NOBODY }
       await log.write({ id: 1, hardState, truncateFrom: undefined, entries: [] })
-      await records.write(start, changes)
+      const draft = records.begin(start)
+      draft.put(changes)
+      await draft.write()
       await log.install({ generation, start })
     } finally {
       await records.close()

@@ -1,9 +1,9 @@
 import type { LogIndex, LogStart } from '../../raft/index.js'
 import type { Machine } from '../machine/machine.js'
-import type { Backup, Clock, NodeDisk, RecordChange } from './ports.js'
+import type { Backup, CheckpointDraft, Clock, NodeDisk } from './ports.js'
 import { encodeChange } from './record-codec.js'
 
-/** Records encoded at a time, about a millisecond's work; then it rests, because requests come first. */
+/** Records encoded at a time, a millisecond's work or two; then it rests, because requests come first. */
 const SLICE_RECORDS = 500
 const REST_MS = 4
 /** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
@@ -16,7 +16,9 @@ export interface Place {
 }
 
 interface UnderWay extends Place {
-  readonly changes: RecordChange[]
+  readonly draft: CheckpointDraft
+  /** In the draft. */
+  changes: number
   /** What is asked of this very checkpoint. */
   readonly backups: readonly AskedBackup[]
   readonly at: number
@@ -109,7 +111,7 @@ export class Checkpointer {
     this.#writeIfReady()
   }
 
-  /** Nothing is written until `resume`; resolves when what was being written is. */
+  /** Nothing is put into a draft or written until `resume`; resolves when what was being written is. */
   pause(): Promise<void> {
     this.#paused = true
     return this.#settled
@@ -145,10 +147,11 @@ export class Checkpointer {
 
   #begin({ machine, start }: Place, backups: readonly AskedBackup[]): void {
     const { at, claims } = machine
-    const changes = [encodeChange(machine.beginCheckpoint())]
+    const draft = this.#disk.records.begin(start)
+    draft.put([encodeChange(machine.beginCheckpoint())])
     const { nextToken } = claims
     const beganMs = this.#clock.nowMs()
-    this.#underWay = { machine, start, changes, backups, at, nextToken, beganMs, isWhole: false }
+    this.#underWay = { machine, start, draft, changes: 1, backups, at, nextToken, beganMs, isWhole: false }
     this.#sliceLater(machine)
   }
 
@@ -160,14 +163,17 @@ export class Checkpointer {
   #sliceLater(machine: Machine): void {
     this.#clock.after(REST_MS, () => {
       const underWay = this.#underWay
-      if (!this.#stopped && underWay?.machine === machine) this.#slice(underWay)
+      if (this.#stopped || underWay?.machine !== machine) return
+      if (this.#paused) this.#sliceLater(machine)
+      else this.#slice(underWay)
     })
   }
 
   #slice(underWay: UnderWay): void {
-    const { machine } = underWay
+    const { machine, draft } = underWay
     const slice = machine.ledger.take(SLICE_RECORDS)
-    for (const change of slice) underWay.changes.push(encodeChange(change))
+    draft.put(slice.map(encodeChange))
+    underWay.changes += slice.length
     if (slice.length > 0) return this.#sliceLater(machine)
     underWay.isWhole = true
     this.#writeIfReady()
@@ -183,8 +189,8 @@ export class Checkpointer {
     })
   }
 
-  async #write({ start, changes, backups, at, nextToken, beganMs }: UnderWay): Promise<void> {
-    await this.#disk.records.write(start, changes)
+  async #write({ start, draft, changes, backups, at, nextToken, beganMs }: UnderWay): Promise<void> {
+    await draft.write()
     // Before any other checkpoint is written.
     const opened = backups.map(({ resolve, reject }) =>
       this.#disk.records.openSnapshot().then((source) => resolve({ source, at, nextToken }), reject),
@@ -192,7 +198,7 @@ export class Checkpointer {
     await Promise.all(opened)
     if (backups.length === 0) await this.#forget(start)
     const ms = Math.round(this.#clock.nowMs() - beganMs)
-    this.#handlers.onWritten({ index: start.index, changes: changes.length, ms })
+    this.#handlers.onWritten({ index: start.index, changes, ms })
     this.#writing = false
     this.#underWay = undefined
     this.#beginForBackups()

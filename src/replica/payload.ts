@@ -39,6 +39,8 @@ const OPCODE = {
   resume: 18,
 } as const
 const MODE = { exclusive: 1, shared: 2, permits: 3, member: 4 } as const
+/** One object for all that are held. */
+const EXCLUSIVE: Mode = { kind: 'exclusive' }
 const UNKNOWN: Command = { op: 'unknown' }
 
 export interface Payload {
@@ -50,7 +52,8 @@ export interface Payload {
 export function encodePayload(at: number, chunks: readonly Chunk[]): Uint8Array {
   const fields: unknown[] = [FORMAT, at]
   for (const chunk of chunks) fields.push(chunk.origin, chunk.first, chunk.count, chunk.commands)
-  return packr.pack(fields)
+  // Stays in the log for long, and what msgpackr returns is a part of something four times as large.
+  return new Uint8Array(packr.pack(fields))
 }
 
 /** Throws a `PayloadError` if the bytes are none of ours: the entry's checksum held, so it is a bug, not the disk. */
@@ -188,7 +191,7 @@ function fromFields(f: unknown): Command {
     case OPCODE.close:
       return { op: 'close', session: number(f[1]), key: number(f[2]) }
     case OPCODE.acquire:
-      return f[6] === MODE.exclusive ? acquire(f, { kind: 'exclusive' }) : UNKNOWN
+      return f[6] === MODE.exclusive ? acquire(f, EXCLUSIVE) : UNKNOWN
     case OPCODE.acquireOnTerms:
       return acquire(f, toMode(f[6]), f[9])
     case OPCODE.release:
@@ -233,7 +236,7 @@ function toMode(fields: unknown): Mode | undefined {
   if (!Array.isArray(fields)) return undefined
   switch (fields[0]) {
     case MODE.exclusive:
-      return { kind: 'exclusive' }
+      return EXCLUSIVE
     case MODE.shared:
       return { kind: 'shared' }
     case MODE.permits:
@@ -249,9 +252,9 @@ function toTerms(t: unknown[]): Terms {
   return {
     data: text(t[0]),
     owner: text(t[1]),
-    reentrant: t[2] === true,
+    reentrant: t[2] as boolean,
     priority: number(t[3]),
-    steal: t[4] === true,
+    steal: t[4] as boolean,
     upgrades: number(t[5]),
     lockDelayMs: number(t[6]),
     minHoldMs: number(t[7]),
@@ -260,7 +263,8 @@ function toTerms(t: unknown[]): Terms {
 }
 
 function toSuccession(f: unknown[]): Succession {
-  const result = Array.isArray(f[8]) ? { data: text(f[8][0]), keepMs: number(f[8][1]) } : undefined
+  const [data, keepMs] = Array.isArray(f[8]) ? f[8] : []
+  const result = f[8] === null ? undefined : { data: text(data), keepMs: number(keepMs) }
   return { heir: number(f[6]), restMs: number(f[7]), result }
 }
 
@@ -272,11 +276,11 @@ function requestId(f: unknown[]) {
   return { session: number(f[1]), key: number(f[2]), slot: number(f[3]), seq: number(f[4]) }
 }
 
-/** A field of another type becomes one that validation refuses: NaN is no valid number, '\0' no valid text. */
+/** A field of another type becomes one that validation refuses: NaN is no valid number, U+FFFD no valid text or data. */
 function number(value: unknown): number {
   return typeof value === 'number' ? value : Number.NaN
 }
 
 function text(value: unknown): string {
-  return typeof value === 'string' ? value : '\0'
+  return typeof value === 'string' ? value : '\ufffd'
 }

@@ -1,4 +1,4 @@
-import type { Entry, HardState, LogIndex, LogStart, Message, NodeId, Write } from '../../raft/index.js'
+import type { Entry, HardState, LogIndex, LogStart, Message, NodeId, Term, Write } from '../../raft/index.js'
 
 /**
  * What the replica needs from the world. The simulation gives it a clock, disk and network of its own; `main.ts`
@@ -44,9 +44,26 @@ export interface LogStore {
   close(): Promise<void>
 }
 
-/** What becomes of a node whose disk is damaged: see `src/repair`. */
+/** Names one entry, and with it the whole log up to there: two logs that have it are the same up to it (Log Matching, §3.5). */
+export interface LogPosition {
+  readonly index: LogIndex
+  readonly term: Term
+}
+
+/** What is as it was written on the disk of a node, sound or damaged, for a peer that has lost it: see `src/salvage`. */
+export interface IntactParts {
+  /**
+   * The end of the log that ends with `last`, newest first, each entry as sealed on disk: down to the first that is not
+   * here, or some 256 KiB. None if `last` is not here. Rejects if it can't be had.
+   */
+  logUpTo(last: LogPosition): Promise<readonly Uint8Array[]>
+  /** The newest checkpoint that is whole, if there is one; to be closed. Rejects if it can't be had. */
+  openCheckpoint(): Promise<SnapshotSource | undefined>
+}
+
+/** What becomes of a node whose disk is damaged: see `src/repair` and `src/salvage`. */
 export const DAMAGE_REMEDY =
-  'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file; a cluster of one is restored from a backup'
+  'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file, or restores it with them if they are damaged too; a cluster of one is restored from a backup'
 
 /** What was written is not what is there. The message names the key and the remedy. */
 export class DamagedLogError extends Error {
@@ -75,15 +92,25 @@ export interface RecordStore {
    */
   load(take: (records: readonly StateRecord[]) => void): Promise<LogStart | undefined>
   /**
-   * Makes `changes` to the newest checkpoint, which becomes that of `start`, as one atomic change; resolves when it will
-   * survive a power cut. The log up to `start.index` must be durable on this node's disk, not only committed. Calls don't
-   * overlap. A rejected write leaves the store unusable: the node stops.
+   * Begins a checkpoint of `start`, which is not before the newest. One at a time: it is written, or a peer's snapshot is
+   * installed instead, or the store is closed.
    */
-  write(start: LogStart, changes: readonly RecordChange[]): Promise<void>
+  begin(start: LogStart): CheckpointDraft
   /** A consistent view of the newest checkpoint, which there must be. Checkpoints may be written meanwhile. */
   openSnapshot(): Promise<SnapshotSource>
   /** A place for a peer's snapshot of `start`, beside the checkpoint in force. One at a time. */
   openStaging(start: LogStart): Promise<Staging>
+}
+
+/** A checkpoint as it comes together. Nothing of it is on disk yet. */
+export interface CheckpointDraft {
+  /** Changes to the newest checkpoint; some microseconds' work for each. */
+  put(changes: readonly RecordChange[]): void
+  /**
+   * All that was put, as one atomic change; resolves when it will survive a power cut. The log up to its start must be
+   * durable on this node's disk by now, not only committed. A rejected write leaves the store unusable: the node stops.
+   */
+  write(): Promise<void>
 }
 
 /** A snapshot on its way out. It breaks off, rejecting, when the node installs a snapshot of its own. */

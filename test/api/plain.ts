@@ -1,4 +1,5 @@
 /** What requests and states say beyond what a test is about. */
+import { UNUSED } from '../../src/attachments/usage.js'
 import { type Claim, Mode, type NameState, type Terms } from '../../src/protocol/lockkeeper.js'
 
 /** A lock, waited for as long as the session lives; in a frame and in a call alike. */
@@ -60,5 +61,5 @@ export const NAME_SHOWN: NameState = {
   kept: undefined,
   revision: 0,
   interventions: [],
-  usage: undefined,
+  usage: UNUSED,
 }

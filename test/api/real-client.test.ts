@@ -20,7 +20,7 @@ describe('the client at the real door', () => {
       patient.lock('busy').catch((error: LockkeeperError) => {
         if (error.code !== 'CLOSED') refused.push(error)
       })
-    await until(async () => (await other.get('busy')).waiting + refused.length === 65_536)
+    await until(async () => (await other.get('busy')).waiting + refused.length === 65_536, 60_000)
     assert.equal(await mine.release(), 'released')
     assert.deepEqual([...new Set(refused.map(({ code }) => code))], ['LIMIT'])
     assert.match(refused[0]!.message, /at most 64512 requests.*; connect\(\) once more/)

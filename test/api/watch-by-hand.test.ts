@@ -66,4 +66,22 @@ describe('watching a name, on a clock of the test’s own', () => {
     assert.equal(parts.length, 2, 'nothing has changed since')
     door.stop()
   })
+
+  it('leaves nothing behind when it ends', async () => {
+    const node = await onNewestLevel()
+    await node.clock.pass(SECOND_MS)
+    const before = node.clock.timers
+    const { door, parts, ended } = watching(node, 'a')
+    await acquire(node, 'a')
+    await node.clock.pass(SECOND_MS)
+    const told = parts.length
+    assert.ok(told > 0)
+    door.stop()
+    const refusal = await ended
+    assert.ok(refusal instanceof Refusal && refusal.code === 'STOPPING')
+    assert.equal(node.clock.timers, before)
+    await acquire(node, 'a')
+    await node.clock.pass(30 * SECOND_MS)
+    assert.equal(parts.length, told)
+  })
 })

@@ -13,6 +13,7 @@ import type { Command } from '../../src/machine/command.js'
 import { Machine } from '../../src/machine/machine.js'
 import { openNodeDisk } from '../../src/node-disk/index.js'
 import { encodeChange, MachineRestorer } from '../../src/replica/record-codec.js'
+import { writeCheckpoint } from '../suites/checkpoint.js'
 
 const START = { index: 41, term: 3, config: { voters: [1], outgoing: [], learners: [] } }
 const SESSIONS = 40
@@ -54,7 +55,7 @@ describe('a backup', () => {
     for (let more = machine.ledger.take(1_000); more.length > 0; more = machine.ledger.take(1_000)) {
       changes.push(...more.map(encodeChange))
     }
-    await disk.records.write(START, changes)
+    await writeCheckpoint(disk.records, START, changes)
     const source = await disk.records.openSnapshot()
     const { at, claims } = machine
     const header = { clusterId: 'old', index: START.index, term: START.term, nextToken: claims.nextToken, at }

@@ -171,7 +171,8 @@ describe('locks in all their modes', () => {
     const invalid = { name: 'RefusedError', code: 'INVALID' }
     await assert.rejects(ann.lock('x', { mode: 'sharde' as 'shared' }), invalid)
     await assert.rejects(ann.lock('x', { priority: 256 }), invalid)
-    await assert.rejects(ann.lock('x', { priority: 0.5 }), invalid)
+    for (const priority of [0.5, -1, Number.NaN]) await assert.rejects(ann.lock('x', { priority }), invalid)
+    await assert.rejects(ann.lock('x', { minHoldMs: Number.NaN }), invalid)
     await assert.rejects(ann.lock('x', { reentrant: true }), invalid)
     await assert.rejects(ann.lock('x', { mode: 'shared', steal: true }), invalid)
     await assert.rejects(ann.lock('x', { lockDelayMs: -1 }), invalid)

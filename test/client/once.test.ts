@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type { Keeper } from '../../src/client/index.js'
+import { World } from './peer.js'
 import { crowd, Served, until, waiting } from './served.js'
 
 const MINUTE = { ttlMs: 60_000 }
@@ -163,5 +164,23 @@ describe('work that is done once', () => {
     await assert.rejects(ann.once('x', never, { ttlMs: Number.NaN }), invalid)
     await assert.rejects(ann.once('', never, MINUTE), invalid)
     await assert.rejects(ann.once('x', never, { ...MINUTE, fingerprint: 7 as unknown as string }), invalid)
+  })
+})
+
+describe('work that is done once, for a client whose answers get lost', () => {
+  it('is asked for anew if its result has gone before the answer came through', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const doing = keeper.once('key', () => 'done', MINUTE)
+    await world.clock.turn()
+    const first = world.link.last('acquire')
+    world.link.refuse(first, 'STALE_REQUEST')
+    await world.clock.turn()
+    const second = world.link.last('acquire')
+    assert.notDeepEqual([second.slot, second.seq], [first.slot, first.seq])
+    world.link.grant(second, 7)
+    await world.clock.turn()
+    world.link.answer(world.link.last('release'), { $case: 'released', value: {} })
+    assert.equal(await doing, 'done')
   })
 })

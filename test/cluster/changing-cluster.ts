@@ -6,8 +6,9 @@ import { freeAddresses } from '../../scripts/cluster/free-ports.js'
 import { LocalCluster, type LocalClusterOptions } from '../../scripts/cluster/local-cluster.js'
 import { NodeProcess } from '../../scripts/cluster/node-process.js'
 import type { Operations } from '../../src/client/ports.js'
-import { type Ended, runCli } from './cli.js'
+import { runCli } from './cli.js'
 import { eventually } from './eventually.js'
+import type { Ended } from './program.js'
 
 export type MembersSeen = Operations['listMembers']['response']
 

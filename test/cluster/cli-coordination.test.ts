@@ -3,8 +3,9 @@ import { after, before, describe, it } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { EXIT } from '../../src/cli/exit-codes.js'
 import { connect, type Keeper } from '../../src/client/index.js'
-import { Cli, type Ended, runCli } from './cli.js'
+import { Cli, runCli } from './cli.js'
 import { eventually } from './eventually.js'
+import type { Ended } from './program.js'
 
 const SOON_MS = 10_000
 

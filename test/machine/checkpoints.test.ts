@@ -104,6 +104,19 @@ describe('a checkpoint', () => {
     assert.deepEqual(keys, ['m', 'r1.0', 'r1.1'])
   })
 
+  it('of much that changed has all of it, and no part of it is so large that it stands still while it grows', () => {
+    const machine = machineWith(1)
+    const count = 10_000
+    const commands = Array.from({ length: count }, (_, slot) => acquire(1, { slot, names: [`name ${slot}`] }))
+    machine.apply({ at: machine.at, commands })
+    const pages = new Map([...machine.claims.values()].map(({ page }) => [page!, page!.things.size]))
+    assert.ok(pages.size > 1 && Math.max(...pages.values()) < 5_000, `pages of ${[...pages.values()]} things`)
+    const shelf = new Shelf()
+    shelf.put(checkpoint(machine))
+    assert.deepEqual(portrait(shelf.restore()), portrait(machine))
+    assert.equal(checkpoint(machine).length, 1)
+  })
+
   it('takes away what it once recorded and is no more', () => {
     const machine = machineWith(1)
     machine.do(acquire(1))

@@ -300,9 +300,8 @@ export class Twin extends TwinNames {
   }
 
   heldAlready({ session, names, mode }: Acquire, owner: string): TwinClaim | undefined {
-    return this.claims.find(
+    return this.holders(names[0]!).find(
       (claim) =>
-        isHeld(claim) &&
         claim.session === session &&
         claim.terms.owner === owner &&
         (claim.kind === mode.kind || claim.kind === 'exclusive') &&

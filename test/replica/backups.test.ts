@@ -5,7 +5,7 @@ import { SnapshotUnpacker } from '../../src/record-store/index.js'
 import { Checkpointer } from '../../src/replica/checkpointer.js'
 import type { Backup, Clock } from '../../src/replica/ports.js'
 import { MachineRestorer } from '../../src/replica/record-codec.js'
-import { MemoryDisk } from '../suites/memory-disk.js'
+import { MemoryDisk, type MemoryNodeDisk } from '../suites/memory-disk.js'
 import { HandDrivenNode, open } from './hand-driven.js'
 
 /** Longer than the slices of a small checkpoint take. */
@@ -26,15 +26,16 @@ async function contentOf({ source }: Backup): Promise<Machine> {
 }
 
 /** A checkpointer on a disk of its own, which makes no checkpoints but those that are asked for. */
-function alone(clock: Clock): { disk: MemoryDisk; checkpoints: Checkpointer } {
+function alone(clock: Clock): { disk: MemoryDisk; opened: MemoryNodeDisk; checkpoints: Checkpointer } {
   const disk = new MemoryDisk({ sync: (done) => done(), random: () => 0 })
-  const checkpoints = new Checkpointer(disk.open(), Number.POSITIVE_INFINITY, clock, {
+  const opened = disk.open()
+  const checkpoints = new Checkpointer(opened, Number.POSITIVE_INFINITY, clock, {
     neededFrom: () => Number.POSITIVE_INFINITY,
     onForgotten: () => assert.fail('nothing is forgotten'),
     onWritten: () => undefined,
     onFailed: (error) => assert.fail(String(error)),
   })
-  return { disk, checkpoints }
+  return { disk, opened, checkpoints }
 }
 
 async function openSessions(node: HandDrivenNode, ...keys: number[]): Promise<void> {
@@ -104,14 +105,29 @@ describe('a backup', () => {
     await assert.rejects(node.replica.openBackup(), /broke off/)
   })
 
+  it("goes on when a peer's snapshot was not put in place after all", async () => {
+    const node = await HandDrivenNode.leading()
+    await openSessions(node, 1)
+    const { disk, checkpoints } = alone(node.clock)
+    checkpoints.persisted(START.index)
+    const backup = checkpoints.backup(() => ({ machine: node.machine, start: START }))
+    await checkpoints.pause()
+    await node.clock.pass(SLICES_MS)
+    assert.equal(disk.checkpoint, undefined)
+    checkpoints.resume(undefined)
+    await node.clock.pass(SLICES_MS)
+    assert.equal((await contentOf(await backup)).sessions.size, 1)
+  })
+
   it("breaks off when a peer's snapshot takes the machine's place, and works again afterwards", async () => {
     const node = await HandDrivenNode.leading()
     await openSessions(node, 1)
-    const { checkpoints } = alone(node.clock)
+    const { opened, checkpoints } = alone(node.clock)
     const place = () => ({ machine: node.machine, start: START })
     const replaced = assert.rejects(checkpoints.backup(place), /broke off: this node was given the snapshot/)
     const waiting = assert.rejects(checkpoints.backup(place), /broke off: this node was given the snapshot/)
     await checkpoints.pause()
+    opened.records.installed()
     await node.clock.pass(SLICES_MS)
     checkpoints.resume(START)
     await Promise.all([replaced, waiting])

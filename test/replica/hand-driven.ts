@@ -244,11 +244,17 @@ export class HandDrivenNode {
       records: {
         start: () => records.start(),
         load: (take) => records.load(take),
-        write: async (start, changes) => {
-          isCheckpointing = true
-          await this.onCheckpoint()
-          await orFails(records.write(start, changes))
-          isCheckpointing = false
+        begin: (start) => {
+          const draft = records.begin(start)
+          return {
+            put: (changes) => draft.put(changes),
+            write: async () => {
+              isCheckpointing = true
+              await this.onCheckpoint()
+              await orFails(draft.write())
+              isCheckpointing = false
+            },
+          }
         },
         openSnapshot: () => records.openSnapshot(),
         openStaging: (start) => records.openStaging(start),

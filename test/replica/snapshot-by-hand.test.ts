@@ -5,6 +5,7 @@ import { Machine } from '../../src/machine/machine.js'
 import { encodeChange } from '../../src/replica/record-codec.js'
 import { acquire, open } from '../machine/commands.js'
 import { portrait } from '../machine/stories.js'
+import { writeCheckpoint } from '../suites/checkpoint.js'
 import { MemoryDisk } from '../suites/memory-disk.js'
 import { HandDrivenNode, heartbeat } from './hand-driven.js'
 
@@ -20,7 +21,11 @@ async function snapshotOf(start: LogStart) {
 
 async function chunksOf(machine: Machine, start: LogStart): Promise<Uint8Array[]> {
   const store = new MemoryDisk({ sync: (done) => done(), random: () => 0 }).open().records
-  await store.write(start, [machine.beginCheckpoint(), ...machine.ledger.take(Infinity)].map(encodeChange))
+  await writeCheckpoint(
+    store,
+    start,
+    [machine.beginCheckpoint(), ...machine.ledger.take(Infinity)].map(encodeChange),
+  )
   const source = await store.openSnapshot()
   const chunks: Uint8Array[] = []
   for (let isLast = false; !isLast; ) {

@@ -3,6 +3,8 @@ import { LockkeeperError } from '../../src/client/errors.js'
 import type { Keeper } from '../../src/client/keeper.js'
 import type { Lock, LockOptions } from '../../src/client/lock.js'
 import type { ConnectOptions } from '../../src/client/options.js'
+import type { Connector, StandInOwner, StandInThread } from '../../src/client/ports.js'
+import { type Duty, StandIn } from '../../src/client/stand-in.js'
 import type { ClientChecks } from './client-checks.js'
 import type { ClientNetwork } from './client-network.js'
 import type { History } from './history.js'
@@ -56,7 +58,16 @@ export class Client {
   #calls = 0
   /** Of all calls that have ended. */
   readonly ended: string[] = []
-  readonly counts = { granted: 0, timedOut: 0, aborted: 0, lost: 0, released: 0, read: 0, connected: 0 }
+  readonly counts = {
+    granted: 0,
+    timedOut: 0,
+    aborted: 0,
+    lost: 0,
+    released: 0,
+    read: 0,
+    connected: 0,
+    stoodIn: 0,
+  }
 
   constructor(parts: ClientParts) {
     this.#parts = parts
@@ -111,7 +122,12 @@ export class Client {
 
   async #connect(): Promise<Keeper | undefined> {
     const { process, network, random, addresses, options } = this.#parts
-    const ports = { clock: process.clock, connector: network.connector(process), random: random.next }
+    const ports = {
+      clock: process.clock,
+      connector: network.connector(process),
+      random: random.next,
+      startStandIn: (duty: Duty, owner: StandInOwner) => this.#startStandIn(duty, owner),
+    }
     try {
       this.#told = addresses()
       this.#keeper = await connectWith(ports, this.#told, options)
@@ -123,6 +139,23 @@ export class Client {
     } finally {
       this.#connecting = undefined
     }
+  }
+
+  #startStandIn(duty: Duty, owner: StandInOwner): StandInThread {
+    const { process, network } = this.#parts
+    const thread = process.thread()
+    const connector = network.connector(thread)
+    const counted: Connector = {
+      ...connector,
+      call: (address, method, request, timeoutMs) => {
+        this.counts.stoodIn++
+        return connector.call(address, method, request, timeoutMs)
+      },
+    }
+    const standIn = new StandIn({ clock: thread.clock, connector: counted }, duty, () =>
+      process.take(() => owner.standInReady()),
+    )
+    return { tell: (sign) => thread.take(() => standIn.heard(sign)), stop: () => thread.kill() }
   }
 
   async #something(keeper: Keeper): Promise<void> {

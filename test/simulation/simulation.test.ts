@@ -68,6 +68,7 @@ describe('the simulation', () => {
       'aborted',
       'lost',
       'read',
+      'stoodIn',
       'expiries',
       'elections',
       'checkpoints',

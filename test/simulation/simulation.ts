@@ -362,7 +362,7 @@ export class Simulation {
       network: this.#clientNetwork,
       addresses,
       names: this.#scenario.names,
-      options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]) },
+      options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]), ...pickStandIn(ttlMs, random) },
       ledger: this.#ledger,
       checks: this.#checks,
       history: this.#history,
@@ -456,4 +456,9 @@ export class Simulation {
 
 function describeApplied({ verdicts, events }: Applied): string {
   return JSON.stringify([verdicts, events], (key, value) => (key === 'message' ? undefined : value))
+}
+
+/** Some clients have a stand-in for when they are busy, some of those for a short time only. */
+function pickStandIn(ttlMs: number, random: Random): { maxStallMs?: number } {
+  return random.chance(0.5) ? { maxStallMs: ttlMs * random.pick([1, 3]) } : {}
 }

@@ -114,6 +114,7 @@ export class MemoryNodeDisk implements NodeDisk {
       this.#disk.entries = []
       this.#disk.checkpoint = { start, rows }
     })
+    this.records.installed()
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import { ChunkBuilder, ChunkReader, lastChunk, type Row } from '../../src/record
 import { openRecord, sealRecord } from '../../src/record-store/format.js'
 import { NO_RECORDS, plus } from '../../src/record-store/totals.js'
 import type {
-  RecordChange,
+  CheckpointDraft,
   RecordStore,
   SnapshotChunk,
   SnapshotSource,
@@ -26,6 +26,7 @@ export function recordsOf({ rows }: MemoryCheckpoint): StateRecord[] {
 /** The records of one process's view of a memory disk. */
 export class MemoryRecordStore implements RecordStore {
   readonly #disk: MemoryDisk
+  #draft: CheckpointDraft | undefined
   #writing = false
 
   constructor(disk: MemoryDisk) {
@@ -46,22 +47,37 @@ export class MemoryRecordStore implements RecordStore {
     return checkpoint?.start
   }
 
-  async write(start: LogStart, changes: readonly RecordChange[]): Promise<void> {
-    assert(!this.#writing, 'one checkpoint at a time', { start })
+  begin(start: LogStart): CheckpointDraft {
+    assert(this.#draft === undefined, 'one checkpoint at a time', { start })
     assert(start.index >= (this.start()?.index ?? 0), 'checkpoints never go back', {
       start,
       before: this.start(),
     })
     const rows = new Map(this.#disk.checkpoint?.rows)
-    for (const { key, value } of changes) {
-      if (value === undefined) rows.delete(key)
-      else rows.set(key, sealRecord(key, value))
+    const draft: CheckpointDraft = {
+      put: (changes) => {
+        assert(this.#draft === draft, 'a checkpoint that a snapshot took the place of is over', { start })
+        for (const { key, value } of changes) {
+          if (value === undefined) rows.delete(key)
+          else rows.set(key, sealRecord(key, value))
+        }
+      },
+      write: async () => {
+        this.#writing = true
+        await this.#disk.synced('checkpoint', () => {
+          this.#disk.checkpoint = { start, rows }
+        })
+        this.#writing = false
+        this.#draft = undefined
+      },
     }
-    this.#writing = true
-    await this.#disk.synced('checkpoint', () => {
-      this.#disk.checkpoint = { start, rows }
-    })
-    this.#writing = false
+    this.#draft = draft
+    return draft
+  }
+
+  /** A peer's snapshot is in place of what was begun. */
+  installed(): void {
+    this.#draft = undefined
   }
 
   async openSnapshot(): Promise<MemorySnapshotSource> {

@@ -12,6 +12,7 @@ import {
   type RecoveredDisk,
   type Staging,
 } from '../../src/replica/ports.js'
+import { writeCheckpoint } from './checkpoint.js'
 import { plain, run, startAt, write } from './log-store-suite.js'
 
 /** One disk under test: `open` is called again after the one it gave before has been closed. */
@@ -69,8 +70,8 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
 
     it('finds records again as the last of several checkpoints left them', async () => {
       await log(1, 9, 1)
-      await disk.records.write(startAt(3, 1), [put('a', 'one'), put('b', 'two'), put('c', '')])
-      await disk.records.write(startAt(5, 1), [
+      await writeCheckpoint(disk.records, startAt(3, 1), [put('a', 'one'), put('b', 'two'), put('c', '')])
+      await writeCheckpoint(disk.records, startAt(5, 1), [
         put('b', 'three'),
         gone('a'),
         gone('never was'),
@@ -84,35 +85,48 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
 
     it('moves a checkpoint on although nothing changed', async () => {
       await log(1, 9, 1)
-      await disk.records.write(startAt(3, 1), [put('a', 'one')])
-      await disk.records.write(startAt(7, 1), [])
+      await writeCheckpoint(disk.records, startAt(3, 1), [put('a', 'one')])
+      await writeCheckpoint(disk.records, startAt(7, 1), [])
       const { checkpoint, records } = await reopened()
       assert.deepEqual({ checkpoint, records }, { checkpoint: startAt(7, 1), records: { a: 'one' } })
     })
 
     it('refuses a checkpoint before the last, and two at a time', async () => {
       await log(1, 9, 1)
-      await disk.records.write(startAt(5, 1), [put('a', 'one')])
-      await assert.rejects(disk.records.write(startAt(4, 1), []), InvariantError)
-      const first = disk.records.write(startAt(6, 1), [put('b', 'two')])
-      await assert.rejects(disk.records.write(startAt(7, 1), []), InvariantError)
+      await writeCheckpoint(disk.records, startAt(5, 1), [put('a', 'one')])
+      await assert.rejects(writeCheckpoint(disk.records, startAt(4, 1), []), InvariantError)
+      const first = writeCheckpoint(disk.records, startAt(6, 1), [put('b', 'two')])
+      await assert.rejects(writeCheckpoint(disk.records, startAt(7, 1), []), InvariantError)
       await first
       assert.deepEqual((await reopened()).records, { a: 'one', b: 'two' })
+    })
+
+    it('has nothing of a checkpoint that was begun, and not written', async () => {
+      await log(1, 9, 1)
+      await writeCheckpoint(disk.records, startAt(5, 1), [put('a', 'one'), put('b', 'two')])
+      disk.records.begin(startAt(6, 1)).put([put('a', 'three'), gone('b'), put('c', 'four')])
+      const { checkpoint, records } = await reopened()
+      assert.deepEqual(
+        { checkpoint, records },
+        { checkpoint: startAt(5, 1), records: { a: 'one', b: 'two' } },
+      )
+      await writeCheckpoint(disk.records, startAt(7, 1), [put('a', 'five')])
+      assert.deepEqual((await reopened()).records, { a: 'five', b: 'two' })
     })
 
     it('is refused when the log begins behind its checkpoint, or has none', async () => {
       await log(1, 9, 1)
       await disk.log.compact(startAt(2, 1))
       await assert.rejects(reopened(), DamagedRecordsError)
-      await disk.records.write(startAt(1, 1), [])
+      await writeCheckpoint(disk.records, startAt(1, 1), [])
       await assert.rejects(reopened(), /behind entry 2, and the newest checkpoint found is of entry 1/)
     })
 
     it('is refused when its checkpoint is of an entry that the log lacks, or has of another term', async () => {
       await log(1, 3, 1)
-      await disk.records.write(startAt(3, 2), [])
+      await writeCheckpoint(disk.records, startAt(3, 2), [])
       await assert.rejects(reopened(), /in the log that entry is of term 1/)
-      await disk.records.write(startAt(4, 1), [])
+      await writeCheckpoint(disk.records, startAt(4, 1), [])
       await assert.rejects(reopened(), DamagedLogError)
     })
 
@@ -122,7 +136,8 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
       /** Three chunks of records, and the last one. */
       async function checkpoint(index: number): Promise<void> {
         await log(1, index, 1)
-        await disk.records.write(
+        await writeCheckpoint(
+          disk.records,
           startAt(index, 1),
           names.map((name) => put(name, name.repeat(2_000))),
         )
@@ -155,7 +170,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         const before = await reopened()
         await elsewhere(async (other) => {
           await other.log.write(write({ hardState: { term: 1, vote: 2 }, entries: run(1, 12, 1) }))
-          await other.records.write(startAt(2, 1), [put('of old', 'x')])
+          await writeCheckpoint(other.records, startAt(2, 1), [put('of old', 'x')])
           const staging = await other.records.openStaging(startAt(8, 1))
           await putAll(staging, sent)
           await other.install(staging)
@@ -168,6 +183,18 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         })
       })
 
+      it('puts it in place of a checkpoint that was begun, too', async () => {
+        await checkpoint(8)
+        const before = await reopened()
+        const staging = await disk.records.openStaging(startAt(8, 1))
+        await putAll(staging, await chunks(disk))
+        disk.records.begin(startAt(8, 1)).put([put('late', 'x'), gone(names[0]!)])
+        await disk.install(staging)
+        await log(9, 9, 1)
+        await writeCheckpoint(disk.records, startAt(9, 1), [put('new', 'y')])
+        assert.deepEqual((await reopened()).records, { ...before.records, new: 'y' })
+      })
+
       it('goes on from a snapshot with log, checkpoints and another snapshot', async () => {
         await checkpoint(8)
         const sent = await chunks(disk)
@@ -175,7 +202,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         await putAll(first, sent)
         await disk.install(first)
         await log(9, 11, 2)
-        await disk.records.write(startAt(10, 2), [put('new', 'y'), ...names.slice(1).map(gone)])
+        await writeCheckpoint(disk.records, startAt(10, 2), [put('new', 'y'), ...names.slice(1).map(gone)])
         await disk.log.compact(startAt(9, 2))
         const second = await disk.records.openStaging(startAt(11, 2))
         const small = await chunks(disk)
@@ -194,7 +221,7 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
         await source.chunk(0)
         await source.chunk(1)
         await log(9, 9, 1)
-        await disk.records.write(startAt(9, 1), [...names.map(gone), put('other', 'z')])
+        await writeCheckpoint(disk.records, startAt(9, 1), [...names.map(gone), put('other', 'z')])
         for (const sequence of [2, 0, 1, 2, 3])
           assert.equal(
             hex((await source.chunk(sequence)).data),
@@ -269,10 +296,10 @@ export function nodeDiskSuite(name: string, create: () => Promise<NodeDiskUnderT
 
       it('of no records at all is a snapshot too', async () => {
         await log(1, 2, 1)
-        await disk.records.write(startAt(2, 1), [])
+        await writeCheckpoint(disk.records, startAt(2, 1), [])
         const sent = await chunks(disk)
         assert.equal(sent.length, 1)
-        await disk.records.write(startAt(2, 1), [put('a', 'one')])
+        await writeCheckpoint(disk.records, startAt(2, 1), [put('a', 'one')])
         const staging = await disk.records.openStaging(startAt(2, 1))
         await putAll(staging, sent)
         await disk.install(staging)
@@ -323,7 +350,7 @@ async function followTwin(disk: NodeDisk, steps: readonly Step[]): Promise<void>
     const changes = step.map(([key, value]) =>
       value === undefined ? gone(String(key)) : put(String(key), value),
     )
-    await disk.records.write(startAt(n + 1, 1), changes)
+    await writeCheckpoint(disk.records, startAt(n + 1, 1), changes)
     assert.deepEqual((await recover(disk)).records, twin)
   }
 }

@@ -2,15 +2,21 @@ import { isBuiltin } from 'node:module'
 import type { Source } from './source.js'
 
 export interface PackageFile {
+  readonly name: string
   readonly dependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>
 }
 
-/** Third-party imports that package.json does not grant. Product code may only use what is installed in production. */
+/**
+ * Imports of packages that package.json does not grant. Product code may only use what is installed in production; examples
+ * too, and the package itself, as its users have it.
+ */
 export function ungrantedImports(sources: readonly Source[], granted: PackageFile): string[] {
   return sources.flatMap(({ path, imports }) => {
-    const isProduct = /^(raft|src)\//.test(path)
-    const may = isProduct ? granted.dependencies : { ...granted.dependencies, ...granted.devDependencies }
+    const [, folder] = /^(raft|src|examples)\//.exec(path) ?? []
+    const itself = folder === 'examples' ? { [granted.name]: '' } : {}
+    const isProduct = folder !== undefined
+    const may = { ...granted.dependencies, ...(isProduct ? itself : granted.devDependencies) }
     return packagesOf(imports)
       .filter((name) => may[name] === undefined)
       .map(

@@ -86,8 +86,19 @@ export const STATIONS: readonly Station[] = [
     ],
   },
   {
+    place: 'src/salvage/',
+    mayImport: [RAFT_DOOR, PORTS, 'src/log-store/', 'src/node-disk/', 'src/transport/', 'src/platform/'],
+  },
+  {
     place: 'src/repair/',
-    mayImport: [PORTS, 'src/client/', 'src/membership/identification.ts', 'src/node-disk/', 'src/platform/'],
+    mayImport: [
+      PORTS,
+      'src/client/',
+      'src/membership/identification.ts',
+      'src/node-disk/',
+      'src/salvage/',
+      'src/platform/',
+    ],
   },
   {
     place: 'src/cli/',
@@ -100,6 +111,7 @@ export const STATIONS: readonly Station[] = [
       'src/main.ts',
     ],
   },
+  { place: 'examples/', mayImport: [] },
   { place: 'scripts/', mayImport: [RAFT_DOOR, 'src/'] },
   { place: 'test/raft/', mayImport: ['raft/'] },
   { place: 'test/', mayImport: [RAFT_DOOR, 'src/', 'scripts/'] },

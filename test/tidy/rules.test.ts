@@ -211,16 +211,24 @@ describe('the rules see', () => {
 
   it('imports that package.json does not grant, and grants that nobody uses', () => {
     const granted = {
+      name: 'this',
       dependencies: { level: '1', pino: '1' },
       devDependencies: { 'fast-check': '1', tool: '1' },
     }
     const files = plant({
       'src/a.ts': `import { level } from 'level'\nimport fc from 'fast-check'\nimport c from '@scope/c/d.js'`,
       'test/a.test.ts': `import { pino } from 'pino'\nimport { it } from 'node:test'`,
+      'examples/a.ts': `import { connect } from 'this'\nimport { level } from 'level'\nimport fc from 'fast-check'`,
+      'scripts/a.ts': `import { connect } from 'this'`,
     })
     assert.deepEqual(
       ungrantedImports(files, granted).map((breach) => breach.split(';')[0]),
-      ['src/a.ts imports fast-check', 'src/a.ts imports @scope/c'],
+      [
+        'src/a.ts imports fast-check',
+        'src/a.ts imports @scope/c',
+        'examples/a.ts imports fast-check',
+        'scripts/a.ts imports this',
+      ],
     )
     const unused = unusedDependencies(files, granted, (name) => name === 'tool')
     assert.deepEqual(
