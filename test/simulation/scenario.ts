@@ -65,7 +65,7 @@ export function drawScenario(random: Random, company: Random): Scenario {
     busyness: random.pick([0, 0.001, 0.02]),
     syncMs: random.pick(DISKS),
     tuning: drawTuning(random),
-    participants: company.pick([0, 1, 2, 2]),
+    participants: company.pick([0, 1, 1, 2]),
     observers: company.integer(0, 2),
   }
 }

@@ -64,6 +64,7 @@ const INTEGRITY: Seams = {
   clientClockRate: (random) => 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
 }
 
+const PARTICIPANT_HOLD_MS = 30
 const FAIR: Weather = { latencyMs: 1, slowShare: 0 }
 /** Between two looks at all of every node. */
 const INVARIANTS_EVERY_MS = 500
@@ -383,7 +384,9 @@ export class Simulation {
 
   #startParticipant(k: number, random: Random): Participant {
     const parts = this.#partsOf(`p${k + 1}`, random.pick([1_000, 3_000]), random.fork())
-    return new Participant({ ...parts, checks: this.#checks, story })
+    // They do much in one story; in haste, most of the log would be theirs.
+    const holdMs = Math.max(PARTICIPANT_HOLD_MS, parts.holdMs)
+    return new Participant({ ...parts, holdMs, checks: this.#checks, story })
   }
 
   #startObserver(k: number, random: Random): Observer {
