@@ -165,8 +165,8 @@ export class Effects {
 
   #follow(claim: LoggedClaim, id: number): void {
     const heir = this.#ledger.claims.get(id)
-    const isInLine = heir?.end === undefined && heir?.token === undefined && heir?.mode.kind === 'exclusive'
-    if (!isInLine || heir === undefined || !heir.names.every((name) => claim.names.includes(name)))
+    const isInLine = heir !== undefined && this.#ledger.waiting.has(heir) && claim.mode.kind === 'exclusive'
+    if (!isInLine || !heir.names.every((name) => claim.names.includes(name)))
       return this.#contradiction('heirs: one who does not wait for just these names', { claim, heir })
     this.#ledger.count('heirs')
     makeHeir(heir, this.#ledger.names)

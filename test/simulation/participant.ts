@@ -61,6 +61,8 @@ const NO_TERMS: Terms = {
 /** What it may be told when others are in its way, or have been, or an old version still has a say. */
 const EXPECTED: ReadonlySet<RefusalCode> = new Set([
   RefusalCode.TIMEOUT,
+  // The answer came too late: what was found is kept no longer.
+  RefusalCode.STALE_REQUEST,
   RefusalCode.CANCELLED,
   RefusalCode.NOT_HELD,
   RefusalCode.CONFLICT,

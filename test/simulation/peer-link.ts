@@ -35,7 +35,8 @@ export interface PeerDoor {
   readonly process: Process
   /** A stranger or a peer says who it is. Returns why it is not let in; if it is, `left` follows when its stream ends. */
   greeted(hello: Uint8Array): Refusal | undefined
-  left(peer: NodeId): void
+  /** With the very hello of that stream: it may have come back before. */
+  left(peer: NodeId, hello: Uint8Array): void
   receive(from: NodeId, items: Uint8Array): void
 }
 
@@ -64,6 +65,8 @@ const PING_MS_MAX = 10_000
 export class PeerLink {
   readonly #parts: PeerLinkParts
   #channel: Channel | undefined
+  /** What opened the channel. */
+  #hello: Uint8Array | undefined
   #ended = false
   #retry: Timer | undefined
   #pings: Timer | undefined
@@ -135,7 +138,8 @@ export class PeerLink {
   #left(): void {
     const { from, address, doorAt } = this.#parts
     const door = doorAt(address)
-    door?.process.take(() => door.left(from))
+    const hello = this.#hello
+    if (hello !== undefined) door?.process.take(() => door.left(from, hello))
   }
 
   #disconnected(): void {
@@ -160,6 +164,7 @@ export class PeerLink {
         if (refused.loss !== undefined) handlers.onDisowned(refused.reason, refused.loss)
         return
       }
+      this.#hello = said
       this.#channel = new Channel(world, random, paths, weather, ...this.#hosts)
       handlers.onConnected(to)
     })

@@ -45,6 +45,7 @@ export class PeerStation implements Transport, PeerDoor {
   readonly #parts: PeerStationParts
   readonly #links = new Map<NodeId, PeerLink>()
   readonly #guests = new Map<NodeId, Hello>()
+  readonly #hellos = new Map<NodeId, Uint8Array>()
   #book: PeerBook = {
     addresses: new Map(),
     configIndex: 0,
@@ -113,13 +114,14 @@ export class PeerStation implements Transport, PeerDoor {
     this.#parts.onLetIn(hello)
     this.#links.get(hello.from)?.hurry()
     this.#guests.set(hello.from, hello)
+    this.#hellos.set(hello.from, frame)
     this.#dialNew()
     this.#handlers?.onGreeted()
     return undefined
   }
 
-  left(peer: NodeId): void {
-    if (this.#guests.delete(peer)) this.#retireLater()
+  left(peer: NodeId, frame: Uint8Array): void {
+    if (this.#hellos.get(peer) === frame && this.#guests.delete(peer)) this.#retireLater()
   }
 
   receive(from: NodeId, items: Uint8Array): void {

@@ -85,7 +85,7 @@ function invalidProblem(command: Request, ledger: Ledger): string | undefined {
   if (restMs > 0 && claim?.mode.kind === 'member') return undefined
   if (result !== undefined && claim?.asked.fingerprint === undefined) return undefined
   const next = ledger.claims.get(heir)
-  const isInLine = next !== undefined && ledger.waiting.has(next) && next.mode.kind === 'exclusive'
+  const isInLine = next !== undefined && ledger.waiting.has(next) && claim?.mode.kind === 'exclusive'
   const isHeir = isInLine && next.names.every((name) => claim?.names.includes(name))
   return isHeir ? 'heirs: refused though it waits for these names' : undefined
 }

@@ -46,7 +46,8 @@ const DISKS: readonly SyncMs[] = [
   { min: 5, max: 60 },
 ]
 
-export function drawScenario(random: Random): Scenario {
+/** `company`: chance of who else is there; however many they are, all others do as they would without them. */
+export function drawScenario(random: Random, company: Random): Scenario {
   return {
     nodes: random.pick([1, 3, 3, 3, 3, 5]),
     clients: random.integer(2, 5),
@@ -64,8 +65,8 @@ export function drawScenario(random: Random): Scenario {
     busyness: random.pick([0, 0.001, 0.02]),
     syncMs: random.pick(DISKS),
     tuning: drawTuning(random),
-    participants: random.pick([0, 1, 2, 2]),
-    observers: random.integer(0, 2),
+    participants: company.pick([0, 1, 1, 2]),
+    observers: company.integer(0, 2),
   }
 }
 

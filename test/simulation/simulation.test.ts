@@ -56,7 +56,7 @@ describe('the simulation', () => {
 
   it('finds every promise kept through trouble, and is not idle', async () => {
     const totals: Record<string, number> = {}
-    for (let seed = 1; seed <= 12; seed++) {
+    for (let seed = 1; seed <= 20; seed++) {
       const { breach, counts } = await simulate(seed)
       assert.equal(breach, undefined, `seed ${seed}: ${breach?.promise} (${breach?.facts})`)
       for (const [what, count] of Object.entries(counts)) totals[what] = (totals[what] ?? 0) + count

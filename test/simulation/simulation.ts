@@ -64,6 +64,7 @@ const INTEGRITY: Seams = {
   clientClockRate: (random) => 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
 }
 
+const PARTICIPANT_HOLD_MS = 30
 const FAIR: Weather = { latencyMs: 1, slowShare: 0 }
 /** Between two looks at all of every node. */
 const INVARIANTS_EVERY_MS = 500
@@ -118,7 +119,8 @@ export class Simulation {
     this.#checks = new ClientChecks(this.#world, this.#ledger, this.#history)
     const world = this.#world
     const paths = this.#paths
-    const scenario = drawScenario(random)
+    const company = new Random(options.seed, 1)
+    const scenario = drawScenario(random, company)
     this.#scenario = scenario
     this.#peerWeather = { ...scenario.weather }
     this.#clientWeather = { ...scenario.weather }
@@ -155,8 +157,10 @@ export class Simulation {
     for (let k = 0; k < scenario.clients; k++) this.#startClient()
     for (let k = 0; k < scenario.callers; k++) this.#startCaller()
     this.#operators = this.#startOperators(scenario)
-    this.#participants = Array.from({ length: scenario.participants }, (_, k) => this.#startParticipant(k))
-    this.#observers = Array.from({ length: scenario.observers }, (_, k) => this.#startObserver(k))
+    this.#participants = Array.from({ length: scenario.participants }, (_, k) =>
+      this.#startParticipant(k, company),
+    )
+    this.#observers = Array.from({ length: scenario.observers }, (_, k) => this.#startObserver(k, company))
     this.#lookRegularly()
   }
 
@@ -376,22 +380,28 @@ export class Simulation {
 
   #startCaller(): void {
     const { names } = this.#scenario
-    this.#callers.push(new UnaryCaller({ ...this.#partsOf(`u${this.#callers.length + 1}`, 4_000), names }))
+    this.#callers.push(
+      new UnaryCaller({
+        ...this.#partsOf(`u${this.#callers.length + 1}`, 4_000, this.#random.fork()),
+        names,
+      }),
+    )
   }
 
-  #startParticipant(k: number): Participant {
-    const parts = this.#partsOf(`p${k + 1}`, this.#random.pick([1_000, 3_000]))
-    return new Participant({ ...parts, checks: this.#checks, story })
+  #startParticipant(k: number, random: Random): Participant {
+    const parts = this.#partsOf(`p${k + 1}`, random.pick([1_000, 3_000]), random.fork())
+    // They do much in one story; in haste, most of the log would be theirs.
+    const holdMs = Math.max(PARTICIPANT_HOLD_MS, parts.holdMs)
+    return new Participant({ ...parts, holdMs, checks: this.#checks, story })
   }
 
-  #startObserver(k: number): Observer {
+  #startObserver(k: number, random: Random): Observer {
     const names = [...this.#scenario.names, ...PARTICIPANTS_NAMES]
-    return new Observer({ ...this.#partsOf(`w${k + 1}`, 0), names })
+    return new Observer({ ...this.#partsOf(`w${k + 1}`, 0, random.fork()), names })
   }
 
   /** Of a program without our client. */
-  #partsOf(name: string, ttlMs: number) {
-    const random = this.#random.fork()
+  #partsOf(name: string, ttlMs: number, random: Random) {
     const clockRate = this.#seams.clientClockRate(random)
     const { busyness, workload } = this.#scenario
     const process = new Process(this.#world, name, random.fork(), { clockRate, busyness })

@@ -70,7 +70,7 @@ const takeSeveral: Story = async (participant) => {
   const names = random.some(NAMES.locks, 0.7)
   if (names.length === 0) return
   const mode = random.pick([Mode.EXCLUSIVE, Mode.SHARED])
-  const priority = random.pick([0, 0, 3])
+  const priority = random.pick([0, 3])
   const held = await participant.acquire(names, { mode, ...wait(random), terms: { priority } })
   if (held === undefined) return
   await participant.hold()
@@ -123,6 +123,13 @@ const lead: Story = async (participant) => {
   await participant.do({ $case: 'update', value: { token: held.token, data: `of ${held.label}` } })
   const waiters = random.chance(0.7) ? await participant.waiters(name) : []
   const heir = waiters.length === 0 ? 0 : random.pick(waiters)
+  const [stranger] = random.chance(0.3) ? await participant.waiters(random.pick(NAMES.locks)) : []
+  // Who waits for other names, and a token that is another's: both are refused.
+  const plain = { heir: 0, restMs: 0, result: undefined }
+  if (stranger !== undefined)
+    await participant.do({ $case: 'release', value: { ...plain, token: held.token, heir: stranger } })
+  if (random.chance(0.1))
+    await participant.do({ $case: 'release', value: { ...plain, token: held.token - 1 } })
   const restMs = random.pick([0, 0, 100])
   await participant.release(held, { heir, restMs })
 }
@@ -180,6 +187,7 @@ const STORIES: readonly Story[] = [
   readOrWrite,
   takeSeats,
   takeSeats,
+  takeSeveral,
   takeSeveral,
   nest,
   nest,
