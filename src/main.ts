@@ -79,6 +79,7 @@ async function startOn(
     level: FEATURE_LEVEL,
     disk: disk.identity.disk,
     lastIndex: () => raft.view().lastIndex,
+    parts: disk,
     clock: systemClock,
     random,
     logger,

@@ -31,6 +31,7 @@ export class Station {
       level: 1,
       disk: self,
       lastIndex: () => this.lastIndex,
+      parts: { logUpTo: async () => [], openCheckpoint: async () => undefined },
       clock,
       random: () => 0.5,
       logger: this.#logger(),

@@ -9,6 +9,7 @@ import {
   type ReadMethod,
   type Reads,
 } from '../../src/client/index.js'
+import { startStandIn } from '../../src/client/stand-in-thread.js'
 import { secureRandom, systemClock } from '../../src/client/system.js'
 import type { WatchPart, WatchRequest } from '../../src/protocol/lockkeeper.js'
 import type { LocalCluster } from './local-cluster.js'
@@ -85,7 +86,11 @@ function connectTranslated(
   options: ConnectOptions,
 ): Promise<Keeper> {
   const connector = new TranslatingConnector(translation)
-  return connectWith({ clock: systemClock, random: secureRandom, connector }, addresses, options)
+  return connectWith(
+    { clock: systemClock, random: secureRandom, connector, startStandIn },
+    addresses,
+    options,
+  )
 }
 
 /** As behind a translator of addresses (NAT): the client names a node, and the network decides where that leads. */

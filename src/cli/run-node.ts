@@ -4,7 +4,7 @@ import type { NodeConfig } from '../platform/config.js'
 import { tuneGarbageCollection } from '../platform/garbage-collection.js'
 import { createLogger, type Logger, type LogLevel } from '../platform/logger.js'
 import { lifeOf } from '../platform/member-id.js'
-import { beginNewLife, hasLostPromises, othersOf, rejoin } from '../repair/index.js'
+import { hasLostPromises, rejoin, repair } from '../repair/index.js'
 import { CliError, EXIT, exitCodeOfSignal } from './exit-codes.js'
 import { complain, messageOf } from './failures.js'
 import { onEndSignal } from './signals.js'
@@ -14,7 +14,7 @@ const CLOSE_MS = 5_000
 
 /**
  * Runs one node in this process until a signal asks it to stop; resolves when it has stopped in order, with exit code
- * 0. A node that has lost what it promised begins anew, from its peers. Rejects with a `CliError` if the node can't start,
+ * 0. A node that has lost what it promised is repaired from its peers. Rejects with a `CliError` if the node can't start,
  * or stops itself.
  */
 export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<number> {
@@ -28,12 +28,12 @@ export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<n
       return 0
     } catch (error) {
       const cause = error instanceof CliError ? error.cause : error
-      if (!hasLostPromises(cause) || othersOf(config).length === 0) throw error
+      if (!hasLostPromises(cause)) throw error
       logger.error({ reason: messageOf(cause) }, 'this node can not be trusted as the member it was')
-      const begun = beginNewLife(config, logger, stopAsked.signal).catch((problem: unknown) => {
-        if (!stopAsked.signal.aborted) throw cannotStart(config, problem)
+      const repaired = repair(config, cause, logger, stopAsked.signal).catch((problem: unknown) => {
+        if (!stopAsked.signal.aborted) throw problem === cause ? error : cannotStart(config, problem)
       })
-      await Promise.race([begun, asked])
+      await Promise.race([repaired, asked])
       if (stopAsked.signal.aborted) return 0
     }
   }

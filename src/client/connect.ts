@@ -2,6 +2,7 @@ import { GrpcConnector } from './grpc-connector.js'
 import { Keeper } from './keeper.js'
 import { type ConnectOptions, toAddresses, toSettings } from './options.js'
 import type { Ports } from './ports.js'
+import { startStandIn } from './stand-in-thread.js'
 import { secureRandom, systemClock } from './system.js'
 
 /**
@@ -16,7 +17,8 @@ export function connect(
   addresses: string | readonly string[],
   options: ConnectOptions = {},
 ): Promise<Keeper> {
-  const ports = { clock: systemClock, connector: new GrpcConnector(), random: secureRandom }
+  const connector = new GrpcConnector()
+  const ports = { clock: systemClock, connector, random: secureRandom, startStandIn }
   return connectWith(ports, addresses, options)
 }
 

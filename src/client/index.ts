@@ -61,10 +61,13 @@ export type {
   Problem,
   ReadMethod,
   Reads,
+  StandInOwner,
+  StandInThread,
   Timer,
 } from './ports.js'
 export type { Line } from './reads.js'
 export type { Schedule, ScheduledRun, ScheduleOptions } from './schedule.js'
 export type { PermitOptions, Permits, Semaphore, SemaphoreOptions } from './semaphore.js'
+export type { Duty, SignOfLife } from './stand-in.js'
 export type { WaitOptions } from './waiting.js'
 export type { ChangeSeen, Sighting, StateSeen, WatchOptions } from './watch.js'

@@ -55,9 +55,9 @@ export class KeepAlive {
   }
 
   /** A node said Welcome to what was sent at `sentMs`. */
-  attached(sentMs: number, ttlMs: number): void {
+  attached(sentMs: number): void {
     this.#attached = true
-    this.#acknowledged(sentMs, ttlMs)
+    this.#acknowledged(sentMs)
   }
 
   detached(): void {
@@ -79,14 +79,14 @@ export class KeepAlive {
   }
 
   /** The renewal in flight was acknowledged. */
-  renewed(ttlMs: number): void {
-    if (this.#sentMs !== undefined) this.#acknowledged(this.#sentMs, ttlMs)
+  renewed(): void {
+    if (this.#sentMs !== undefined) this.#acknowledged(this.#sentMs)
   }
 
   /** The renewal in flight was refused for now, as when there is no leader. */
   postponed(): void {
     this.#sentMs = undefined
-    this.#nextMs = this.#clock.nowMs() + this.#patienceMs
+    this.#nextMs = this.#clock.nowMs() + this.#lease.patienceMs
     this.#arm()
   }
 
@@ -104,10 +104,10 @@ export class KeepAlive {
     if (this.#attached && this.#dueMs < this.#timerAtMs) this.#arm()
   }
 
-  #acknowledged(sentMs: number, ttlMs: number): void {
+  #acknowledged(sentMs: number): void {
     this.#sentMs = undefined
     if (this.#quietSinceMs !== undefined) this.#quietSinceMs = this.#clock.nowMs()
-    this.#lease.renewed(sentMs, ttlMs, this.#clock.nowMs())
+    this.#lease.renewed(sentMs, this.#clock.nowMs())
     this.#nextMs = this.#lease.renewAtMs
     this.#turn()
   }
@@ -116,7 +116,7 @@ export class KeepAlive {
     if (this.standing() === 'lost') return
     const nowMs = this.#clock.nowMs()
     if (this.#attached && nowMs >= this.#dueMs) {
-      this.#nextMs = nowMs + this.#patienceMs
+      this.#nextMs = nowMs + this.#lease.patienceMs
       if (this.#sentMs === undefined) this.#renew(nowMs)
       else this.#owner.unanswered()
     }
@@ -148,10 +148,5 @@ export class KeepAlive {
   get #dueMs(): number {
     if (this.#sentMs !== undefined || this.#quietSinceMs === undefined) return this.#nextMs
     return Math.min(this.#nextMs, this.#quietSinceMs + this.#quietMsMax)
-  }
-
-  /** An answer takes a disk write and a round trip. Looking for another node meanwhile interrupts nothing. */
-  get #patienceMs(): number {
-    return Math.min(500, Math.max(50, this.#lease.ttlMs / 10))
   }
 }

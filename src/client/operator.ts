@@ -23,15 +23,15 @@ export class Operator implements Disposable {
     this.#route = new Route(addresses)
   }
 
-  /** Rejects with a `ConnectError` if no leader is found. */
-  async members(): Promise<MembersSeen> {
-    const endMs = performance.now() + PATIENCE_MS
+  /** Rejects with a `ConnectError` if no leader is found in that time. */
+  async members(patienceMs = PATIENCE_MS): Promise<MembersSeen> {
+    const endMs = performance.now() + patienceMs
     while (performance.now() < endMs) {
       const seen = await this.#lookAtMembers()
       if (seen !== undefined) return seen
       await sleep(PAUSE_MS)
     }
-    throw new ConnectError(PATIENCE_MS, this.#route.tried())
+    throw new ConnectError(patienceMs, this.#route.tried())
   }
 
   /**

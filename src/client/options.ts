@@ -13,6 +13,13 @@ export interface ConnectOptions {
    * 0.1 % of the TTL is raised to that. See `Lease`.
    */
   readonly lostMarginMs?: number
+  /**
+   * How long the event loop may be blocked without the session being lost, in ms; at least the TTL. Another thread renews the
+   * session meanwhile; connecting waits until it can, and fails with `NOT_CONNECTED` if it can't in time. A stall that lasts longer is
+   * taken for a hang: the session then ends after its TTL. By default there is no such thread, and a stall of about the TTL
+   * costs all locks.
+   */
+  readonly maxStallMs?: number
   /** Gives up connecting. Without effect once connected. */
   readonly signal?: AbortSignal
 }
@@ -22,16 +29,20 @@ export interface ConnectSettings {
   readonly label: string
   readonly connectTimeoutMs: number
   readonly lostMarginMs: number | undefined
+  readonly maxStallMs: number | undefined
 }
 
 /** @throws RefusedError `INVALID` for a number that makes no sense */
 export function toSettings(options: ConnectOptions): ConnectSettings {
-  const { ttlMs = 10_000, label = '', connectTimeoutMs = 5_000, lostMarginMs } = options
+  const { ttlMs = 10_000, label = '', connectTimeoutMs = 5_000, lostMarginMs, maxStallMs } = options
+  if (maxStallMs !== undefined && maxStallMs < ttlMs)
+    throw new RefusedError('INVALID', `maxStallMs is ${maxStallMs}; give at least the TTL, which is ${ttlMs}`)
   return {
     ttlMs: toWholeMs('ttlMs', ttlMs),
     label,
     connectTimeoutMs: toWholeMs('connectTimeoutMs', connectTimeoutMs),
     lostMarginMs: lostMarginMs === undefined ? undefined : toWholeMs('lostMarginMs', lostMarginMs),
+    maxStallMs: maxStallMs === undefined ? undefined : toWholeMs('maxStallMs', maxStallMs),
   }
 }
 

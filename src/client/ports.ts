@@ -6,6 +6,8 @@ import type {
   GetNameResponse,
   GetStatusRequest,
   GetStatusResponse,
+  KeepAliveRequest,
+  KeepAliveResponse,
   ListClaimsRequest,
   ListClaimsResponse,
   ListMembersRequest,
@@ -25,6 +27,7 @@ import type {
   WatchRequest,
 } from '../protocol/lockkeeper.js'
 import type { RefusedError, UnreachableError } from './errors.js'
+import type { Duty, SignOfLife } from './stand-in.js'
 
 /**
  * What the client needs from the world. A simulation gives it a clock, a network and chance of its own;
@@ -35,10 +38,33 @@ export interface Ports {
   readonly connector: Connector
   /** At least 0, less than 1. Also makes the session's key, so it should not be guessable. */
   readonly random: () => number
+  /** Has a `StandIn` do this duty in another thread. */
+  startStandIn(duty: Duty, owner: StandInOwner): StandInThread
 }
 
+/** Never called from within `startStandIn`. */
+export interface StandInOwner {
+  /** It has renewed the session for the first time. */
+  standInReady(): void
+  /** The thread has ended without being stopped. */
+  standInEnded(reason: string): void
+}
+
+/** A `StandIn` in another thread, as its owner sees it. */
+export interface StandInThread {
+  tell(sign: SignOfLife): void
+  /** At once; it renews nothing after this. */
+  stop(): void
+}
+
+/** What looking takes. */
+export type ReaderPorts = Pick<Ports, 'clock' | 'connector' | 'random'>
+
 export interface Clock {
-  /** Monotonic milliseconds from an arbitrary origin; may be fractional. Wall-clock changes do not move it. */
+  /**
+   * Monotonic milliseconds from an arbitrary origin, the same in all threads; may be fractional. Wall-clock changes do not
+   * move it.
+   */
   nowMs(): number
   /** Runs `action` once, not before `delayMs` have passed. */
   after(delayMs: number, action: () => void): Timer
@@ -87,13 +113,14 @@ export interface Link {
   close(): void
 }
 
-/** The questions that change nothing, and their answers. */
+/** Unary calls that may be repeated at will, to any node, and their answers. */
 export interface Reads {
   getName: { request: GetNameRequest; response: GetNameResponse }
   listClaims: { request: ListClaimsRequest; response: ListClaimsResponse }
   listSessions: { request: ListSessionsRequest; response: ListSessionsResponse }
   listNames: { request: ListNamesRequest; response: ListNamesResponse }
   getStatus: { request: GetStatusRequest; response: GetStatusResponse }
+  keepAlive: { request: KeepAliveRequest; response: KeepAliveResponse }
 }
 
 export type ReadMethod = keyof Reads

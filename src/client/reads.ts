@@ -9,7 +9,7 @@ import { backoffMs } from './backoff.js'
 import { ConnectError, KeeperClosedError, RefusedError } from './errors.js'
 import { Failures } from './failures.js'
 import { pause } from './pause.js'
-import type { Ports, ReadMethod, Reads } from './ports.js'
+import type { ReaderPorts, ReadMethod, Reads } from './ports.js'
 import type { Route } from './route.js'
 
 /** Longer than an election: most questions need one node only. */
@@ -25,16 +25,15 @@ const LINES = {
   waiters: ListClaimsRequest_Line.WAITERS,
   members: ListClaimsRequest_Line.MEMBERS,
 } as const
-
 /** Asks questions that change nothing: of the node the session is attached to, or whichever answers. */
 export class Reader {
-  readonly #ports: Ports
+  readonly #ports: ReaderPorts
   readonly #route: Route
   readonly #timeoutMs: number
   readonly #preferred: () => string | undefined
   #closed = false
 
-  constructor(ports: Ports, route: Route, timeoutMs: number, preferred: () => string | undefined) {
+  constructor(ports: ReaderPorts, route: Route, timeoutMs: number, preferred: () => string | undefined) {
     this.#ports = ports
     this.#route = route
     this.#timeoutMs = timeoutMs

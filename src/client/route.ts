@@ -8,7 +8,7 @@ import type { Problem } from './ports.js'
  * the former may be the only ones that work.
  */
 export class Route {
-  readonly #seeds: readonly string[]
+  readonly seeds: readonly string[]
   #topology: Topology = { leader: 0, members: [] }
   /** When each address was last asked, as a count of all attempts. */
   readonly #askedAt = new Map<string, number>()
@@ -18,7 +18,7 @@ export class Route {
   readonly #tried = new Map<string, Tried>()
 
   constructor(seeds: readonly string[]) {
-    this.#seeds = seeds
+    this.seeds = seeds
   }
 
   /** A node told us of its cluster. */
@@ -27,8 +27,8 @@ export class Route {
     this.#topology = topology
   }
 
-  get leader(): number {
-    return this.#topology.leader
+  get topology(): Topology {
+    return this.#topology
   }
 
   /** Where clients reach the leader, if it is known. */
@@ -42,7 +42,7 @@ export class Route {
     const leader = this.leaderAddress
     if (leader !== undefined && leader !== besides && !this.#leaderFailed) return leader
     const others = this.#addresses().filter((address) => address !== besides)
-    if (others.length === 0) return besides ?? this.#seeds[0]!
+    if (others.length === 0) return besides ?? this.seeds[0]!
     return others.reduce((best, address) => (this.#asked(address) < this.#asked(best) ? address : best))
   }
 
@@ -71,7 +71,7 @@ export class Route {
     const members = this.#topology.members
       .map(({ clientAddress }) => clientAddress)
       .filter((address) => address !== '')
-    return [...new Set([...members, ...this.#seeds])]
+    return [...new Set([...members, ...this.seeds])]
   }
 
   #asked(address: string): number {

@@ -3,7 +3,7 @@ import {
   ConnectError,
   describe,
   KeeperClosedError,
-  type LockkeeperError,
+  LockkeeperError,
   LockLostError,
   type RefusedError,
   SessionLostError,
@@ -24,6 +24,7 @@ import { Lease, type Standing } from './lease.js'
 import type { ConnectSettings } from './options.js'
 import { assertFits } from './outbox.js'
 import type { Clock, Ports, Timer } from './ports.js'
+import { Presence } from './presence.js'
 import { isForNow, isSessionOver, toRefusedError } from './refusals.js'
 import { type Answered, Requests } from './requests.js'
 import type { Route } from './route.js'
@@ -58,6 +59,8 @@ export class Session implements Holder {
   #openSentMs: number | undefined
   #lease: Lease | undefined
   #keepAlive: KeepAlive | undefined
+  /** If a stand-in is wanted for when the event loop is blocked. */
+  #presence: Presence | undefined
   /** Numbers the requests of slot 0, which is the session's own: renewals and its closing. */
   #ownSeq = 0
   #end: LockkeeperError | undefined
@@ -79,10 +82,7 @@ export class Session implements Holder {
       this.#settleOpened = { resolve, reject }
     })
     this.opened.catch(() => undefined)
-    const { connectTimeoutMs } = settings
-    this.#opening = ports.clock.after(connectTimeoutMs, () =>
-      this.#fail(new ConnectError(connectTimeoutMs, route.tried())),
-    )
+    this.#opening = ports.clock.after(settings.connectTimeoutMs, () => this.#openedTooLate())
     this.#stream.seek()
   }
 
@@ -184,7 +184,7 @@ export class Session implements Holder {
   }
 
   #sendClose(closed: LockkeeperError): Promise<void> {
-    this.#keepAlive?.stop()
+    this.#stopRenewing()
     let resolve = (): void => undefined
     const promise = new Promise<void>((settle) => {
       resolve = settle
@@ -217,7 +217,7 @@ export class Session implements Holder {
 
   welcomed(welcome: Welcome, helloSentMs: number): void {
     if (this.#id === 0) this.#open(welcome)
-    else this.#keepAlive?.attached(helloSentMs, welcome.ttlMs)
+    else this.#keepAlive?.attached(helloSentMs)
     if (this.#id === 0 || this.#end !== undefined) return
     this.#requests.resend()
     if (this.#closing !== undefined) this.#sendOwn({ $case: 'close', value: {} })
@@ -277,7 +277,6 @@ export class Session implements Holder {
       this.#stream.drop(new UnreachableError('the welcome came too late'))
       return
     }
-    this.#opening.cancel()
     this.#id = session.id
     this.#clusterId = clusterId
     this.#lease = lease
@@ -286,8 +285,40 @@ export class Session implements Holder {
       unanswered: () => this.#stream.seek(true),
       changed: (standing) => this.#changed(standing),
     })
-    this.#keepAlive.attached(openSentMs, ttlMs)
+    this.#showPresence(openSentMs, lease)
+    this.#keepAlive.attached(openSentMs)
+    if (this.#presence === undefined) this.#ready()
+  }
+
+  #ready(): void {
+    this.#opening.cancel()
     this.#settleOpened?.resolve()
+  }
+
+  #openedTooLate(): void {
+    const { connectTimeoutMs } = this.#settings
+    if (this.#id === 0) return this.#fail(new ConnectError(connectTimeoutMs, this.#route.tried()))
+    const late = `a session is open, but its stand-in has not renewed it within ${connectTimeoutMs} ms`
+    this.#settleOpened?.reject(
+      new LockkeeperError('NOT_CONNECTED', `${late}; this machine may be too busy. Try again`),
+    )
+  }
+
+  #showPresence(sentMs: number, { ttlMs, memory }: Lease): void {
+    const { maxStallMs, lostMarginMs } = this.#settings
+    if (maxStallMs === undefined) return
+    const session = { id: this.#id, key: this.#key }
+    const duty = { session, addresses: this.#route.seeds, sentMs, ttlMs, lostMarginMs, memory, maxStallMs }
+    this.#presence = new Presence(this.#ports, this.#route, duty, {
+      standInReady: () => this.#ready(),
+      // Without it, the session is not what its user asked for.
+      standInEnded: (reason) => this.#ended(reason),
+    })
+  }
+
+  #stopRenewing(): void {
+    this.#keepAlive?.stop()
+    this.#presence?.stop()
   }
 
   #sendRequest(request: Request): boolean {
@@ -302,7 +333,7 @@ export class Session implements Holder {
   #answeredOwn({ seq, result }: Answer): void {
     if (result === undefined || seq !== this.#ownSeq) return
     if (result.$case === 'renewed') {
-      this.#keepAlive?.renewed(result.value.ttlMs)
+      this.#keepAlive?.renewed()
       this.#stream.stay()
     }
     if (result.$case === 'closed') this.#ended('the session was closed')
@@ -365,7 +396,7 @@ export class Session implements Holder {
     this.#closed = failing === undefined
     this.#opening.cancel()
     this.#stream.stop()
-    this.#keepAlive?.stop()
+    this.#stopRenewing()
     this.#requests.finish(failing)
     this.#settleOpened?.reject(end)
     this.#closing?.resolve()

@@ -9,7 +9,8 @@ const MANTISSA = 2 ** 53
  * laptop that was closed finds out from the cluster, and until then by its token (P6 covers a stopped process by fencing).
  */
 export const systemClock: Clock = {
-  nowMs: () => performance.now(),
+  // One origin for the whole process. That of `performance.now()` is, by its standard, each thread's own.
+  nowMs: () => Number(process.hrtime.bigint()) / 1e6,
   after(delayMs, action) {
     const timer = setTimeout(action, Math.min(Math.ceil(delayMs), TIMEOUT_MS_MAX))
     return { cancel: () => clearTimeout(timer) }

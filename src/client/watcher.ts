@@ -3,7 +3,7 @@ import { backoffMs } from './backoff.js'
 import { ConnectError, KeeperClosedError, UnreachableError } from './errors.js'
 import { Failures } from './failures.js'
 import { pause } from './pause.js'
-import type { Ports } from './ports.js'
+import type { ReaderPorts } from './ports.js'
 import type { Route } from './route.js'
 import { type Sighting, sightingsIn, type WatchOptions } from './watch.js'
 
@@ -16,14 +16,14 @@ const FOLLOW_MS = 5_000
 
 /** Watches names: at the node the session is attached to, by preference, and on to another when that one fails. */
 export class Watcher {
-  readonly #ports: Ports
+  readonly #ports: ReaderPorts
   readonly #route: Route
   readonly #patienceMs: number
   readonly #preferred: () => string | undefined
   readonly #closing = new AbortController()
 
   /** @param patienceMs how long to try in vain */
-  constructor(ports: Ports, route: Route, patienceMs: number, preferred: () => string | undefined) {
+  constructor(ports: ReaderPorts, route: Route, patienceMs: number, preferred: () => string | undefined) {
     this.#ports = ports
     this.#route = route
     this.#patienceMs = patienceMs

@@ -5,6 +5,12 @@ export function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0
 }
 
+/** LevelDB rotates a stored checksum and adds a constant. */
+export function unmasked(stored: number): number {
+  const rotated = (stored - 0xa282ead8) >>> 0
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0
+}
+
 const POLYNOMIAL = 0x82f63b78
 
 const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {

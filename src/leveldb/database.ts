@@ -2,6 +2,7 @@ import { mkdir, open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { LockedDirectoryError, UnusableDirectoryError } from './errors.js'
+import { faultInLogs } from './remains.js'
 import { faultInTables } from './tables.js'
 
 export type Database = Level<string, Buffer>
@@ -24,9 +25,9 @@ export async function openDatabase(spec: DatabaseSpec): Promise<Database> {
   const location = join(spec.directory, spec.name)
   const fault = await explained(spec, async () => {
     if (!(await exists(location))) await create(spec)
-    return faultInTables(location)
+    return (await faultInTables(location)) ?? (await faultInLogs(location))
   })
-  if (fault !== undefined) throw spec.damaged('tables', fault, {})
+  if (fault !== undefined) throw spec.damaged('files', fault, {})
   // Files of LevelDB without its CURRENT would otherwise be taken for an empty database, and this for a new node.
   return explained(spec, () => openLevel(location, { createIfMissing: false }))
 }

@@ -1,12 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { GAP, recordsIn } from './log-file.js'
 import { Varints } from './varints.js'
-
-/** The manifest is a log of edits, in blocks of records: checksum (32 bits), length (16 bits), type. (doc/log_format.md) */
-const BLOCK_BYTES = 32 * 1024
-const HEADER_BYTES = 7
-const FIRST_PARTS = 2
-const LAST_PARTS = [1, 4]
 
 const TAG = {
   comparator: 1,
@@ -27,29 +22,12 @@ export async function liveTables(location: string): Promise<ReadonlySet<number>>
   const live = new Set<number>()
   try {
     const name = (await readFile(join(location, 'CURRENT'), 'utf8')).trim()
-    for (const edit of editsIn(await readFile(join(location, name)))) apply(edit, live)
+    for (const edit of recordsIn(await readFile(join(location, name)))) if (edit !== GAP) apply(edit, live)
   } catch (error) {
     if (error instanceof RangeError || (error instanceof Error && 'code' in error)) return new Set()
     throw error
   }
   return live
-}
-
-function* editsIn(manifest: Buffer): Generator<Buffer> {
-  let parts: Buffer[] = []
-  for (let at = 0; at + HEADER_BYTES <= manifest.length; ) {
-    const rest = BLOCK_BYTES - (at % BLOCK_BYTES)
-    if (rest < HEADER_BYTES) {
-      at += rest
-      continue
-    }
-    const type = manifest[at + 6]!
-    const begin = at + HEADER_BYTES
-    at = begin + manifest.readUInt16LE(at + 4)
-    if (type === FIRST_PARTS || type === LAST_PARTS[0]) parts = []
-    parts.push(manifest.subarray(begin, at))
-    if (LAST_PARTS.includes(type)) yield Buffer.concat(parts)
-  }
 }
 
 function apply(edit: Buffer, live: Set<number>): void {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { crc32c } from './crc32c.js'
+import { crc32c, unmasked } from './crc32c.js'
+import { GAP } from './log-file.js'
 import { liveTables } from './manifest.js'
 import { Varints } from './varints.js'
 
@@ -16,6 +17,8 @@ const MAGIC = Buffer.from('57fb808b247547db', 'hex')
 /** Kind of compression, checksum. */
 const TRAILER_BYTES = 5
 const UNCOMPRESSED = 0
+const KEY_TRAILER_BYTES = 8
+const PUT = 1
 
 interface Handle {
   readonly offset: number
@@ -60,6 +63,49 @@ function faultIn(table: Buffer): string | undefined {
   return undefined
 }
 
+/**
+ * The rows of a table, those of its good blocks, deleted ones left out; a gap where its first rows are, or all, can't be
+ * read. Bytes that are no table are one gap.
+ */
+export function* rowsOfTable(table: Buffer): Generator<readonly [key: string, value: Buffer] | typeof GAP> {
+  const blocks = dataBlocksOf(table)
+  if (blocks === undefined) yield GAP
+  for (const [k, { offset, size }] of (blocks ?? []).entries()) {
+    if (isReadable(table, { offset, size })) yield* valuesIn(table.subarray(offset, offset + size))
+    else if (k === 0) yield GAP
+  }
+}
+
+/** Undefined if there is no telling. */
+function dataBlocksOf(table: Buffer): Handle[] | undefined {
+  const footerAt = table.length - FOOTER_BYTES
+  if (footerAt < 0) return undefined
+  try {
+    const footer = new Varints(table.subarray(footerAt))
+    handleIn(footer)
+    const index = handleIn(footer)
+    if (!isReadable(table, index)) return undefined
+    return handlesIn(table.subarray(index.offset, index.offset + index.size))
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+function isReadable(table: Buffer, handle: Handle): boolean {
+  const { offset, size } = handle
+  const isInside = offset + size + TRAILER_BYTES <= table.length
+  return isInside && faultInBlock(table, handle) === undefined && table[offset + size] === UNCOMPRESSED
+}
+
+/** A key ends with 64 bits, little-endian, of which the lowest eight say whether it is there or deleted. */
+function* valuesIn(block: Buffer): Generator<readonly [key: string, value: Buffer]> {
+  for (const [key, value] of rowsIn(block)) {
+    const end = key.length - KEY_TRAILER_BYTES
+    if (key[end] === PUT) yield [key.toString('utf8', 0, end), value]
+  }
+}
+
 /** Of the blocks that a block of handles names. Tables written before compression was turned off keep that for themselves. */
 function faultInBlocksOf(table: Buffer, { offset, size }: Handle): string | undefined {
   if (table[offset + size] !== UNCOMPRESSED) return undefined
@@ -76,27 +122,24 @@ function faultInBlock(table: Buffer, { offset, size }: Handle): string | undefin
   return `the checksum of the block at byte ${offset} does not match`
 }
 
-/** Rows (shared bytes of the key, other bytes of the key, bytes of the value, key, value), then restart points. */
 function handlesIn(block: Buffer): Handle[] {
+  return [...rowsIn(block)].map(([, value]) => handleIn(new Varints(value)))
+}
+
+/** Rows (shared bytes of the key, other bytes of the key, bytes of the value, key, value), then restart points. */
+function* rowsIn(block: Buffer): Generator<readonly [key: Buffer, value: Buffer]> {
   const restarts = block.readUInt32LE(block.length - 4)
   const rows = new Varints(block.subarray(0, block.length - 4 * (restarts + 1)))
-  const handles: Handle[] = []
+  let key = Buffer.alloc(0)
   while (!rows.isAtEnd) {
-    rows.next()
+    const shared = rows.next()
     const keyBytes = rows.next()
     const valueBytes = rows.next()
-    rows.take(keyBytes)
-    handles.push(handleIn(new Varints(rows.take(valueBytes))))
+    key = Buffer.concat([key.subarray(0, shared), rows.take(keyBytes)])
+    yield [key, rows.take(valueBytes)]
   }
-  return handles
 }
 
 function handleIn(varints: Varints): Handle {
   return { offset: varints.next(), size: varints.next() }
-}
-
-/** LevelDB rotates a stored checksum and adds a constant. */
-function unmasked(stored: number): number {
-  const rotated = (stored - 0xa282ead8) >>> 0
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0
 }

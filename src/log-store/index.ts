@@ -1,4 +1,6 @@
 export type { DiskIdentity, Identity } from './format.js'
 export type { LevelLogStore } from './level-log-store.js'
 export { LOG_DATABASE, openLevelLog, ownerOf } from './open.js'
+export { type LogEnd, LogRemains } from './remains.js'
+export { before, openSealed } from './sealed.js'
 export { FILE as WITNESS } from './witness.js'

@@ -1,7 +1,7 @@
 import { assert, InvariantError, type LogIndex, type LogStart, type Write } from '../../raft/index.js'
 import type { Database } from '../leveldb/database.js'
 import { failedDisk } from '../leveldb/errors.js'
-import type { LogStore, RecoveredLog } from '../replica/ports.js'
+import type { LogPosition, LogStore, RecoveredLog } from '../replica/ports.js'
 import {
   damaged,
   encodeBase,
@@ -16,6 +16,7 @@ import {
 } from './format.js'
 import { loadLog } from './load.js'
 import { LogOutline } from './outline.js'
+import { sealedUpTo } from './sealed.js'
 import { Witness } from './witness.js'
 
 type Batch = ReturnType<Database['batch']>
@@ -83,6 +84,11 @@ export class LevelLogStore implements LogStore {
     })
     this.#generation = generation
     await this.#forgetUpTo(start.index)
+  }
+
+  /** As `IntactParts.logUpTo`. */
+  upTo(last: LogPosition): Promise<Uint8Array[]> {
+    return sealedUpTo(this.#database, last)
   }
 
   async close(): Promise<void> {

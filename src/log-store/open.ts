@@ -44,10 +44,13 @@ export interface OpenedLog {
 
 /**
  * The log of one node in `directory`, which is created at the node's first start and belongs to that node of that
- * cluster ever after. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError` or
+ * cluster ever after; as another disk than any before, unless it is told as which. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError` or
  * `DamagedLogError`.
  */
-export async function openLevelLog(directory: string, identity: Identity): Promise<OpenedLog> {
+export async function openLevelLog(
+  directory: string,
+  identity: Identity & Partial<DiskIdentity>,
+): Promise<OpenedLog> {
   const witness = await openWitness(directory)
   let database: Database | undefined
   try {
@@ -55,7 +58,7 @@ export async function openLevelLog(directory: string, identity: Identity): Promi
       directory,
       name: LOG_DATABASE,
       first: [
-        [IDENTITY_KEY, encodeIdentity({ ...identity, disk: newDisk() })],
+        [IDENTITY_KEY, encodeIdentity({ disk: newDisk(), ...identity })],
         [HARD_STATE_KEY, encodeHardState(FIRST_HARD_STATE, FIRST_HEAD)],
       ],
       damaged,

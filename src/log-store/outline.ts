@@ -1,12 +1,7 @@
 import { assert, type Entry, type HardState, type LogIndex, type Term, type Write } from '../../raft/index.js'
+import type { LogPosition } from '../replica/ports.js'
 
-/** A place in the log. */
-interface Position {
-  readonly index: LogIndex
-  readonly term: Term
-}
-
-const BEGINNING: Position = { index: 0, term: 0 }
+const BEGINNING: LogPosition = { index: 0, term: 0 }
 
 /**
  * A log without its payloads: the hard state, where it begins, the last index, and where each term begins. It knows
@@ -19,7 +14,7 @@ export class LogOutline {
   /** First index of each term, both increasing; the first of them is the term of the start, if that is not 0. */
   #terms: { readonly term: Term; readonly first: LogIndex }[] = []
 
-  constructor(hardState: HardState, start: Position | undefined, entries: readonly Entry[]) {
+  constructor(hardState: HardState, start: LogPosition | undefined, entries: readonly Entry[]) {
     this.#hardState = hardState
     this.restart(start ?? BEGINNING)
     for (const entry of entries) this.#append(entry)
@@ -53,7 +48,7 @@ export class LogOutline {
   }
 
   /** The entries up to `index` go. Throws an `InvariantError` if it isn't in the log with that term. */
-  compact({ index, term }: Position): void {
+  compact({ index, term }: LogPosition): void {
     assert(index >= this.#start && index <= this.#lastIndex, 'a log begins within itself', {
       index,
       start: this.#start,
@@ -65,7 +60,7 @@ export class LogOutline {
   }
 
   /** An empty log behind `start`. */
-  restart({ index, term }: Position): void {
+  restart({ index, term }: LogPosition): void {
     this.#checkTerm({ index, term })
     this.#start = index
     this.#lastIndex = index
@@ -98,7 +93,7 @@ export class LogOutline {
     this.#lastIndex = index
   }
 
-  #checkTerm({ index, term }: Position): void {
+  #checkTerm({ index, term }: LogPosition): void {
     assert(term <= this.#hardState.term, 'no entry is ahead of the current term', {
       index,
       term,

@@ -146,11 +146,9 @@ export class Claims {
   promote(claim: Claim): void {
     this.#ledger.touch(claim)
     const ranks = claim.places.map(({ queue }) => queue.waiting.first!.claim.rank)
+    for (const place of claim.places) place.queue.waiting.remove(place)
     claim.rank = Math.max(RANK.first, ...ranks.map((rank) => rank + 1))
-    for (const place of claim.places) {
-      place.queue.waiting.remove(place)
-      place.queue.waiting.enter(place)
-    }
+    for (const place of claim.places) place.queue.waiting.enter(place)
   }
 
   /** Its owner has it so many times from now on. */

@@ -12,9 +12,12 @@ import type { Sessions } from './sessions.js'
 
 /** `DEADLOCK`, with the cycle in words, if this claim, which has just come to stand in its queues, closes one. */
 export function findDeadlock(claim: Claim, sessions: Sessions): Refused | undefined {
-  const isLast = claim.places.every(({ next }) => next === undefined)
-  // Nobody waits for the last in line if it is of no task, and it waits for nobody if it can be granted.
-  if (isLast && (claim.terms.owner === '' || isGrantable(claim))) return undefined
+  const { owner } = claim.terms
+  const task = sessions.get(claim.session)!.tasks.get(owner)
+  const isAlone = task === undefined || task.held + task.waiting.size === 1
+  // Nobody waits for the last in line if its task has nothing else, and it waits for nobody if it can be granted.
+  if (claim.places.every(({ next }) => next === undefined) && (isAlone || isGrantable(claim)))
+    return undefined
   const path = new Search(claim, sessions).find()
   if (path === undefined) return undefined
   const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
@@ -43,6 +46,7 @@ class Search {
   /** With a rank, it may have come before what its own task waits for. */
   find(): Path {
     for (const claim of this.#waitsOf(this.#origin)) {
+      if (isGrantable(claim)) continue
       const path = this.#from(claim, 0)
       if (path !== undefined) return path
     }
@@ -65,11 +69,12 @@ class Search {
 
   #byAny(queue: Queue, waiter: Claim, depth: number): Path {
     for (const blocker of queue.granted) {
+      if (this.#isTired()) return undefined
       const path = isInTheWay(blocker, waiter) ? this.#by(queue, blocker, depth) : undefined
       if (path !== undefined) return path
     }
     for (const blocker of queue.waiting) {
-      if (blocker === waiter) return undefined
+      if (blocker === waiter || this.#isTired()) return undefined
       const path = this.#by(queue, blocker, depth)
       if (path !== undefined) return path
     }
@@ -80,18 +85,17 @@ class Search {
   #byAll(queue: Queue, depth: number): Path {
     let path: Path
     for (const holder of queue.granted) {
-      path = this.#by(queue, holder, depth)
+      path = this.#isTired() ? undefined : this.#by(queue, holder, depth)
       if (path === undefined) return undefined
     }
     return path
   }
 
   #by(queue: Queue, blocker: Claim, depth: number): Path {
-    if (++this.#looked > LIMITS.deadlockSearchMax) return undefined
     const step = { name: queue.name, blocker }
     if (isSameTask(blocker, this.#origin)) return [step]
     for (const next of this.#waitsOf(blocker)) {
-      const path = this.#from(next, depth + 1)
+      const path = this.#isTired() ? undefined : this.#from(next, depth + 1)
       if (path !== undefined) return [step, ...path]
     }
     return undefined
@@ -100,8 +104,12 @@ class Search {
   /** One that waits will hold some day, and then its owner, too, has to get all that it waits for. */
   #waitsOf(blocker: Claim): Iterable<Claim> {
     if (blocker.terms.owner === '') return blocker.token === undefined ? [blocker] : []
-    const owned = this.#sessions.get(blocker.session)!.owners.get(blocker.terms.owner) ?? []
-    return [...owned].filter((claim) => claim.token === undefined)
+    return this.#sessions.get(blocker.session)!.tasks.get(blocker.terms.owner)?.waiting ?? []
+  }
+
+  /** To be asked before each look. */
+  #isTired(): boolean {
+    return ++this.#looked > LIMITS.deadlockSearchMax
   }
 }
 

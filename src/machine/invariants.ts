@@ -130,7 +130,7 @@ function checkClaim(machine: Machine, claim: Claim): void {
 }
 
 function checkSession(machine: Machine, session: Session): void {
-  const { id, expiry, owners } = session
+  const { id, expiry, tasks } = session
   assert(id < machine.sessions.nextId, 'session ids are drawn from the counter', { id })
   assert(machine.sessions.withKey(session.key) === session, 'it is found by its key', { id })
   assert(machine.agenda.has(expiry), 'its expiry is on the agenda', { id })
@@ -141,12 +141,19 @@ function checkSession(machine: Machine, session: Session): void {
     assert(previous < claim.id, 'its claims are in the order of their ids', { id, claim: claim.id })
     previous = claim.id
   }
-  const owned = [...owners.values()].reduce((sum, claims) => sum + claims.size, 0)
-  assert(
-    owned === [...session.claims].filter(({ terms }) => terms.owner !== '').length,
-    'its owners have its claims, and no others',
-    { id, owned },
-  )
+  const owned = [...session.claims].filter(({ terms }) => terms.owner !== '')
+  for (const [owner, { held, waiting }] of tasks) {
+    const [holding, others] = [true, false].map((isHeld) =>
+      owned.filter(({ terms, token }) => terms.owner === owner && (token !== undefined) === isHeld),
+    )
+    const isRight = held === holding!.length && waiting.size === others!.length
+    assert(isRight && others!.every((claim) => waiting.has(claim)), 'a task has its claims, and no others', {
+      id,
+      owner,
+    })
+  }
+  const all = [...tasks.values()].reduce((sum, { held, waiting }) => sum + held + waiting.size, 0)
+  assert(all === owned.length, 'whoever has an owner is of its task', { id, all })
   for (const [slot, { answer }] of session.slots) {
     if (answer.kind !== 'queued') continue
     const claim = machine.claims.get(answer.claim)

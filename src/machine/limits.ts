@@ -25,7 +25,7 @@ export const LIMITS = {
   /** Names that rest, are suspended, or keep a result. */
   remainsMax: 1_000_000,
   /** Claims looked at in search of a deadlock, and how long a cycle may be; what is beyond is not found. */
-  deadlockSearchMax: 10_000,
+  deadlockSearchMax: 1_000,
   deadlockDepthMax: 200,
   /** Losses by force that are kept for a session that is away. */
   lossesPerSessionMax: 64,

@@ -53,20 +53,30 @@ export interface Place {
 export class Line {
   first: Place | undefined = undefined
   #last: Place | undefined = undefined
+  /** The last place of each rank, once somebody has come who is not the last of all. */
+  #lastOfRank: Map<number, Place> | undefined = undefined
   count = 0
 
   append(place: Place): void {
     this.#insert(place, this.#last)
   }
 
-  /** By rank, then by arrival. From the end: most who come are the last and have no rank. */
+  /** By rank, then by arrival. However many stand here, it does not take long: most come last, or last of their rank. */
   enter(place: Place): void {
-    let previous = this.#last
-    while (previous !== undefined && isBefore(place.claim, previous.claim)) previous = previous.previous
-    this.#insert(place, previous)
+    const { rank } = place.claim
+    if (this.#last !== undefined && isBefore(place.claim, this.#last.claim)) {
+      this.#lastOfRank ??= this.#findLastOfRank()
+      this.#insert(place, this.#placeBefore(place.claim, this.#lastOfRank))
+    } else this.#insert(place, this.#last)
+    if (place.next?.claim.rank !== rank) this.#lastOfRank?.set(rank, place)
   }
 
   remove(place: Place): void {
+    const { rank } = place.claim
+    if (this.#lastOfRank?.get(rank) === place) {
+      if (place.previous?.claim.rank === rank) this.#lastOfRank.set(rank, place.previous)
+      else this.#lastOfRank.delete(rank)
+    }
     if (place.previous === undefined) this.first = place.next
     else place.previous.next = place.next
     if (place.next === undefined) this.#last = place.previous
@@ -78,6 +88,20 @@ export class Line {
 
   *[Symbol.iterator](): Generator<Claim, void> {
     for (let place = this.first; place !== undefined; place = place.next) yield place.claim
+  }
+
+  #findLastOfRank(): Map<number, Place> {
+    const last = new Map<number, Place>()
+    for (let place = this.first; place !== undefined; place = place.next) last.set(place.claim.rank, place)
+    return last
+  }
+
+  #placeBefore(claim: Claim, lastOfRank: ReadonlyMap<number, Place>): Place | undefined {
+    let nearest = Number.POSITIVE_INFINITY
+    for (const rank of lastOfRank.keys()) if (rank >= claim.rank && rank < nearest) nearest = rank
+    let place = lastOfRank.get(nearest)
+    while (place !== undefined && isBefore(claim, place.claim)) place = place.previous
+    return place
   }
 
   #insert(place: Place, previous: Place | undefined): void {

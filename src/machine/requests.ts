@@ -96,7 +96,7 @@ export class Requests {
     return { kind: 'queued', claim: claim.id }
   }
 
-  /** Also one that can be granted may come before others; but who steals has done so. */
+  /** Also one that can be granted may have come before others; but who steals has stolen by now. */
   #whyNot(claim: Claim, { waitMs }: Acquire): Refused | undefined {
     if (waitMs === 0 && !isGrantable(claim)) return refusals.NOT_FREE
     return claim.terms.steal ? undefined : findDeadlock(claim, this.#standing.sessions)
@@ -153,8 +153,9 @@ export class Requests {
   }
 
   #holdAgain(session: Session, { names, mode, terms = NO_TERMS }: Acquire): Verdict | undefined {
-    for (const claim of session.owners.get(terms.owner) ?? []) {
-      if (claim.token === undefined || !names.every((name) => claim.names.includes(name))) continue
+    for (const claim of this.#standing.claims.queues.get(names[0]!)?.granted ?? []) {
+      if (claim.session !== session.id || claim.terms.owner !== terms.owner) continue
+      if (!names.every((name) => claim.names.includes(name))) continue
       if (claim.mode.kind !== mode.kind && claim.mode.kind !== 'exclusive') continue
       // It is about to be replaced, and its token with it.
       if (upgradeOf(claim) !== undefined) continue

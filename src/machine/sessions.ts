@@ -23,10 +23,16 @@ export interface Session extends Bookkeeping {
   readonly slots: Map<number, Slot>
   /** Held and waiting, in the order of their ids. */
   readonly claims: Set<Claim>
-  /** The same, of those with an owner. */
-  readonly owners: Map<string, Set<Claim>>
+  /** By owner, of claims that have one. */
+  readonly tasks: Map<string, Task>
   /** What it lost by force, the newest; it may have been away when that happened. */
   losses: readonly Notice[]
+}
+
+/** The claims of one owner: how many it holds, and those that wait. */
+export interface Task {
+  held: number
+  readonly waiting: Set<Claim>
 }
 
 /** The newest request of a slot, and what it came to. `queued` is replaced when the claim is decided. */
@@ -149,7 +155,7 @@ export class Sessions {
       expiry: this.#agenda.add('session', id, expiresAt),
       slots: new Map(),
       claims: new Set(),
-      owners: new Map(),
+      tasks: new Map(),
       losses,
       isRecorded: false,
       isGone: false,
@@ -165,15 +171,26 @@ export function addClaim(session: Session, claim: Claim): void {
   session.claims.add(claim)
   const { owner } = claim.terms
   if (owner === '') return
-  const owned = session.owners.get(owner)
-  if (owned === undefined) session.owners.set(owner, new Set([claim]))
-  else owned.add(claim)
+  const task = session.tasks.get(owner) ?? { held: 0, waiting: new Set() }
+  session.tasks.set(owner, task)
+  if (claim.token === undefined) task.waiting.add(claim)
+  else task.held++
+}
+
+/** It has waited, and holds from now on. */
+export function startHolding(session: Session, claim: Claim): void {
+  const task = session.tasks.get(claim.terms.owner)
+  if (task?.waiting.delete(claim)) task.held++
 }
 
 export function dropClaim(session: Session, claim: Claim): void {
   session.claims.delete(claim)
-  const owned = session.owners.get(claim.terms.owner)
-  if (owned?.delete(claim) && owned.size === 0) session.owners.delete(claim.terms.owner)
+  const { owner } = claim.terms
+  const task = session.tasks.get(owner)
+  if (task === undefined) return
+  if (claim.token === undefined) task.waiting.delete(claim)
+  else task.held--
+  if (task.held + task.waiting.size === 0) session.tasks.delete(owner)
 }
 
 function newSlot(session: SessionId, number: number, seq: number, answer: Verdict): Slot {

@@ -11,7 +11,7 @@ import { LIMITS } from './limits.js'
 import type { Claim, Queue } from './queues.js'
 import * as refusals from './refusals.js'
 import type { AllRemains } from './remains.js'
-import { addClaim, dropClaim, type Session, type Sessions } from './sessions.js'
+import { addClaim, dropClaim, type Session, type Sessions, startHolding } from './sessions.js'
 
 export class Standing {
   readonly sessions: Sessions
@@ -130,6 +130,7 @@ export class Standing {
   }
 
   #granted(claim: Claim, waitedMs: number): void {
+    startHolding(this.sessions.get(claim.session)!, claim)
     this.journal.change('granted', claim, '', waitedMs)
     const { upgrades } = claim.terms
     if (upgrades > 0) this.leave(this.claims.withToken(upgrades)!, 'upgraded')

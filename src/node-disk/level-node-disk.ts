@@ -1,15 +1,28 @@
 import { assert } from '../../raft/index.js'
 import { type DiskIdentity, type Identity, type LevelLogStore, openLevelLog } from '../log-store/index.js'
 import { LevelRecordStore, LevelStaging } from '../record-store/index.js'
-import type { NodeDisk, RecoveredDisk, Staging, StateRecord } from '../replica/ports.js'
+import type {
+  IntactParts,
+  LogPosition,
+  NodeDisk,
+  RecoveredDisk,
+  SnapshotSource,
+  Staging,
+  StateRecord,
+} from '../replica/ports.js'
 import { checkBelonging } from './belonging.js'
+import { finishRestoring } from './finish-restoring.js'
 
 /**
  * All that one node keeps, in `directory`, which is created at the node's first start and belongs to that node of that
- * cluster ever after. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError`,
+ * cluster ever after; what a crash left half restored is put in place first. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError`,
  * `DamagedLogError` or `DamagedRecordsError`.
  */
-export async function openNodeDisk(directory: string, owner: Identity): Promise<LevelNodeDisk> {
+export async function openNodeDisk(
+  directory: string,
+  owner: Identity & Partial<DiskIdentity>,
+): Promise<LevelNodeDisk> {
+  await finishRestoring(directory)
   const { log, generation, identity } = await openLevelLog(directory, owner)
   try {
     return new LevelNodeDisk(identity, log, await LevelRecordStore.open(directory, generation))
@@ -20,7 +33,7 @@ export async function openNodeDisk(directory: string, owner: Identity): Promise<
 }
 
 /** The log's database names the generation of the records in force; its lock is the lock of the directory. */
-export class LevelNodeDisk implements NodeDisk {
+export class LevelNodeDisk implements NodeDisk, IntactParts {
   readonly identity: DiskIdentity
   readonly log: LevelLogStore
   readonly records: LevelRecordStore
@@ -43,6 +56,14 @@ export class LevelNodeDisk implements NodeDisk {
     const { generation, start } = staging
     await this.log.install({ generation, start })
     await this.records.adopt(staging)
+  }
+
+  logUpTo(last: LogPosition): Promise<readonly Uint8Array[]> {
+    return this.log.upTo(last)
+  }
+
+  async openCheckpoint(): Promise<SnapshotSource | undefined> {
+    return this.records.start() === undefined ? undefined : await this.records.openSnapshot()
   }
 
   async close(): Promise<void> {

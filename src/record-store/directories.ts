@@ -14,6 +14,14 @@ export function isRecordsName(name: string): boolean {
   return name.startsWith(PREFIX)
 }
 
+/** In no certain order; those that were never put in force too. */
+export async function generationsIn(directory: string): Promise<number[]> {
+  const generations = (await readdir(directory))
+    .filter(isRecordsName)
+    .map((name) => Number(name.slice(PREFIX.length)))
+  return generations.filter(Number.isInteger)
+}
+
 /** Creates them, empty, if they are not there. Errors as of `openDatabase`, and `DamagedRecordsError`. */
 export function openRecords(directory: string, generation: number): Promise<Database> {
   return openDatabase({ directory, name: recordsName(generation), first: [], damaged })

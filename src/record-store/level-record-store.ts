@@ -1,10 +1,18 @@
 import { assert, type LogStart } from '../../raft/index.js'
 import type { Database } from '../leveldb/database.js'
 import { failedDisk } from '../leveldb/errors.js'
-import type { CheckpointDraft, RecordStore, SnapshotSource, StateRecord } from '../replica/ports.js'
+
+import {
+  type CheckpointDraft,
+  DamagedRecordsError,
+  type RecordStore,
+  type SnapshotSource,
+  type StateRecord,
+} from '../replica/ports.js'
 import type { Checksums } from './checksums.js'
-import { openRecords, removeOthers } from './directories.js'
+import { generationsIn, openRecords, removeOthers } from './directories.js'
 import { LevelDraft } from './draft.js'
+
 import { loadRecords } from './load.js'
 import { LevelSnapshotSource } from './snapshot.js'
 import { LevelStaging } from './staging.js'
@@ -31,6 +39,31 @@ export class LevelRecordStore implements RecordStore {
   static async open(directory: string, generation: number): Promise<LevelRecordStore> {
     await removeOthers(directory, generation)
     return new LevelRecordStore(directory, generation, await openRecords(directory, generation))
+  }
+
+  /** The newest of all generations whose checkpoint is whole; nothing is removed. Undefined if there is none. */
+  static async openWhole(directory: string): Promise<LevelRecordStore | undefined> {
+    let newest: LevelRecordStore | undefined
+    for (const generation of await generationsIn(directory)) {
+      const store = await LevelRecordStore.#openIfWhole(directory, generation)
+      const isNewer = (store?.start()?.index ?? -1) > (newest?.start()?.index ?? -1)
+      await (isNewer ? newest : store)?.close()
+      if (isNewer) newest = store
+    }
+    return newest
+  }
+
+  static async #openIfWhole(directory: string, generation: number): Promise<LevelRecordStore | undefined> {
+    let store: LevelRecordStore | undefined
+    try {
+      store = new LevelRecordStore(directory, generation, await openRecords(directory, generation))
+      await store.load(() => {})
+      return store
+    } catch (error) {
+      await store?.close()
+      if (error instanceof DamagedRecordsError) return undefined
+      throw error
+    }
   }
 
   start(): LogStart | undefined {

@@ -1,2 +1,2 @@
-export { beginNewLife, hasLostPromises, othersOf } from './new-life.js'
 export { rejoin } from './rejoin.js'
+export { hasLostPromises, repair } from './repair.js'

@@ -4,7 +4,7 @@ import { type MembersSeen, Operator } from '../client/operator.js'
 import type { NodeConfig } from '../platform/config.js'
 import type { Logger } from '../platform/logger.js'
 import { numberOf } from '../platform/member-id.js'
-import { othersOf } from './new-life.js'
+import { othersOf } from './repair.js'
 
 const PAUSE_MS = 500
 

@@ -252,9 +252,9 @@ function toTerms(t: unknown[]): Terms {
   return {
     data: text(t[0]),
     owner: text(t[1]),
-    reentrant: t[2] === true,
+    reentrant: t[2] as boolean,
     priority: number(t[3]),
-    steal: t[4] === true,
+    steal: t[4] as boolean,
     upgrades: number(t[5]),
     lockDelayMs: number(t[6]),
     minHoldMs: number(t[7]),
@@ -263,7 +263,8 @@ function toTerms(t: unknown[]): Terms {
 }
 
 function toSuccession(f: unknown[]): Succession {
-  const result = Array.isArray(f[8]) ? { data: text(f[8][0]), keepMs: number(f[8][1]) } : undefined
+  const [data, keepMs] = Array.isArray(f[8]) ? f[8] : []
+  const result = f[8] === null ? undefined : { data: text(data), keepMs: number(keepMs) }
   return { heir: number(f[6]), restMs: number(f[7]), result }
 }
 
@@ -275,11 +276,11 @@ function requestId(f: unknown[]) {
   return { session: number(f[1]), key: number(f[2]), slot: number(f[3]), seq: number(f[4]) }
 }
 
-/** A field of another type becomes one that validation refuses: NaN is no valid number, '\0' no valid text. */
+/** A field of another type becomes one that validation refuses: NaN is no valid number, U+FFFD no valid text or data. */
 function number(value: unknown): number {
   return typeof value === 'number' ? value : Number.NaN
 }
 
 function text(value: unknown): string {
-  return typeof value === 'string' ? value : '\0'
+  return typeof value === 'string' ? value : '\ufffd'
 }

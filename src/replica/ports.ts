@@ -1,4 +1,4 @@
-import type { Entry, HardState, LogIndex, LogStart, Message, NodeId, Write } from '../../raft/index.js'
+import type { Entry, HardState, LogIndex, LogStart, Message, NodeId, Term, Write } from '../../raft/index.js'
 
 /**
  * What the replica needs from the world. The simulation gives it a clock, disk and network of its own; `main.ts`
@@ -44,9 +44,26 @@ export interface LogStore {
   close(): Promise<void>
 }
 
-/** What becomes of a node whose disk is damaged: see `src/repair`. */
+/** Names one entry, and with it the whole log up to there: two logs that have it are the same up to it (Log Matching, §3.5). */
+export interface LogPosition {
+  readonly index: LogIndex
+  readonly term: Term
+}
+
+/** What is as it was written on the disk of a node, sound or damaged, for a peer that has lost it: see `src/salvage`. */
+export interface IntactParts {
+  /**
+   * The end of the log that ends with `last`, newest first, each entry as sealed on disk: down to the first that is not
+   * here, or some 256 KiB. None if `last` is not here. Rejects if it can't be had.
+   */
+  logUpTo(last: LogPosition): Promise<readonly Uint8Array[]>
+  /** The newest checkpoint that is whole, if there is one; to be closed. Rejects if it can't be had. */
+  openCheckpoint(): Promise<SnapshotSource | undefined>
+}
+
+/** What becomes of a node whose disk is damaged: see `src/repair` and `src/salvage`. */
 export const DAMAGE_REMEDY =
-  'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file; a cluster of one is restored from a backup'
+  'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file, or restores it with them if they are damaged too; a cluster of one is restored from a backup'
 
 /** What was written is not what is there. The message names the key and the remedy. */
 export class DamagedLogError extends Error {

@@ -91,16 +91,8 @@ export interface Refusal {
  * that; a log that others lead must not be mixed with ours, though they call their cluster the same.
  */
 export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refusal | undefined {
-  if (hello.version !== PROTOCOL_VERSION) {
-    return refused(
-      `you speak peer protocol ${hello.version} and node ${self} speaks ${PROTOCOL_VERSION}: run versions that are compatible`,
-    )
-  }
-  if (hello.clusterId !== clusterId) {
-    return refused(
-      `you are of cluster '${hello.clusterId}' and node ${self} is of cluster '${clusterId}': check clusterId and peer addresses`,
-    )
-  }
+  const foreign = foreignness(hello, clusterId, self)
+  if (foreign !== undefined) return refused(foreign)
   if (hello.to !== self)
     return refused(`you look for node ${hello.to} and this is node ${self}: check the peer addresses`)
   if (hello.from === self)
@@ -132,6 +124,29 @@ export function rollback({ from, disk, lastIndex }: Hello, { disks, kept }: Peer
   if (lastIndex === undefined || lastIndex >= told) return undefined
   const reason = `node ${from} had entry ${told} on disk, and comes back with a log that ends with entry ${lastIndex}: its disk is an earlier copy, or empty; what it promised since is lost, and it is not the member it was`
   return { reason, loss: disks.get(from) === disk ? 'end_of_log' : 'disk' }
+}
+
+/**
+ * Why the sender of this hello may not have what this node could read on its disk; undefined if it may. Neither of the two need
+ * know who are members: nodes are called by their numbers, in whatever life.
+ */
+export function salvageRefusal(hello: Hello, clusterId: string, self: NodeId): Refusal | undefined {
+  const foreign = foreignness(hello, clusterId, self)
+  if (foreign !== undefined) return refused(foreign)
+  const [number, to, from] = [numberOf(self), numberOf(hello.to), numberOf(hello.from)]
+  if (to !== number)
+    return refused(`you look for node ${to} and this is node ${number}: check the peer addresses`)
+  if (from === number)
+    return refused(`this is node ${number}, and so are you: give each node an id of its own`)
+  return undefined
+}
+
+function foreignness(hello: Hello, clusterId: string, self: NodeId): string | undefined {
+  if (hello.version !== PROTOCOL_VERSION)
+    return `you speak peer protocol ${hello.version} and node ${self} speaks ${PROTOCOL_VERSION}: run versions that are compatible`
+  if (hello.clusterId !== clusterId)
+    return `you are of cluster '${hello.clusterId}' and node ${self} is of cluster '${clusterId}': check clusterId and peer addresses`
+  return undefined
 }
 
 function refused(reason: string): Refusal {

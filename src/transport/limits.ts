@@ -15,6 +15,11 @@ export const DIAL_MS = 2_000
 /** From accepting a stream to its hello. */
 export const HELLO_MS = 5_000
 
+/** Until a peer has answered a question of salvage, from its disk. */
+export const ANSWER_MS = 10_000
+/** From one such question to the next: an open checkpoint keeps LevelDB from clearing away what was replaced since. */
+export const QUESTION_MS = 60_000
+
 /** Who is no member any more is still reached for so long: to hear that it is none. */
 export const FAREWELL_MS = 1_000
 /** Peers whose hello is kept in mind. */

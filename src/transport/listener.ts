@@ -7,11 +7,14 @@ import { decodeItems } from './codec.js'
 import { FrameError } from './fields.js'
 import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal, rollback } from './hello.js'
 import { HELLO_MS } from './limits.js'
-import { LOST, SERVER_OPTIONS, STREAM } from './service.js'
+import type { SalvageAnswers } from './salvage-answers.js'
+import { LOST, SALVAGE, SERVER_OPTIONS, STREAM } from './service.js'
 
 export interface ListenerOptions {
   /** As of now. */
   readonly receiver: () => Receiver
+  /** For peers whose disks are damaged. */
+  readonly salvage: SalvageAnswers
   readonly clock: Clock
   readonly logger: Logger
   readonly onItem: (from: NodeId, item: PeerItem) => void
@@ -31,7 +34,11 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options
-    this.#server.addService({ stream: STREAM }, { stream: (stream: PeerStream) => this.#accept(stream) })
+    const service = { stream: STREAM, salvage: SALVAGE }
+    this.#server.addService(service, {
+      stream: (stream: PeerStream) => this.#accept(stream),
+      salvage: (stream: PeerStream) => options.salvage.accept(stream),
+    })
   }
 
   /** Rejects with a `ListenError`. */

@@ -9,16 +9,25 @@ import type { Loss } from './hello.js'
 import { FRAME_BYTES_MAX } from './limits.js'
 
 /** Frames are bytes to gRPC; `codec.ts` and `hello.ts` give them meaning. */
-const asItIs = (frame: Buffer): Buffer => frame
+function asItIs(frame: Buffer): Buffer {
+  return frame
+}
 
-export const STREAM: MethodDefinition<Buffer, Buffer> = {
-  path: '/lockkeeper.peer.v1.Peer/Stream',
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: asItIs,
-  requestDeserialize: asItIs,
-  responseSerialize: asItIs,
-  responseDeserialize: asItIs,
+/** Items of peers that run. */
+export const STREAM = methodOf('Stream')
+/** Questions of a peer that can't run, for its disk is damaged. */
+export const SALVAGE = methodOf('Salvage')
+
+function methodOf(name: string): MethodDefinition<Buffer, Buffer> {
+  return {
+    path: `/lockkeeper.peer.v1.Peer/${name}`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: asItIs,
+    requestDeserialize: asItIs,
+    responseSerialize: asItIs,
+    responseDeserialize: asItIs,
+  }
 }
 
 /** How a stream ends whose sender is known, and has lost what it promised. */

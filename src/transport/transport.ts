@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
 import { assert, type LogIndex, type NodeId } from '../../raft/index.js'
-import type { Clock, PeerItem, Timer, Transport, TransportHandlers } from '../replica/ports.js'
+import type { Clock, IntactParts, PeerItem, Timer, Transport, TransportHandlers } from '../replica/ports.js'
 import { encodeHello, type Hello, type Loss, type PeerBook, type Receiver, refusal } from './hello.js'
 import { FAREWELL_MS, GUESTS_MAX } from './limits.js'
 import { Link } from './link.js'
 import { Listener } from './listener.js'
+import { SalvageAnswers } from './salvage-answers.js'
 
 export interface TransportOptions {
   readonly self: NodeId
@@ -19,6 +20,8 @@ export interface TransportOptions {
   readonly disk: number
   /** Where its log ends, as of now. */
   readonly lastIndex: () => LogIndex
+  /** What it has there, for peers that have lost it. */
+  readonly parts: IntactParts
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
@@ -62,9 +65,10 @@ export class PeerTransport implements Transport {
   /** Rejects with a `ListenError`; then nothing was started. */
   async start(handlers: PeerHandlers): Promise<void> {
     assert(this.#listener === undefined, 'a transport is started once')
-    const { listen, clock, logger } = this.#options
+    const { self, clusterId, parts, listen, clock, logger } = this.#options
     this.#listener = new Listener({
       receiver: () => this.#receiver,
+      salvage: new SalvageAnswers({ self, clusterId, parts, logger }),
       clock,
       logger,
       onItem: handlers.onItem,

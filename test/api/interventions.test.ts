@@ -82,7 +82,7 @@ describe('calls about a claim that is held', () => {
   })
 
   it('forceRelease: ends it, says of how many, and is written down; repeated, it does not end the next', async () => {
-    await hold('stuck')
+    const ended = await hold('stuck')
     const waiting = node.call('acquire', { ...PLAIN_CLAIM, ...next(mine), slot: 2, names: ['stuck'] })
     await until(async () => (await state('stuck')).waiting === 1)
     const force = { ...next(theirs), name: 'stuck', token: 0, note: OPERATOR }
@@ -93,7 +93,7 @@ describe('calls about a claim that is held', () => {
     assert.equal(holders[0]?.token, token)
     assert.deepEqual(
       interventions.map(({ agoMs, ...intervention }) => ({ ...intervention, isAgo: agoMs < 60_000 })),
-      [{ kind: 'forceRelease', token: 0, session: theirs.id, note: OPERATOR, isAgo: true }],
+      [{ kind: 'forceRelease', token: ended, session: theirs.id, note: OPERATOR, isAgo: true }],
     )
     const other = { ...next(theirs), name: 'stuck', token: token + 1_000, note: '' }
     assert.equal(await code('forceRelease', other), 'NOT_HELD')

@@ -15,7 +15,7 @@ describe('a lease', () => {
 
   it('counts from when the acknowledged renewal was sent, not from when the acknowledgement came', () => {
     const lease = new Lease(0, 9_000, 450)
-    lease.renewed(3_000, 9_000, 8_000)
+    lease.renewed(3_000, 8_000)
     assert.equal(lease.deadlineMs, 3_000 + 9_000 - 450)
     assert.equal(lease.standing(11_549), 'unsure')
     assert.equal(lease.standing(11_550), 'lost')
@@ -35,15 +35,15 @@ describe('a lease', () => {
 
   it('is not revived by an acknowledgement that comes after the deadline', () => {
     const lease = new Lease(0, 9_000, 450)
-    lease.renewed(3_000, 9_000, 8_550)
+    lease.renewed(3_000, 8_550)
     assert.equal(lease.standing(8_551), 'lost')
-    lease.renewed(8_000, 9_000, 8_552)
+    lease.renewed(8_000, 8_552)
     assert.equal(lease.standing(8_553), 'lost')
   })
 
   it('never moves its deadline back for an older acknowledgement', () => {
     const lease = new Lease(5_000, 9_000, 450)
-    lease.renewed(2_000, 9_000, 6_000)
+    lease.renewed(2_000, 6_000)
     assert.equal(lease.deadlineMs, 5_000 + 9_000 - 450)
   })
 

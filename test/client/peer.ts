@@ -3,7 +3,16 @@ import { connectWith } from '../../src/client/connect.js'
 import { type RefusalName, RefusedError, UnreachableError } from '../../src/client/errors.js'
 import type { Keeper } from '../../src/client/keeper.js'
 import type { ConnectOptions } from '../../src/client/options.js'
-import type { Connector, Link, LinkHandlers, Problem, ReadMethod, Reads } from '../../src/client/ports.js'
+import type {
+  Connector,
+  Link,
+  LinkHandlers,
+  Ports,
+  Problem,
+  ReadMethod,
+  Reads,
+} from '../../src/client/ports.js'
+import { StandIn } from '../../src/client/stand-in.js'
 import {
   type Answer,
   type ClientFrame,
@@ -162,8 +171,16 @@ export class World {
     return keeper
   }
 
-  get ports() {
-    return { clock: this.clock, connector: this.connector, random: () => this.#chance() }
+  get ports(): Ports {
+    return {
+      clock: this.clock,
+      connector: this.connector,
+      random: () => this.#chance(),
+      startStandIn: (duty, owner) => {
+        const standIn = new StandIn(this, duty, () => owner.standInReady())
+        return { tell: (sign) => standIn.heard(sign), stop: () => standIn.stop() }
+      },
+    }
   }
 
   /** The stream that was dialled last. */

@@ -22,15 +22,26 @@ export async function flipBytesOfTable(directory: string): Promise<void> {
   await flip(path, bytes, bytes.length >> 1, 64)
 }
 
+/** In the middle of what the newest checkpoint holds. */
+export async function flipByteOfCheckpoint(directory: string): Promise<void> {
+  const [records] = (await readdir(directory)).filter((name) => name.startsWith('records-'))
+  const { path, bytes } = await largest(directory, '', records)
+  await flip(path, bytes, bytes.length >> 1)
+}
+
 /** The second half of what was written last reads as zeros. */
 export async function zeroTailOfLog(directory: string): Promise<void> {
   const { path, bytes } = await largest(directory, '.log')
   await writeFile(path, bytes.fill(0, bytes.length >> 1))
 }
 
-async function largest(directory: string, extension: string): Promise<{ path: string; bytes: Buffer }> {
-  const names = (await readdir(join(directory, 'db'))).filter((name) => name.endsWith(extension))
-  const paths = names.map((name) => join(directory, 'db', name))
+async function largest(
+  directory: string,
+  extension: string,
+  database = 'db',
+): Promise<{ path: string; bytes: Buffer }> {
+  const names = (await readdir(join(directory, database))).filter((name) => name.endsWith(extension))
+  const paths = names.map((name) => join(directory, database, name))
   const files = await Promise.all(paths.map(async (path) => ({ path, bytes: await readFile(path) })))
   return files.reduce((most, file) => (file.bytes.length > most.bytes.length ? file : most))
 }

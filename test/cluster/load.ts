@@ -40,12 +40,12 @@ export class Load implements AsyncDisposable {
   }
 
   /** `stayAt`: the nodes that have a session of their own, which never goes elsewhere. */
-  static async start(cluster: LocalCluster, stayAt = cluster.nodes): Promise<Load> {
+  static async start(cluster: LocalCluster, stayAt = cluster.nodes, ttlMs = TTL_MS): Promise<Load> {
     const [watcher, ...keepers] = await Promise.all([
-      connect(cluster.addresses, { label: 'watcher', ttlMs: TTL_MS, connectTimeoutMs: TTL_MS }),
-      connect(cluster.addresses, { label: 'free 1', ttlMs: TTL_MS }),
-      connect(cluster.addresses, { label: 'free 2', ttlMs: TTL_MS }),
-      ...stayAt.map(({ id }) => connectOnlyTo(cluster, id, { label: `only ${id}`, ttlMs: TTL_MS })),
+      connect(cluster.addresses, { label: 'watcher', ttlMs, connectTimeoutMs: ttlMs }),
+      connect(cluster.addresses, { label: 'free 1', ttlMs }),
+      connect(cluster.addresses, { label: 'free 2', ttlMs }),
+      ...stayAt.map(({ id }) => connectOnlyTo(cluster, id, { label: `only ${id}`, ttlMs })),
     ])
     return new Load(new History(), keepers, watcher!)
   }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { connect } from '../../src/client/index.js'
 import { Operator } from '../../src/client/operator.js'
-import { flipByteOfLog, zeroTailOfLog } from './damage.js'
+import { flipByteOf, flipByteOfLog, zeroTailOfLog } from './damage.js'
 import { eventually } from './eventually.js'
 import { assertNothingLost, Load } from './load.js'
 
@@ -96,7 +96,7 @@ test('a node whose whole disk is put back to an earlier copy is made anew, follo
   await keeper.withLock('after all', () => {})
 })
 
-test('nodes that are damaged all at once wait, touch nothing, and vote for nobody (fault 31)', {
+test('nodes that are damaged all at once at the same entry wait, touch nothing, and vote for nobody (fault 31)', {
   timeout: 180_000,
 }, async () => {
   await using cluster = await LocalCluster.start()
@@ -107,9 +107,15 @@ test('nodes that are damaged all at once wait, touch nothing, and vote for nobod
   const kept = join(cluster.directory, 'kept')
   for (const { id } of cluster.nodes) {
     await cp(cluster.dataDirectory(id), join(kept, String(id)), { recursive: true })
-    await flipByteOfLog(cluster.dataDirectory(id))
+    await flipByteOf('kept/150', cluster.dataDirectory(id))
   }
   const starts = cluster.nodes.map((node) => node.start().catch((error: Error) => error))
+  for (const node of cluster.nodes)
+    await eventually(`node ${node.id} says what nobody has`, REPAIR_MS, () =>
+      /can not be restored.*/.test(node.output()) && /nobody has entry \d+ of term \d+/.test(node.output())
+        ? true
+        : undefined,
+    )
   await sleep(ELECTIONS_MS)
   for (const node of cluster.nodes) {
     assert.ok(node.isRunning)

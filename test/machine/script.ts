@@ -3,10 +3,25 @@
  * somebody: `alice acquires orders/42 wait=500`. Lines that begin with `|` are what came of it, written by the machine:
  * verdicts with `=`, events with `!`. `look <name>` shows a queue as it is after the batch.
  *
+ *     acquires NAME… [shared] [permits=2/5] [steal] [reentrant] [wait= owner= priority= upgrades= lockDelay= minHold= print= data= label=]
+ *     joins NAME [data=]        releases token= [heir= rest= result= keep=]        updates token= data=        downgrades token=
+ *     forces NAME [token=]      asks NAME [token=]      suspends NAME [for=]      resumes NAME      with note=; _ is a blank
+ *
  * Requests take slot 0 and the next seq in it, unless the line says `slot=` or `seq=`; `again` as last word repeats
  * what went before in that slot, seq and all.
  */
-import type { Batch, Command, MachineEvent, Verdict } from '../../src/machine/command.js'
+import {
+  type Acquire,
+  type Batch,
+  type Command,
+  type MachineEvent,
+  type Mode,
+  NO_TERMS,
+  type Release,
+  type RequestId,
+  type Verdict,
+} from '../../src/machine/command.js'
+import type { ClaimView } from '../../src/machine/views.js'
 import { CheckedMachine, EXCLUSIVE } from './commands.js'
 
 interface Actor {
@@ -16,11 +31,33 @@ interface Actor {
   readonly seqs: Map<number, number>
 }
 
+class Options {
+  readonly #values: ReadonlyMap<string, string>
+
+  constructor(words: readonly string[]) {
+    const pairs = words.filter((word) => word.includes('=')).map((word) => word.split('='))
+    this.#values = new Map(pairs.map(([option, value]) => [option!, value!.replaceAll('_', ' ')]))
+  }
+
+  has(...options: readonly string[]): boolean {
+    return options.some((option) => this.#values.has(option))
+  }
+
+  text(option: string): string {
+    return this.#values.get(option) ?? ''
+  }
+
+  number(option: string): number | undefined {
+    const value = this.#values.get(option)
+    return value === undefined ? undefined : Number(value)
+  }
+}
+
 interface Line {
   readonly actor: string
   readonly verb: string
   readonly words: readonly string[]
-  readonly options: ReadonlyMap<string, number>
+  readonly options: Options
 }
 
 export function playScript(text: string): string {
@@ -63,48 +100,139 @@ class Stage {
     const { key, session } = this.#actor(line.actor)
     switch (line.verb) {
       case 'opens':
-        return { op: 'open', key, ttlMs: line.options.get('ttl') ?? 10_000, label: line.actor }
+        return { op: 'open', key, ttlMs: line.options.number('ttl') ?? 10_000, label: line.actor }
       case 'renews':
         return { op: 'keepAlive', session, key }
       case 'closes':
         return { op: 'close', session, key }
+      case 'raises':
+        return { op: 'raise', level: line.options.number('level')! }
       default:
-        return this.#request(line)
+        return requestOf(line, this.#request(line))
     }
   }
 
-  #request({ actor, verb, words, options }: Line): Command {
+  #request({ actor, verb, words, options }: Line): RequestId {
     const { key, session, seqs } = this.#actor(actor)
-    const slot = options.get('slot') ?? 0
+    const slot = options.number('slot') ?? 0
     const newest = seqs.get(slot) ?? 0
     const isRepeat = words.includes('again') || verb === 'cancels'
-    const seq = options.get('seq') ?? (isRepeat ? newest : newest + 1)
+    const seq = options.number('seq') ?? (isRepeat ? newest : newest + 1)
     seqs.set(slot, Math.max(seq, newest))
-    const request = { session, key, slot, seq }
-    if (verb === 'cancels') return { op: 'cancel', ...request }
-    if (verb === 'releases') return { op: 'release', ...request, token: options.get('token')! }
-    if (verb !== 'acquires') throw new Error(`nobody knows how to ${verb}`)
-    const names = words.filter((word) => word !== 'again')
-    return { op: 'acquire', ...request, names, mode: EXCLUSIVE, waitMs: options.get('wait'), label: '' }
+    return { session, key, slot, seq }
   }
 
   #look(name: string): string {
     const view = this.#machine.name(name)
     if (view === undefined) return 'nobody'
-    const holders = view.holders.map((claim) => `${claim.sessionLabel} with token ${claim.token}`)
+    const holders = view.holders.map(
+      (claim) => `${claim.sessionLabel} with token ${claim.token}${more(claim)}`,
+    )
     const waiters = view.waiters.map((claim) => claim.sessionLabel)
-    return `held by ${holders.join(', ') || 'nobody'}; waiting: ${waiters.join(', ') || 'nobody'}`
+    const members = view.members.map((claim) => `${claim.sessionLabel} ${claim.token}${more(claim)}`)
+    const { suspension, result } = view
+    return [
+      `held by ${holders.join(', ') || 'nobody'}; waiting: ${waiters.join(', ') || 'nobody'}`,
+      ...(members.length === 0 ? [] : [`members: ${members.join(', ')}`]),
+      ...(view.restUntil === undefined ? [] : [`rests until ${view.restUntil}`]),
+      ...(suspension === undefined
+        ? []
+        : [`suspended until ${suspension.until ?? 'resumed'}: ${suspension.note}`]),
+      ...(result === undefined
+        ? []
+        : [`result '${result.data}' of token ${result.token} until ${result.until}`]),
+    ].join('; ')
   }
+}
+
+function more({ seats, data, holds, mode }: ClaimView): string {
+  const several = [
+    mode.kind === 'shared' ? 'shared' : '',
+    seats.length > 0 ? `seats ${seats.join(' ')}` : '',
+    data === '' ? '' : `'${data}'`,
+    holds > 1 ? `held ${holds} times` : '',
+  ].filter((each) => each !== '')
+  return several.length === 0 ? '' : ` (${several.join(', ')})`
+}
+
+function requestOf({ verb, words, options }: Line, request: RequestId): Command {
+  const token = options.number('token') ?? 0
+  const name = words[0]!
+  const note = options.text('note')
+  switch (verb) {
+    case 'cancels':
+      return { op: 'cancel', ...request }
+    case 'releases':
+      return releaseOf(options, { ...request, token })
+    case 'updates':
+      return { op: 'update', ...request, token, data: options.text('data') }
+    case 'downgrades':
+      return { op: 'downgrade', ...request, token }
+    case 'forces':
+      return { op: 'forceRelease', ...request, name, token, note }
+    case 'asks':
+      return { op: 'requestRelease', ...request, name, token, note }
+    case 'suspends':
+      return { op: 'suspend', ...request, name, forMs: options.number('for'), note }
+    case 'resumes':
+      return { op: 'resume', ...request, name, note }
+    case 'joins':
+    case 'acquires':
+      return acquireOf(verb, words, options, request)
+    default:
+      throw new Error(`nobody knows how to ${verb}`)
+  }
+}
+
+function releaseOf(options: Options, request: RequestId & { token: number }): Release {
+  if (!options.has('heir', 'rest', 'result')) return { op: 'release', ...request }
+  const result = options.has('result')
+    ? { data: options.text('result'), keepMs: options.number('keep')! }
+    : undefined
+  const succession = { heir: options.number('heir') ?? 0, restMs: options.number('rest') ?? 0, result }
+  return { op: 'release', ...request, succession }
+}
+
+function acquireOf(verb: string, words: readonly string[], options: Options, request: RequestId): Acquire {
+  const flags = ['again', 'shared', 'steal', 'reentrant']
+  const terms = {
+    data: options.text('data'),
+    owner: options.text('owner'),
+    reentrant: words.includes('reentrant'),
+    priority: options.number('priority') ?? 0,
+    steal: words.includes('steal'),
+    upgrades: options.number('upgrades') ?? 0,
+    lockDelayMs: options.number('lockDelay') ?? 0,
+    minHoldMs: options.number('minHold') ?? 0,
+    fingerprint: options.has('print') ? options.text('print') : undefined,
+  }
+  const isPlain = JSON.stringify(terms) === JSON.stringify(NO_TERMS)
+  return {
+    op: 'acquire',
+    ...request,
+    names: words.filter((word) => !flags.includes(word)),
+    mode: modeOf(verb, words, options),
+    waitMs: options.number('wait'),
+    label: options.text('label'),
+    ...(isPlain ? {} : { terms }),
+  }
+}
+
+function modeOf(verb: string, words: readonly string[], options: Options): Mode {
+  if (verb === 'joins') return { kind: 'member' }
+  if (words.includes('shared')) return { kind: 'shared' }
+  if (!options.has('permits')) return EXCLUSIVE
+  const [permits, of] = options.text('permits').split('/').map(Number)
+  return { kind: 'permits', permits: permits!, of: of! }
 }
 
 function parse(line: string): Line {
   const [actor, verb, ...rest] = line.trim().split(/\s+/)
-  const options = rest.filter((word) => word.includes('=')).map((word) => word.split('=') as [string, string])
   return {
     actor: actor!,
     verb: verb!,
     words: rest.filter((word) => !word.includes('=')),
-    options: new Map(options.map(([option, value]) => [option, Number(value)])),
+    options: new Options(rest),
   }
 }
 

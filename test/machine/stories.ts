@@ -392,11 +392,13 @@ export function disksOf(machine: Machine): { node: number; disk: number }[] {
 export function portrait(machine: Machine): object {
   const { nextId, nextToken, dataLength } = machine.claims
   const byId = [...machine.sessions.values()].sort((a, b) => a.id - b.id)
-  const sessions = byId.map(({ id, slots, losses, owners }) => [
+  const sessions = byId.map(({ id, slots, losses, tasks }) => [
     machine.session(id),
     [...slots].map(([number, { seq, answer }]) => [number, seq, answer]).sort(),
     losses,
-    [...owners].map(([owner, claims]) => [owner, [...claims].map((claim) => claim.id)]).sort(),
+    [...tasks]
+      .map(([owner, { held, waiting }]) => [owner, held, [...waiting].map(({ id: each }) => each)])
+      .sort(),
   ])
   const claims = [...machine.claims.values()].sort((a, b) => a.id - b.id)
   const ranks = claims.map(({ id, rank, terms }) => [id, rank, terms])

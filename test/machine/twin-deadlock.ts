@@ -4,17 +4,17 @@
  */
 import { isHeld, type TwinClaim, type TwinNames } from './twin-names.js'
 
-/** Whether this claim, which waits, waits for its own task. */
-export function waitsForItself(origin: TwinClaim, names: TwinNames): boolean {
+/** Whether this claim, which waits or, being free, is about to be granted, keeps its own task waiting. */
+export function waitsForItself(origin: TwinClaim, isFree: boolean, names: TwinNames): boolean {
   const stuck = new Set<TwinClaim>()
-  const waiting = names.claims.filter((claim) => !isHeld(claim))
+  const waiting = names.claims.filter((claim) => !isHeld(claim) && !(isFree && claim === origin))
   for (let before = -1; stuck.size > before; ) {
     before = stuck.size
     for (const claim of waiting) {
       if (claim.names.some((name) => isStuckIn(name, claim))) stuck.add(claim)
     }
   }
-  return stuck.has(origin)
+  return waiting.some((claim) => isSameTask(claim, origin) && stuck.has(claim))
 
   function isStuckIn(name: string, claim: TwinClaim): boolean {
     const holders = names.holders(name).filter(({ token }) => token !== claim.terms.upgrades)
@@ -27,11 +27,10 @@ export function waitsForItself(origin: TwinClaim, names: TwinNames): boolean {
 
   function goesOnAfterOrigin(claim: TwinClaim): boolean {
     if (isSameTask(claim, origin)) return true
-    if (!isHeld(claim)) return stuck.has(claim)
-    return claim.terms.owner !== '' && waiting.some((each) => isSameTask(each, claim) && stuck.has(each))
+    return waiting.some((each) => isSameTask(each, claim) && stuck.has(each))
   }
 }
 
 function isSameTask(a: TwinClaim, b: TwinClaim): boolean {
-  return a.session === b.session && a.terms.owner === b.terms.owner
+  return a === b || (a.terms.owner !== '' && a.session === b.session && a.terms.owner === b.terms.owner)
 }

@@ -247,16 +247,18 @@ export class Twin extends TwinNames {
   }
 
   stand(claim: TwinClaim, waitMs: number | undefined): string {
-    if (this.mayHold(claim)) {
+    const isFree = this.mayHold(claim)
+    const isRefused = waitMs === 0 && !isFree
+    const isDeadlock = !isRefused && !claim.terms.steal && waitsForItself(claim, isFree, this)
+    if (isRefused || isDeadlock) {
+      this.drop(claim)
+      if (isDeadlock) this.saw(`deadlock of ${isFree ? 'one that is free' : claim.kind}`)
+      return isDeadlock ? 'DEADLOCK' : 'TIMEOUT'
+    }
+    if (isFree) {
       this.hold(claim)
       this.granted(claim, 0)
       return this.grantOf(claim)
-    }
-    const isDeadlock = waitMs !== 0 && claim.terms.owner !== '' && waitsForItself(claim, this)
-    if (waitMs === 0 || isDeadlock) {
-      this.drop(claim)
-      if (isDeadlock) this.saw(`deadlock of ${claim.kind}`)
-      return isDeadlock ? 'DEADLOCK' : 'TIMEOUT'
     }
     this.noteWait(claim)
     this.change('queued', claim)
@@ -298,9 +300,8 @@ export class Twin extends TwinNames {
   }
 
   heldAlready({ session, names, mode }: Acquire, owner: string): TwinClaim | undefined {
-    return this.claims.find(
+    return this.holders(names[0]!).find(
       (claim) =>
-        isHeld(claim) &&
         claim.session === session &&
         claim.terms.owner === owner &&
         (claim.kind === mode.kind || claim.kind === 'exclusive') &&

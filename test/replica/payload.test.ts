@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
-import type { Command } from '../../src/machine/command.js'
+import { type Command, type Mode, NO_TERMS, type Succession, type Terms } from '../../src/machine/command.js'
+import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import { checkMachine } from '../../src/machine/invariants.js'
 import { Machine } from '../../src/machine/machine.js'
+import { checkCommand } from '../../src/machine/validate.js'
 import {
   decodeCommands,
   decodePayload,
@@ -17,7 +20,46 @@ const text = fc.string({ unit: 'binary', maxLength: 200 })
 const request = { session: id, key: id, slot: fc.nat(70_000), seq: id }
 /** As the decoder makes them. */
 const plain = { noNullPrototype: true }
+const mode: fc.Arbitrary<Mode> = fc.oneof(
+  fc.record({ kind: fc.constantFrom('exclusive', 'shared', 'member') }, plain),
+  fc.record({ kind: fc.constant('permits' as const), permits: id, of: id }, plain),
+)
+const maybe = fc.option(id, { nil: undefined })
+const terms: fc.Arbitrary<Terms> = fc.record(
+  {
+    data: text,
+    owner: text,
+    reentrant: fc.boolean(),
+    priority: fc.nat(255),
+    steal: fc.boolean(),
+    upgrades: fc.nat(),
+    lockDelayMs: id,
+    minHoldMs: id,
+    fingerprint: fc.option(text, { nil: undefined }),
+  },
+  plain,
+)
+const succession: fc.Arbitrary<Succession> = fc.record(
+  {
+    heir: fc.nat(),
+    restMs: fc.nat(),
+    result: fc.option(fc.record({ data: text, keepMs: id }, plain), { nil: undefined }),
+  },
+  plain,
+)
+const named = { ...request, name: text, note: text }
+const asked = { op: fc.constant('acquire' as const), ...request, names: fc.array(text, { maxLength: 70 }) }
 const command: fc.Arbitrary<Command> = fc.oneof(
+  fc.record({ ...asked, mode, waitMs: maybe, label: text, terms }, plain),
+  fc.record({ ...asked, mode, waitMs: maybe, label: text }, plain),
+  fc.record({ op: fc.constant('release' as const), ...request, token: id, succession }, plain),
+  fc.record({ op: fc.constant('update' as const), ...request, token: id, data: text }, plain),
+  fc.record({ op: fc.constant('downgrade' as const), ...request, token: id }, plain),
+  fc.record({ op: fc.constantFrom('forceRelease', 'requestRelease'), ...named, token: fc.nat() }, plain),
+  fc.record({ op: fc.constant('suspend' as const), ...named, forMs: maybe }, plain),
+  fc.record({ op: fc.constant('resume' as const), ...named }, plain),
+  fc.record({ op: fc.constant('raise' as const), level: id }, plain),
+  fc.record({ op: fc.constant('identify' as const), node: id, disk: id }, plain),
   fc.record({ op: fc.constant('open' as const), key: id, ttlMs: id, label: text }, plain),
   fc.record({ op: fc.constant('keepAlive' as const), session: id, key: id }, plain),
   fc.record({ op: fc.constant('close' as const), session: id, key: id }, plain),
@@ -51,6 +93,44 @@ function decoded(commands: Uint8Array, count: number): Command[] {
   const into: Command[] = []
   decodeCommands(commands, count, into)
   return into
+}
+
+/** On the newest feature level, with a session that the poison may name. */
+function newest(): Machine {
+  const machine = new Machine()
+  const open = { op: 'open', key: 1, ttlMs: 1_000, label: '' } as const
+  machine.apply({ at: 1, commands: [{ op: 'raise', level: FEATURE_LEVEL }, open] })
+  return machine
+}
+
+const RAISE = 9
+/** Commands of the right shape, with something else in one of their fields. One that raises the level is meant to stop a node. */
+const nearly = fc
+  .record({ command, field: fc.nat(9), inner: fc.nat(9), isInner: fc.boolean(), value: anything })
+  .map(({ command: whole, field, inner, isInner, value }) => {
+    const [fields] = packr.unpack(encodeCommands([whole])) as [unknown[]]
+    // The session that is there.
+    fields.splice(1, 2, 1, 1)
+    const list = fields[field % fields.length]
+    if (isInner && Array.isArray(list)) list[inner % Math.max(list.length, 1)] = value
+    else fields[field % fields.length] = value
+    if (fields[0] === RAISE) fields[0] = 0
+    return new Uint8Array(packr.pack([fields]))
+  })
+
+/** Where each value stands, in lists of lists. */
+function pathsOf(list: readonly unknown[]): number[][] {
+  return list.flatMap((value, k) => [
+    [k],
+    ...(Array.isArray(value) ? pathsOf(value).map((path) => [k, ...path]) : []),
+  ])
+}
+
+function replaced(list: readonly unknown[], [first, ...rest]: number[], value: unknown): unknown[] {
+  return list.map((each, k) => {
+    if (k !== first) return each
+    return rest.length === 0 ? value : replaced(each as unknown[], rest, value)
+  })
 }
 
 describe('the payload of an entry', () => {
@@ -100,11 +180,98 @@ describe('the payload of an entry', () => {
   it('is refused by the machine, not feared: every command read from any bytes gets a verdict (fault 12)', () => {
     fc.assert(
       fc.property(bytes, fc.nat(20), (poison, count) => {
-        const { verdicts } = new Machine().apply({ at: 1, commands: decoded(poison, count) })
+        const { verdicts } = newest().apply({ at: 1, commands: decoded(poison, count) })
         assert.equal(verdicts.length, count)
       }),
       { numRuns: 3_000 },
     )
+  })
+
+  it('of a command with a field that is another is refused, or is the same for all who read it (fault 12)', () => {
+    fc.assert(
+      fc.property(nearly, (poison) => {
+        const [once, again] = [decoded(poison, 1), decoded(poison, 1)]
+        assert.deepEqual(once, again)
+        const [machine, other] = [newest(), newest()]
+        assert.deepEqual(machine.apply({ at: 1, commands: once }), other.apply({ at: 1, commands: again }))
+        checkMachine(machine)
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+
+  it('is refused at sight where any field is of another type', () => {
+    const who = { session: 1, key: 2, slot: 3, seq: 4 }
+    const intervention = { ...who, name: 'a', note: 'n' }
+    const all: Command[] = [
+      { op: 'open', key: 1, ttlMs: 1_000, label: '' },
+      { op: 'keepAlive', session: 1, key: 2 },
+      { op: 'acquire', ...who, names: ['a'], mode: { kind: 'exclusive' }, waitMs: 1, label: '' },
+      {
+        op: 'acquire',
+        ...who,
+        names: ['a'],
+        mode: { kind: 'permits', permits: 1, of: 2 },
+        waitMs: 1,
+        label: '',
+        terms: NO_TERMS,
+      },
+      { op: 'release', ...who, token: 1 },
+      {
+        op: 'release',
+        ...who,
+        token: 1,
+        succession: { heir: 1, restMs: 1, result: { data: 'd', keepMs: 1 } },
+      },
+      { op: 'update', ...who, token: 1, data: 'd' },
+      { op: 'downgrade', ...who, token: 1 },
+      { op: 'forceRelease', ...intervention, token: 1 },
+      { op: 'requestRelease', ...intervention, token: 1 },
+      { op: 'suspend', ...intervention, forMs: 1 },
+      { op: 'resume', ...intervention },
+      { op: 'identify', node: 1, disk: 2 },
+    ]
+    for (const command of all) {
+      const [sound] = packr.unpack(encodeCommands([command])) as [unknown[]]
+      assert.equal(checkCommand(decoded(packr.pack([sound]), 1)[0]!), undefined, command.op)
+      for (const path of pathsOf(sound).slice(1)) {
+        const [poisoned] = decoded(packr.pack([replaced(sound, path, { of: 'another type' })]), 1)
+        assert.ok(checkCommand(poisoned!) !== undefined, `${command.op}, field ${path.join('.')}`)
+      }
+    }
+  })
+
+  it('of plain commands is what it always was, byte by byte: an older version reads it', () => {
+    const who = { session: 1, key: 2, slot: 3, seq: 4 }
+    const exclusive = { kind: 'exclusive' } as const
+    const acquire = { op: 'acquire', ...who, names: ['a'], mode: exclusive, waitMs: 5, label: 'l' } as const
+    const commands: Command[] = [
+      acquire,
+      { ...acquire, waitMs: undefined },
+      { op: 'release', ...who, token: 6 },
+    ]
+    const asEver = [
+      [4, 1, 2, 3, 4, ['a'], 1, 5, 'l'],
+      [4, 1, 2, 3, 4, ['a'], 1, null, 'l'],
+      [5, 1, 2, 3, 4, 6],
+    ]
+    assert.deepEqual(encodeCommands(commands), packr.pack(asEver))
+    assert.equal(
+      Buffer.from(encodeCommands(commands)).toString('hex'),
+      '9399040102030491a1610105a16c99040102030491a16101c0a16c96050102030406',
+    )
+  })
+
+  it('of commands that an older version does not know has numbers of its own, which that refuses', () => {
+    const who = { session: 1, key: 2, slot: 3, seq: 4 }
+    const plainly = { op: 'acquire', ...who, names: ['a'], waitMs: 0, label: '' } as const
+    const more: Command[] = [
+      { ...plainly, mode: { kind: 'shared' } },
+      { ...plainly, mode: { kind: 'exclusive' }, terms: NO_TERMS },
+      { op: 'release', ...who, token: 6, succession: { heir: 0, restMs: 0, result: undefined } },
+    ]
+    const opcodes = (packr.unpack(encodeCommands(more)) as number[][]).map(([opcode]) => opcode)
+    assert.deepEqual(opcodes, [11, 11, 12])
   })
 
   it('keeps the commands beside one that can not be read', () => {

@@ -83,7 +83,7 @@ const PLAIN: Asked = {
   fingerprint: undefined,
 }
 /** Above every priority: who upgrades, and heirs; and above them, who steals. */
-const PRECEDENCE = { heir: 1_000, upgrade: 1_000, steal: 2_000 } as const
+const PRECEDENCE = { heir: 1_000, upgrade: 1_000, steal: Number.MAX_SAFE_INTEGER } as const
 
 export function requestKey({ session, slot, seq }: { session: number; slot: number; seq: number }): string {
   return `${session}/${slot}/${seq}`
@@ -124,13 +124,24 @@ export function useOf({ mode, asked }: Pick<LoggedClaim, 'mode' | 'asked'>): str
   return asked.fingerprint === undefined ? 'lock' : `once ${asked.fingerprint}`
 }
 
+/** Before all whom their priority has brought where they are. */
+export function isBeforeAll(claim: LoggedClaim | undefined): boolean {
+  return claim !== undefined && claim.precedence >= PRECEDENCE.upgrade
+}
+
+/** Whether these are the same names, in whatever order. */
+export function areSame(names: readonly string[], others: readonly string[]): boolean {
+  return names.length === others.length && names.every((name) => others.includes(name))
+}
+
 export function goesBefore(a: LoggedClaim, b: LoggedClaim): boolean {
   return a.precedence === b.precedence ? a.order < b.order : a.precedence > b.precedence
 }
 
-/** Whoever was waiting for just any turn is next. */
+/** Whoever was waiting for just any turn is next, also before an earlier heir. */
 export function makeHeir(claim: LoggedClaim, names: Names): void {
-  claim.precedence = PRECEDENCE.heir
+  const first = claim.names.map((name) => names.of(name).waiting[0]!.precedence)
+  claim.precedence = Math.max(PRECEDENCE.heir, ...first.map((precedence) => precedence + 1))
   for (const name of claim.names) {
     const { waiting } = names.of(name)
     remove(waiting, claim)
@@ -182,6 +193,12 @@ export class Names {
 /** Of one name: who holds it, and who waits, in order. */
 export function nameState(tokens: readonly (number | undefined)[], waitingLabels: readonly string[]): string {
   return `held ${tokens.join()} waiting ${waitingLabels.join()}`
+}
+
+export function stateOf({ holders, waiting }: NameBook): string {
+  const tokens = [...holders].map(({ token }) => token)
+  const labels = waiting.map(({ label }) => label)
+  return nameState(tokens, labels)
 }
 
 /** Commands that stand in a slot: all that a session asks for its claims, or does about a name. */

@@ -18,12 +18,18 @@ export class ChangeChecks {
   readonly #ledger: Ledger
   readonly #contradiction: Contradiction
   #revision = 0
+  readonly #byName = new Map<string, Applied['changes'][number][]>()
   /** As one who has seen all changes knows them. */
   readonly #seen = new Map<string, Map<number, Mode>>()
 
   constructor(ledger: Ledger, contradiction: Contradiction) {
     this.#ledger = ledger
     this.#contradiction = contradiction
+  }
+
+  /** All there have been, in order. */
+  of(name: string): readonly Applied['changes'][number][] {
+    return this.#byName.get(name) ?? []
   }
 
   /** Of one entry. */
@@ -36,6 +42,9 @@ export class ChangeChecks {
         this.#contradiction('changes: not numbered without a gap', { change, expected: this.#revision })
       if (change.at !== this.#ledger.at) this.#contradiction('changes: of another time', { change })
       this.#see(change)
+      const known = this.#byName.get(change.name)
+      if (known === undefined) this.#byName.set(change.name, [change])
+      else known.push(change)
     }
   }
 

@@ -3,10 +3,13 @@ import { LockkeeperError } from '../../src/client/errors.js'
 import type { Keeper } from '../../src/client/keeper.js'
 import type { Lock, LockOptions } from '../../src/client/lock.js'
 import type { ConnectOptions } from '../../src/client/options.js'
+import type { Connector, StandInOwner, StandInThread } from '../../src/client/ports.js'
+import { type Duty, StandIn } from '../../src/client/stand-in.js'
 import type { ClientChecks } from './client-checks.js'
 import type { ClientNetwork } from './client-network.js'
 import type { History } from './history.js'
 import type { Ledger } from './ledger.js'
+import { Onlooker } from './onlooker.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
 
@@ -51,16 +54,31 @@ export class Client {
   /** What the keeper was told to begin with. */
   #told: readonly string[] = []
   #connecting: Promise<Keeper | undefined> | undefined
+  readonly #onlooker: Onlooker | undefined
   #ending = false
+  #closing = false
   #working = 0
   #calls = 0
   /** Of all calls that have ended. */
   readonly ended: string[] = []
-  readonly counts = { granted: 0, timedOut: 0, aborted: 0, lost: 0, released: 0, read: 0, connected: 0 }
+  readonly counts = {
+    granted: 0,
+    timedOut: 0,
+    aborted: 0,
+    lost: 0,
+    released: 0,
+    read: 0,
+    connected: 0,
+    stoodIn: 0,
+    change: 0,
+    state: 0,
+    gap: 0,
+  }
 
   constructor(parts: ClientParts) {
     this.#parts = parts
     for (let k = 0; k < parts.workers; k++) void this.#work()
+    if (parts.workers > 0) this.#onlooker = this.#lookOn(parts)
   }
 
   get process(): Process {
@@ -87,8 +105,16 @@ export class Client {
     }
   }
 
-  close(): Promise<void> {
-    return this.#keeper?.close() ?? Promise.resolve()
+  /** What it watches, it has seen. */
+  get isUpToDate(): boolean {
+    return this.#onlooker?.isUpToDate ?? true
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#onlooker?.finish()
+    const keeper = this.#keeper ?? (await this.#connecting)
+    await keeper?.close()
   }
 
   async #work(): Promise<void> {
@@ -103,7 +129,17 @@ export class Client {
     this.#working--
   }
 
+  #lookOn({ process, random, names, ledger, history }: ClientParts): Onlooker {
+    return new Onlooker({
+      ...{ process, ledger, history, name: random.pick(names) },
+      connected: () => this.#connected(),
+      onNotConnected: () => (this.#ending ? this.#startAnew() : this.#askAround()),
+      onSeen: (kind) => this.counts[kind]++,
+    })
+  }
+
   #connected(): Promise<Keeper | undefined> {
+    if (this.#closing) return Promise.resolve(undefined)
     if (this.#keeper !== undefined) return Promise.resolve(this.#keeper)
     this.#connecting ??= this.#connect()
     return this.#connecting
@@ -111,7 +147,12 @@ export class Client {
 
   async #connect(): Promise<Keeper | undefined> {
     const { process, network, random, addresses, options } = this.#parts
-    const ports = { clock: process.clock, connector: network.connector(process), random: random.next }
+    const ports = {
+      clock: process.clock,
+      connector: network.connector(process),
+      random: random.next,
+      startStandIn: (duty: Duty, owner: StandInOwner) => this.#startStandIn(duty, owner),
+    }
     try {
       this.#told = addresses()
       this.#keeper = await connectWith(ports, this.#told, options)
@@ -123,6 +164,23 @@ export class Client {
     } finally {
       this.#connecting = undefined
     }
+  }
+
+  #startStandIn(duty: Duty, owner: StandInOwner): StandInThread {
+    const { process, network } = this.#parts
+    const thread = process.thread()
+    const connector = network.connector(thread)
+    const counted: Connector = {
+      ...connector,
+      call: (address, method, request, timeoutMs) => {
+        this.counts.stoodIn++
+        return connector.call(address, method, request, timeoutMs)
+      },
+    }
+    const standIn = new StandIn({ clock: thread.clock, connector: counted }, duty, () =>
+      process.take(() => owner.standInReady()),
+    )
+    return { tell: (sign) => thread.take(() => standIn.heard(sign)), stop: () => thread.kill() }
   }
 
   async #something(keeper: Keeper): Promise<void> {
@@ -270,8 +328,11 @@ export class Client {
   /** All nodes that it was told of are gone, and so may be those that it heard of since: somebody starts it anew. */
   #askAround(): void {
     const now = this.#parts.addresses()
-    if (this.#keeper === undefined || this.#told.some((address) => now.includes(address))) return
-    void this.#keeper.close()
+    if (!this.#told.some((address) => now.includes(address))) this.#startAnew()
+  }
+
+  #startAnew(): void {
+    void this.#keeper?.close()
     this.#keeper = undefined
   }
 

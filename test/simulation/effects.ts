@@ -1,5 +1,5 @@
 import type { Acquire, Release, Suspend, Verdict } from '../../src/machine/command.js'
-import { type LoggedClaim, makeHeir, type Request, useOf } from './book.js'
+import { areSame, isBeforeAll, type LoggedClaim, makeHeir, type Request, useOf } from './book.js'
 import type { Contradiction, Ledger } from './ledger.js'
 
 const GRANTED = {
@@ -29,6 +29,7 @@ export class Effects {
       (claim) =>
         claim.token !== undefined &&
         claim.asked.owner === terms.owner &&
+        !this.#isUpgrading(claim) &&
         (claim.mode.kind === mode.kind || claim.mode.kind === 'exclusive') &&
         names.every((name) => claim.names.includes(name)),
     )
@@ -39,6 +40,11 @@ export class Effects {
     else again.holds++
     this.#ledger.count('reentered')
     return true
+  }
+
+  /** Another waits to take its place. */
+  #isUpgrading({ token }: LoggedClaim): boolean {
+    return [...this.#ledger.waiting].some(({ asked }) => asked.upgrades > 0 && asked.upgrades === token)
   }
 
   beforeEntering(claim: LoggedClaim): void {
@@ -82,12 +88,11 @@ export class Effects {
   #checkUpgrade({ session, names, asked }: LoggedClaim): void {
     const base = this.#ledger.byToken.get(asked.upgrades)
     const isOwn = base?.session === session && base.end === undefined && base.mode.kind === 'shared'
-    if (!isOwn || base.names.join() !== names.join())
+    if (!isOwn || !areSame(base.names, names))
       this.#contradiction('upgrade: of what is no shared claim of the session', { session, names, base })
-    const rival = [...this.#ledger.waiting].find(
-      (it) => it.asked.upgrades > 0 && it.names.some((name) => names.includes(name)),
-    )
-    if (rival !== undefined) this.#contradiction('deadlock: two readers upgrade', { session, names, rival })
+    const rival = names.map((name) => this.#ledger.names.of(name).waiting[0]).find(isBeforeAll)
+    if (rival !== undefined)
+      this.#contradiction('deadlock: behind one who waits for it to leave', { session, names, rival })
   }
 
   #steal({ names }: LoggedClaim): void {
@@ -227,9 +232,8 @@ export class Effects {
       return
     }
     const at = this.#ledger.at
-    if (asked.upgrades !== token)
-      for (const upgrade of [...this.#ledger.waiting])
-        if (upgrade.asked.upgrades === token) this.#ledger.end(upgrade, 'cancelled')
+    for (const upgrade of [...this.#ledger.waiting])
+      if (upgrade.asked.upgrades === token) this.#ledger.end(upgrade, 'cancelled')
     if (end === 'cancelled') return
     const isLost = end === 'expired' || end === 'forced'
     this.#rest(

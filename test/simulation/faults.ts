@@ -72,6 +72,7 @@ export class Faults {
       this.#resetClients,
       this.#storm,
       this.#freezeClient,
+      this.#blockClient,
       this.#killClient,
     ]
     const ofNodes = [
@@ -281,10 +282,13 @@ export class Faults {
     this.#cut(random.chance(0.6) ? pairs : random.some(pairs, 0.5), this.#outlastingMs())
   }
 
-  /** What the nodes say is late by a cut; hardly has it arrived when there is another, longer one. */
   #flapClient(): void {
+    this.#flap(this.#victim().name)
+  }
+
+  /** What the nodes say is late by a cut; hardly has it arrived when there is another, longer one. */
+  #flap(host: string): void {
     const { cluster, random, world, paths, history } = this.#parts
-    const host = this.#victim().name
     const mend = paths.cut(cluster.ids.map((id) => [hostOf(id), host]))
     history.note('network', `flaps for ${host}`)
     world.plan(random.between(50, 1_000), () => {
@@ -344,6 +348,13 @@ export class Faults {
     this.#freeze(this.#victim())
   }
 
+  /** Something keeps its event loop busy. Sometimes its stand-in has trouble meanwhile. */
+  #blockClient(): void {
+    const victim = this.#victim()
+    this.#freeze(victim, 'blocked')
+    if (this.#parts.random.chance(0.5)) this.#flap(victim.name)
+  }
+
   /** Who holds a lock more often than others: most is at stake there. */
   #victim(): Process {
     const { random, clients, holders } = this.#parts
@@ -355,11 +366,12 @@ export class Faults {
     this.#parts.replaceClient(this.#parts.random.pick(this.#parts.clients()))
   }
 
-  #freeze(process: Process): void {
+  #freeze(process: Process, how: 'stopped' | 'blocked' = 'stopped'): void {
     if (!process.awake) return
     const { history, onAwake } = this.#parts
-    history.note(process.name, 'stopped')
-    process.stop()
+    history.note(process.name, how)
+    if (how === 'stopped') process.stop()
+    else process.block()
     this.#during(() => {
       if (!process.alive) return
       history.note(process.name, 'continues')

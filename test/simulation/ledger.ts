@@ -11,11 +11,11 @@ import {
   type LoggedSession,
   type NameBook,
   Names,
-  nameState,
   type Request,
   remove,
   requestKey,
   stand,
+  stateOf,
 } from './book.js'
 import { ChangeChecks, type Passage } from './change-checks.js'
 import { Effects } from './effects.js'
@@ -108,6 +108,10 @@ export class Ledger {
     return this.#waiting
   }
 
+  changesOf(name: string): Applied['changes'] {
+    return this.#changes.of(name)
+  }
+
   holdersOf(name: string): ReadonlySet<LoggedClaim> {
     return this.names.of(name).holders
   }
@@ -121,7 +125,6 @@ export class Ledger {
     this.newestIndex = index
     this.applied.set(index, applied)
     this.#open(at, applied.events)
-    const isCounted = this.#level >= CHANGES_SINCE
     const due = this.#fallDue()
     this.#grantAll()
     commands.forEach((command, k) => {
@@ -129,7 +132,7 @@ export class Ledger {
       this.#grantAll()
     })
     this.#compare(applied)
-    this.#changes.check(isCounted ? this.#passages : [], applied.changes)
+    this.#changes.check(this.#passages, applied.changes)
     this.#checkNames()
     this.#checkWaits()
     for (const name of this.#touched) this.#version(name, index)
@@ -198,6 +201,7 @@ export class Ledger {
 
   /** Something has come to pass with the claim that those who watch its names are to see. */
   passed(kind: Change['kind'], claim: LoggedClaim, reason: Change['reason'] = ''): void {
+    if (this.#level < CHANGES_SINCE) return
     const { id, session, token, mode, data } = claim
     for (const name of claim.names)
       this.#passages.push({ kind, name, claim: id, session, token, mode, data, reason })
@@ -306,6 +310,7 @@ export class Ledger {
     session.end = end
     this.#living.delete(session)
     this.#sessionsEnded.push(session)
+    for (const claim of session.claims) if (claim.token === undefined) this.end(claim, end)
     for (const claim of session.claims) this.end(claim, end)
   }
 
@@ -339,7 +344,8 @@ export class Ledger {
   /** The newest there is; and never anything else. */
   #foundAgain(command: Acquire, verdict: Verdict): void {
     if (verdict.kind === 'found') this.#effects.found(command, verdict)
-    else this.#contradiction('P5 exactly once: what was found is granted after all', { command, verdict })
+    else if (verdict.kind !== 'refused')
+      this.#contradiction('P5 exactly once: what was found is granted after all', { command, verdict })
   }
 
   #took(command: Request, verdict: Verdict): void {
@@ -452,17 +458,12 @@ export class Ledger {
 
   #checkWaits(): void {
     if (![...this.#waiting].some(({ asked }) => asked.owner !== '')) return
-    const { stuck } = new WaitGraph(this.names, [...this.#waiting])
+    const { stuck } = new WaitGraph(this.names, [...this.#waiting], () => false)
     if (stuck.size > 0) this.#contradiction('deadlock: a task waits for itself', { stuck: [...stuck] })
   }
 
   #version(name: string, index: LogIndex): void {
-    const { holders, waiting } = this.names.of(name)
-    const tokens = [...holders].map((holder) => holder.token)
-    const state = nameState(
-      tokens,
-      waiting.map((waiter) => waiter.label),
-    )
+    const state = stateOf(this.names.of(name))
     const known = this.versions.get(name)
     if (known === undefined) this.versions.set(name, [{ index, state }])
     else known.push({ index, state })

@@ -72,15 +72,19 @@ export class MachineChecks {
 }
 
 /** All of it that decides what it will do, in an order of its own. */
-export function describeMachine({ at, digest, sessions, claims }: Machine): string {
+export function describeMachine(machine: Machine): string {
+  const { at, digest, level, revision, sessions, claims, remains, interventions } = machine
   const lives = [...sessions.values()]
-  const things = [...lives, ...lives.flatMap(({ slots }) => [...slots.values()]), ...claims.values()]
+  const slots = lives.flatMap((session) => [...session.slots.values()])
+  const things = [...lives, ...slots, ...claims.values(), ...remains.values()]
   const records = things.map((thing) => JSON.stringify(changeOf(thing))).sort()
   const lines = [...claims.queues.values()]
-    .map(({ name, granted, waiting }) => JSON.stringify([name, idsOf(granted), idsOf(waiting)]))
+    .map(({ name, granted, waiting, members }) =>
+      JSON.stringify([name, idsOf(granted), idsOf(waiting), members === undefined ? [] : idsOf(members)]),
+    )
     .sort()
-  const counters = [at, digest, sessions.nextId, claims.nextId, claims.nextToken]
-  return JSON.stringify([counters, records, lines])
+  const counters = [at, digest, level, revision, sessions.nextId, claims.nextId, claims.nextToken]
+  return JSON.stringify([counters, records, lines, interventions.all])
 }
 
 function idsOf(line: Line): Claim['id'][] {

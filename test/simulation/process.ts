@@ -14,7 +14,8 @@ export interface ProcessOptions {
 
 /**
  * A process with its event loop and its machine's clock. It can be killed, after which nothing of it happens any more;
- * and stopped (SIGSTOP), when what comes in waits, and its clock goes on.
+ * and stopped (SIGSTOP), when what comes in waits, and its clock goes on. If only its event loop is blocked, its other threads
+ * go on as well.
  */
 export class Process {
   readonly clock: Clock
@@ -29,22 +30,31 @@ export class Process {
   stops = 0
   #backlog: (() => void)[] = []
   #soon: (() => void)[] = []
+  readonly #threads: Process[] = []
 
   constructor(
     world: World,
     readonly name: string,
     random: Random,
     options: ProcessOptions,
+    originMs = random.between(0, 1e6),
   ) {
     this.#world = world
     this.#random = random
     this.#options = options
-    this.#originMs = random.between(0, 1e6)
+    this.#originMs = originMs
     this.clock = {
       nowMs: () => this.#originMs + world.nowMs * options.clockRate,
       after: (delayMs, action) => this.#after(delayMs, action),
       soon: (action) => this.#atEndOfTurn(action),
     }
+  }
+
+  /** Another event loop of the same process. */
+  thread(): Process {
+    const thread = new Process(this.#world, this.name, this.#random.fork(), this.#options, this.#originMs)
+    this.#threads.push(thread)
+    return thread
   }
 
   get alive(): boolean {
@@ -72,9 +82,15 @@ export class Process {
     this.#alive = false
     this.#backlog = []
     this.#soon = []
+    for (const thread of this.#threads) thread.kill()
   }
 
   stop(): void {
+    this.block()
+    for (const thread of this.#threads) thread.stop()
+  }
+
+  block(): void {
     this.#stopped = true
     this.#stoppedAtMs = this.#world.nowMs
     this.stops++
@@ -92,6 +108,7 @@ export class Process {
       this.#stopped = false
       for (const action of cameMeanwhile) this.take(action)
     })
+    for (const thread of this.#threads) if (thread.#stopped) thread.continue()
   }
 
   #after(delayMs: number, action: () => void): Timer {

@@ -1,5 +1,5 @@
 import type { Acquire, RefusalCode } from '../../src/machine/command.js'
-import { claimOf, type LoggedClaim, type Request, useOf } from './book.js'
+import { areSame, claimOf, isBeforeAll, type LoggedClaim, type Request, useOf } from './book.js'
 import type { Ledger } from './ledger.js'
 import { obstacleTo } from './right-of-way.js'
 import { WaitGraph } from './wait-graph.js'
@@ -32,10 +32,13 @@ function notFreeProblem(command: Acquire, ledger: Ledger): string | undefined {
 
 function deadlockProblem(command: Acquire, ledger: Ledger): string | undefined {
   const claim = wouldBe(command, ledger)
-  const isRival = (it: LoggedClaim): boolean =>
-    it.asked.upgrades > 0 && it.names.some((name) => command.names.includes(name))
-  if (claim.asked.upgrades > 0 && [...ledger.waiting].some(isRival)) return undefined
-  const { stuck } = new WaitGraph(ledger.names, [...ledger.waiting, claim])
+  if (claim.asked.upgrades > 0 && claim.names.some((name) => isBeforeAll(ledger.names.of(name).waiting[0])))
+    return undefined
+  const { stuck } = new WaitGraph(
+    ledger.names,
+    [...ledger.waiting, claim],
+    (it) => obstacleTo(it, ledger.names, ledger.at) === undefined,
+  )
   return stuck.size > 0 ? undefined : 'deadlock: a false alarm'
 }
 
@@ -69,7 +72,7 @@ function invalidProblem(command: Request, ledger: Ledger): string | undefined {
   if (command.op === 'acquire') {
     const base = ledger.byToken.get(command.terms?.upgrades ?? 0)
     const isOwn = base?.session === command.session && base.end === undefined && base.mode.kind === 'shared'
-    const isUpgradable = isOwn && base.holds === 1 && base.names.join() === command.names.join()
+    const isUpgradable = isOwn && base.holds === 1 && areSame(base.names, command.names)
     return isUpgradable ? 'upgrade: refused though it makes sense' : undefined
   }
   const claim = 'token' in command ? ledger.byToken.get(command.token) : undefined
@@ -78,7 +81,8 @@ function invalidProblem(command: Request, ledger: Ledger): string | undefined {
       ? 'downgrade: refused though it makes sense'
       : undefined
   if (command.op !== 'release') return UNASKED
-  const { heir = 0, result } = command.succession ?? {}
+  const { heir = 0, restMs = 0, result } = command.succession ?? {}
+  if (restMs > 0 && claim?.mode.kind === 'member') return undefined
   if (result !== undefined && claim?.asked.fingerprint === undefined) return undefined
   const next = ledger.claims.get(heir)
   const isInLine = next !== undefined && ledger.waiting.has(next) && next.mode.kind === 'exclusive'

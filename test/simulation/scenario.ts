@@ -13,6 +13,8 @@ export interface Scenario {
   readonly callers: number
   /** Programs that use everything, by streams of their own. */
   readonly participants: number
+  /** Programs that watch a name. */
+  readonly observers: number
   /** Who change the members, each as it sees fit. */
   readonly operators: number
   /** Between two changes of one operator, on average, in ms. */
@@ -63,6 +65,7 @@ export function drawScenario(random: Random): Scenario {
     syncMs: random.pick(DISKS),
     tuning: drawTuning(random),
     participants: random.pick([0, 1, 2, 2]),
+    observers: random.integer(0, 2),
   }
 }
 

@@ -7,6 +7,32 @@ import { type Result, type Seams, Simulation } from './simulation.js'
 
 const TROUBLE_MS = 8_000
 
+/** What the log tells of claims, and what was seen of it. */
+const WAYS_TO_COORDINATE = [
+  'grantedExclusive',
+  'grantedShared',
+  'grantedPermits',
+  'joined',
+  'upgraded',
+  'downgraded',
+  'updated',
+  'reentered',
+  'heirs',
+  'rests',
+  'stolen',
+  'forced',
+  'asked',
+  'suspended',
+  'resumed',
+  'results',
+  'found',
+  'deadlocks',
+  'conflicts',
+  'cancelled',
+  'repeated',
+  'watched',
+]
+
 function simulate(seed: number, seams: Partial<Seams> = {}, troubleMs = TROUBLE_MS): Promise<Result> {
   return new Simulation({ seed, troubleMs, seams }).run()
 }
@@ -42,6 +68,7 @@ describe('the simulation', () => {
       'aborted',
       'lost',
       'read',
+      'stoodIn',
       'expiries',
       'elections',
       'checkpoints',
@@ -53,6 +80,7 @@ describe('the simulation', () => {
       'leadersRemoved',
       'burnt',
       'crashesByFuse',
+      ...WAYS_TO_COORDINATE,
       'rollbacks',
     ])
       assert.ok(totals[what]! > 0, `${what} comes to pass: ${JSON.stringify(totals)}`)

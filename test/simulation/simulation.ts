@@ -21,6 +21,7 @@ import {
 } from './log-checks.js'
 import { describeMachine, MachineChecks } from './machine-checks.js'
 import type { Node } from './node.js'
+import { Observer } from './observer.js'
 import { Operator } from './operator.js'
 import { Participant } from './participant.js'
 import { Paths, type Weather } from './paths.js'
@@ -29,7 +30,7 @@ import { diskOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
 import { Random } from './random.js'
 import { drawScenario, type Scenario } from './scenario.js'
-import { story } from './stories.js'
+import { PARTICIPANTS_NAMES, story } from './stories.js'
 import { World } from './world.js'
 
 /** Where a test may put a defect, to see that it is found. */
@@ -96,6 +97,7 @@ export class Simulation {
   readonly #clients: Client[] = []
   readonly #callers: UnaryCaller[] = []
   readonly #participants: readonly Participant[]
+  readonly #observers: readonly Observer[]
   readonly #operators: readonly Operator[]
   readonly #peerWeather: Weather
   readonly #clientWeather: Weather
@@ -154,6 +156,7 @@ export class Simulation {
     for (let k = 0; k < scenario.callers; k++) this.#startCaller()
     this.#operators = this.#startOperators(scenario)
     this.#participants = Array.from({ length: scenario.participants }, (_, k) => this.#startParticipant(k))
+    this.#observers = Array.from({ length: scenario.observers }, (_, k) => this.#startObserver(k))
     this.#lookRegularly()
   }
 
@@ -198,10 +201,13 @@ export class Simulation {
     await this.#demand('P10 availability: a leader, still', LEADER_WITHIN_MS, () => this.#isLed())
     this.#calmSinceMs = this.#world.nowMs
     const { elections } = this.#cluster
-    const users = [...this.#clients, ...this.#callers, ...this.#participants]
+    const users = [...this.#clients, ...this.#callers, ...this.#participants, ...this.#observers]
     for (const user of users) user.finish()
     await this.#demand('P10 availability: every call ends', CLIENTS_DONE_WITHIN_MS, () =>
       users.every((user) => user.idle),
+    )
+    await this.#demand('P9 linearizable reads: whoever watches sees all', CLIENTS_DONE_WITHIN_MS, () =>
+      this.#clients.every((client) => client.isUpToDate),
     )
     await this.#demand(
       'P5 exactly once: no claim is left behind',
@@ -209,9 +215,7 @@ export class Simulation {
       () => this.#leftBehind() === undefined,
     )
     let visited = false
-    // Who starts a program now names members: nodes that were removed unheard would keep it waiting.
-    const members = this.#members.map(({ id }) => addressOf(id))
-    const visitor = this.#startClient(0, 4_000, () => members)
+    const visitor = this.#startClient(0, 4_000)
     void visitor.visitAll(VISIT_WITHIN_MS).then(() => {
       visited = true
     })
@@ -235,13 +239,13 @@ export class Simulation {
       LEADER_WITHIN_MS,
       () => this.#isAnnounced(),
     )
-    await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
-      this.#isSettled(),
-    )
     await this.#demand(
       'what remains of names is over in time',
       EXPIRED_WITHIN_MS,
       () => !this.#ledger.names.areEnding,
+    )
+    await this.#demand('P8 durability: all nodes apply the whole log', LEADER_WITHIN_MS, () =>
+      this.#isSettled(),
     )
     if (this.#history.breach !== undefined) return
     this.#cluster.checkInvariants()
@@ -289,6 +293,12 @@ export class Simulation {
 
   #until(withinMs: number, isDone: () => boolean): Promise<void> {
     return this.#world.run(this.#world.nowMs + withinMs, () => this.#history.breach !== undefined || isDone())
+  }
+
+  /** Who starts a program when all is well again names members: nodes that were removed unheard would keep it waiting. */
+  get #addresses(): readonly string[] {
+    const isCalm = Number.isFinite(this.#calmSinceMs)
+    return isCalm ? this.#members.map(({ id }) => addressOf(id)) : this.#cluster.addresses
   }
 
   get #members(): Node[] {
@@ -340,7 +350,6 @@ export class Simulation {
   #startClient(
     workers = this.#scenario.workload.workers,
     ttlMs = this.#random.pick([300, 600, 1_500, 4_000]),
-    addresses: () => readonly string[] = () => this.#cluster.addresses,
   ): Client {
     const random = this.#random.fork()
     const name = `c${this.#past.length + this.#clients.length + 1}`
@@ -354,9 +363,9 @@ export class Simulation {
       process,
       random,
       network: this.#clientNetwork,
-      addresses,
+      addresses: () => this.#addresses,
       names: this.#scenario.names,
-      options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]) },
+      options: { ttlMs, connectTimeoutMs: random.pick([1_000, 5_000]), ...pickStandIn(ttlMs, random) },
       ledger: this.#ledger,
       checks: this.#checks,
       history: this.#history,
@@ -373,6 +382,11 @@ export class Simulation {
   #startParticipant(k: number): Participant {
     const parts = this.#partsOf(`p${k + 1}`, this.#random.pick([1_000, 3_000]))
     return new Participant({ ...parts, checks: this.#checks, story })
+  }
+
+  #startObserver(k: number): Observer {
+    const names = [...this.#scenario.names, ...PARTICIPANTS_NAMES]
+    return new Observer({ ...this.#partsOf(`w${k + 1}`, 0), names })
   }
 
   /** Of a program without our client. */
@@ -427,7 +441,7 @@ export class Simulation {
       ...this.#ledger.counts,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }
-    for (const user of [...this.#past, ...this.#clients, ...this.#operators])
+    for (const user of [...this.#past, ...this.#clients, ...this.#operators, ...this.#observers])
       for (const [what, count] of Object.entries(user.counts)) counts[what] = (counts[what] ?? 0) + count
     return {
       seed: this.#options.seed,
@@ -441,4 +455,9 @@ export class Simulation {
 
 function describeApplied({ verdicts, events }: Applied): string {
   return JSON.stringify([verdicts, events], (key, value) => (key === 'message' ? undefined : value))
+}
+
+/** Some clients have a stand-in for when they are busy, some of those for a short time only. */
+function pickStandIn(ttlMs: number, random: Random): { maxStallMs?: number } {
+  return random.chance(0.5) ? { maxStallMs: ttlMs * random.pick([1, 3]) } : {}
 }

@@ -13,14 +13,14 @@ const NAMES = {
   groups: ['group/a'],
   crons: ['cron/a'],
 } as const
-const ALL: readonly string[] = Object.values(NAMES).flat()
+export const PARTICIPANTS_NAMES: readonly string[] = Object.values(NAMES).flat()
 const MISTAKEN = 0.03
 const CAPACITY = 3
 const OWNERS = ['task-1', 'task-2']
 const WAITS_MS = [0, 100, 500, 2_000, 2_000, undefined]
 
 function nameOf(random: Random, use: keyof typeof NAMES): string {
-  return random.pick(random.chance(MISTAKEN) ? ALL : NAMES[use])
+  return random.pick(random.chance(MISTAKEN) ? PARTICIPANTS_NAMES : NAMES[use])
 }
 
 function wait(random: Random): Pick<Wish, 'waitMs'> {
@@ -151,7 +151,7 @@ const runOnSchedule: Story = async (participant) => {
 
 const steal: Story = async (participant) => {
   const { random } = participant
-  const names = random.chance(0.2) ? [...NAMES.locks] : [random.pick(ALL)]
+  const names = random.chance(0.2) ? [...NAMES.locks] : [random.pick(PARTICIPANTS_NAMES)]
   const held = await participant.acquire(names, { waitMs: random.pick([0, 500]), terms: { steal: true } })
   if (held === undefined) return
   await participant.hold()
@@ -160,7 +160,7 @@ const steal: Story = async (participant) => {
 
 const intervene: Story = async (participant) => {
   const { random } = participant
-  const name = random.pick(ALL)
+  const name = random.pick(PARTICIPANTS_NAMES)
   const note = 'by an operator'
   const kind = random.pick(['forceRelease', 'requestRelease', 'suspend', 'suspend'] as const)
   if (kind !== 'suspend') {

@@ -12,11 +12,11 @@ export class WaitGraph {
   readonly #claims: readonly LoggedClaim[]
   readonly #stuck: Set<LoggedClaim>
 
-  /** `claims`: all that wait. One of them may be in no queue yet. */
-  constructor(names: Names, claims: readonly LoggedClaim[]) {
+  /** `claims`: all that wait, or would: one may be in no queue yet, and `isFree` if it need not wait. */
+  constructor(names: Names, claims: readonly LoggedClaim[], isFree: (claim: LoggedClaim) => boolean) {
     this.#names = names
     this.#claims = claims
-    this.#stuck = new Set(claims)
+    this.#stuck = new Set(claims.filter((claim) => !isFree(claim)))
     for (let before = Number.POSITIVE_INFINITY; this.#stuck.size < before; ) {
       before = this.#stuck.size
       for (const claim of this.#stuck) if (this.#getsOn(claim)) this.#stuck.delete(claim)
@@ -34,7 +34,10 @@ export class WaitGraph {
       if (claim.mode.kind === 'permits')
         return holders.size === 0 || [...holders].some((it) => this.#leaves(it))
       const before = this.#claims.filter((other) => other.names.includes(name) && goesBefore(other, claim))
-      return [...holders, ...before].every((other) => !isInTheWay(other, claim) || this.#leaves(other))
+      return [...holders]
+        .filter((it) => isInTheWay(it, claim))
+        .concat(before)
+        .every((it) => this.#leaves(it))
     })
   }
 
@@ -46,9 +49,10 @@ export class WaitGraph {
   }
 }
 
-function isInTheWay(other: LoggedClaim, claim: LoggedClaim): boolean {
-  if (other.mode.kind === 'shared' && claim.mode.kind === 'shared') return false
-  return other.token === undefined || other.token !== claim.asked.upgrades
+/** Of those who hold; who waits before it is always in its way. */
+function isInTheWay(holder: LoggedClaim, { mode, asked }: LoggedClaim): boolean {
+  if (mode.kind === 'shared' && holder.mode.kind === 'shared') return false
+  return holder.token !== asked.upgrades
 }
 
 function isSameTask(a: LoggedClaim, b: LoggedClaim): boolean {

@@ -86,8 +86,19 @@ export const STATIONS: readonly Station[] = [
     ],
   },
   {
+    place: 'src/salvage/',
+    mayImport: [RAFT_DOOR, PORTS, 'src/log-store/', 'src/node-disk/', 'src/transport/', 'src/platform/'],
+  },
+  {
     place: 'src/repair/',
-    mayImport: [PORTS, 'src/client/', 'src/membership/identification.ts', 'src/node-disk/', 'src/platform/'],
+    mayImport: [
+      PORTS,
+      'src/client/',
+      'src/membership/identification.ts',
+      'src/node-disk/',
+      'src/salvage/',
+      'src/platform/',
+    ],
   },
   {
     place: 'src/cli/',

@@ -1,0 +1,1 @@
+export { Salvage } from './salvage.js'
