@@ -1,5 +1,5 @@
 import type { Attachments } from '../attachments/attachments.js'
-import type { Verdict } from '../machine/command.js'
+import type { Verdict } from '../machine/language/command.js'
 import type { Waiter } from '../proposals/proposals.js'
 
 /** What a command came to in the end. */

@@ -1,6 +1,6 @@
-import type { Command, Notice as MachineNotice } from '../machine/command.js'
-import { LIMITS } from '../machine/limits.js'
-import { checkCommand } from '../machine/validate.js'
+import type { Command, Notice as MachineNotice } from '../machine/language/command.js'
+import { LIMITS } from '../machine/language/limits.js'
+import { checkCommand } from '../machine/language/validate.js'
 import type {
   Answer,
   ClientFrame,

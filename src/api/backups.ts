@@ -1,6 +1,6 @@
 import type { BackupHeader } from '../backup/format.js'
 import { backupFile } from '../backup/write.js'
-import { LIMITS } from '../machine/limits.js'
+import { LIMITS } from '../machine/language/limits.js'
 import type { BackupPart } from '../protocol/lockkeeper.js'
 import type { Backup } from '../replica/ports.js'
 import type { Caller } from './calls.js'

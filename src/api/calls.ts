@@ -1,5 +1,5 @@
-import type { Command } from '../machine/command.js'
-import { checkCommand } from '../machine/validate.js'
+import type { Command } from '../machine/language/command.js'
+import { checkCommand } from '../machine/language/validate.js'
 import type * as wire from '../protocol/lockkeeper.js'
 import { Asked, type Final } from './asked.js'
 import { noLeader } from './attached-stream.js'

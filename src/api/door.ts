@@ -1,4 +1,4 @@
-import { LIMITS } from '../machine/limits.js'
+import { LIMITS } from '../machine/language/limits.js'
 import type { Topology } from '../protocol/lockkeeper.js'
 import { AttachedStream, type Wire } from './attached-stream.js'
 import type { DoorParts } from './door-parts.js'

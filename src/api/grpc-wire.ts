@@ -1,5 +1,5 @@
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
-import { LIMITS } from '../machine/limits.js'
+import { LIMITS } from '../machine/language/limits.js'
 import { type ClientFrame, ServerFrame } from '../protocol/lockkeeper.js'
 import type { Wire } from './attached-stream.js'
 import type { Malformed } from './malformed.js'

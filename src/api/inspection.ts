@@ -1,5 +1,5 @@
-import { checkName } from '../machine/validate.js'
-import { emptyView, type LineKind, type NameView } from '../machine/views.js'
+import { emptyView, type LineKind, type NameView } from '../machine/inspection/views.js'
+import { checkName } from '../machine/language/validate.js'
 import * as wire from '../protocol/lockkeeper.js'
 import { noLeader } from './attached-stream.js'
 import type { Caller } from './calls.js'

@@ -1,5 +1,5 @@
-import { LIMITS } from '../machine/limits.js'
-import type { Page } from '../machine/views.js'
+import type { Page } from '../machine/inspection/views.js'
+import { LIMITS } from '../machine/language/limits.js'
 
 /** Of `more`, beside what a page shows. */
 const MORE_BYTES = 2

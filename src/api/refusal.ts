@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import type { RefusalCode as MachineCode } from '../machine/command.js'
+import type { RefusalCode as MachineCode } from '../machine/language/command.js'
 import { RefusalCode } from '../protocol/lockkeeper.js'
 
 /** What the door says of its own accord, beside what the machine says. */

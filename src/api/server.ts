@@ -9,7 +9,7 @@ import {
 import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
-import { LIMITS } from '../machine/limits.js'
+import { LIMITS } from '../machine/language/limits.js'
 import { listen } from '../platform/listen.js'
 import { type BackupPart, LockkeeperService } from '../protocol/lockkeeper.js'
 import { Backups } from './backups.js'

@@ -2,10 +2,10 @@
 
 import type { UsageBook } from '../attachments/usage.js'
 import type { Change } from '../machine/changes.js'
-import { LIMITS } from '../machine/limits.js'
+import type { ClaimView, NameView } from '../machine/inspection/views.js'
+import { LIMITS } from '../machine/language/limits.js'
 import type { Machine } from '../machine/machine.js'
 import type { Session } from '../machine/sessions.js'
-import type { ClaimView, NameView } from '../machine/views.js'
 import * as wire from '../protocol/lockkeeper.js'
 
 /** Of each of the three; beside them a name has little to show. */

@@ -1,4 +1,4 @@
-import type { Command } from '../machine/command.js'
+import type { Command } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
 import type { Asked } from './asked.js'
 import type { DoorParts } from './door-parts.js'

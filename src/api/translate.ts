@@ -1,5 +1,5 @@
 /** Between the words of the wire and those of the machine. */
-import type { Command, Mode, Notice, Succession, Terms } from '../machine/command.js'
+import type { Command, Mode, Notice, Succession, Terms } from '../machine/language/command.js'
 import * as wire from '../protocol/lockkeeper.js'
 import type { Final } from './asked.js'
 import { type Refusal, wireCode } from './refusal.js'

@@ -1,4 +1,4 @@
-import { emptyView } from '../machine/views.js'
+import { emptyView } from '../machine/inspection/views.js'
 import * as wire from '../protocol/lockkeeper.js'
 import type { Timer } from '../replica/ports.js'
 import type { DoorParts } from './door-parts.js'

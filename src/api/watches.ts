@@ -1,5 +1,5 @@
-import { CHANGES_SINCE } from '../machine/feature-level.js'
-import { checkName } from '../machine/validate.js'
+import { checkName } from '../machine/language/validate.js'
+import { CHANGES_SINCE } from '../machine/roster/feature-level.js'
 import type * as wire from '../protocol/lockkeeper.js'
 import type { Caller } from './calls.js'
 import type { Door } from './door.js'

@@ -1,5 +1,5 @@
 import type { Change } from '../machine/changes.js'
-import type { ClaimId, MachineEvent, Notice, Outcome, SessionId } from '../machine/command.js'
+import type { ClaimId, MachineEvent, Notice, Outcome, SessionId } from '../machine/language/command.js'
 import { History } from './history.js'
 import { Listeners } from './listeners.js'
 import { UsageBook } from './usage.js'

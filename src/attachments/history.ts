@@ -1,5 +1,5 @@
 import type { Change } from '../machine/changes.js'
-import { LIMITS } from '../machine/limits.js'
+import { LIMITS } from '../machine/language/limits.js'
 import { Listeners } from './listeners.js'
 
 /** The revision of a change of the name; undefined: there was none, but so many of others that it is time to say so. */

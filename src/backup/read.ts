@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Machine } from '../machine/machine.js'
-import { SUMMARY_KEY } from '../machine/records.js'
+import { SUMMARY_KEY } from '../machine/records/records.js'
 import { SnapshotUnpacker } from '../record-store/index.js'
 import { MachineRestorer } from '../replica/record-codec.js'
 import {

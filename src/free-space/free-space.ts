@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { type NodeId, reached } from '../../raft/index.js'
-import { LOW_ON_SPACE_SINCE } from '../machine/feature-level.js'
+import { LOW_ON_SPACE_SINCE } from '../machine/roster/feature-level.js'
 import type { Clock, LowOnSpaceItem, Timer, Transport } from '../replica/ports.js'
 import type { Replica } from '../replica/replica.js'
 

@@ -1,4 +1,4 @@
-import type { SessionId, Token } from './command.js'
+import type { SessionId, Token } from './language/command.js'
 import type { Claim } from './queues.js'
 
 /** Why a claim has left; '' while it has not. */

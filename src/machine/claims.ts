@@ -6,6 +6,7 @@
  */
 import type { Agenda } from './agenda.js'
 import { assert } from './assert.js'
+import { isGrantable, useOf } from './grant-rule.js'
 import {
   type Acquire,
   type ClaimId,
@@ -14,13 +15,12 @@ import {
   type Refused,
   type SessionId,
   type Token,
-} from './command.js'
-import { isGrantable, useOf } from './grant-rule.js'
-import type { Ledger } from './ledger.js'
-import { LIMITS } from './limits.js'
+} from './language/command.js'
+import { LIMITS } from './language/limits.js'
+import { limitReached, otherUse } from './language/refusals.js'
 import { type Claim, type Place, type Queue, Queues } from './queues.js'
-import type { ClaimRecord } from './records.js'
-import { limitReached, otherUse } from './refusals.js'
+import type { Ledger } from './records/ledger.js'
+import type { ClaimRecord } from './records/records.js'
 import { Seats } from './seats.js'
 import { ShardedMap } from './sharded-map.js'
 import { forEach, type Steps, sorted } from './steps.js'

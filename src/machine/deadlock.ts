@@ -3,11 +3,12 @@
  * in their queues; a holder with an owner waits for whatever that owner waits for. A holder without one is a task of its
  * own that waits for nothing: so independent tasks of one session never make a false alarm.
  */
-import type { Refused } from './command.js'
+
 import { isGrantable } from './grant-rule.js'
-import { LIMITS } from './limits.js'
+import type { Refused } from './language/command.js'
+import { LIMITS } from './language/limits.js'
+import { refuse } from './language/refusals.js'
 import type { Claim, Queue } from './queues.js'
-import { refuse } from './refusals.js'
 import type { Sessions } from './sessions.js'
 
 /** `DEADLOCK`, with the cycle in words, if this claim, which has just come to stand in its queues, closes one. */

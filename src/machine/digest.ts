@@ -1,4 +1,4 @@
-import type { MachineEvent, Verdict } from './command.js'
+import type { MachineEvent, Verdict } from './language/command.js'
 
 const HIGH_BITS = 0x1f_ffff
 

@@ -1,9 +1,18 @@
 /** What is done about a name against, or without, those who hold it. They are told, and it is written down. */
-import type { Acquire, ForceRelease, Refused, RequestRelease, Resume, Suspend, Verdict } from './command.js'
+
 import type { Intervention, Interventions } from './interventions.js'
-import { LIMITS } from './limits.js'
+import type {
+  Acquire,
+  ForceRelease,
+  Refused,
+  RequestRelease,
+  Resume,
+  Suspend,
+  Verdict,
+} from './language/command.js'
+import { LIMITS } from './language/limits.js'
+import * as refusals from './language/refusals.js'
 import type { Claim } from './queues.js'
-import * as refusals from './refusals.js'
 import type { Session } from './sessions.js'
 import type { Standing } from './standing.js'
 

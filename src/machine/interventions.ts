@@ -1,7 +1,7 @@
-import type { SessionId, Token } from './command.js'
-import type { Ledger, Page } from './ledger.js'
-import { LIMITS } from './limits.js'
-import type { Bookkeeping } from './records.js'
+import type { SessionId, Token } from './language/command.js'
+import { LIMITS } from './language/limits.js'
+import type { Ledger, Page } from './records/ledger.js'
+import type { Bookkeeping } from './records/records.js'
 
 /** What was done about a name by force, for whoever asks why. */
 export interface Intervention {

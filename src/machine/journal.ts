@@ -1,5 +1,5 @@
 import type { Change, Reason } from './changes.js'
-import type { MachineEvent } from './command.js'
+import type { MachineEvent } from './language/command.js'
 import type { Claim } from './queues.js'
 
 /** What comes to pass in one batch, in order. */

@@ -11,24 +11,30 @@ import { Agenda, type Deadline } from './agenda.js'
 import { assert } from './assert.js'
 import type { Change } from './changes.js'
 import { Claims } from './claims.js'
-import type { Batch, Command, Forget, MachineEvent, Raise, SessionId, Verdict } from './command.js'
 import { Digest } from './digest.js'
-import { Disks } from './disks.js'
-import { CHANGES_SINCE, FEATURE_LEVEL, FeatureLevelError, levelOf } from './feature-level.js'
 import { Force } from './force.js'
+import * as views from './inspection/views.js'
 import { Interventions } from './interventions.js'
 import { Journal } from './journal.js'
-import { Ledger } from './ledger.js'
-import { Members } from './members.js'
-import { type Fields, RECORD_FORMAT, type RecordChange, RecordReader, SUMMARY_KEY } from './records.js'
-import * as refusals from './refusals.js'
+import type { Batch, Command, Forget, MachineEvent, Raise, SessionId, Verdict } from './language/command.js'
+import * as refusals from './language/refusals.js'
+import { checkCommand } from './language/validate.js'
+import { Ledger } from './records/ledger.js'
+import {
+  type Fields,
+  RECORD_FORMAT,
+  type RecordChange,
+  RecordReader,
+  SUMMARY_KEY,
+} from './records/records.js'
 import { AllRemains } from './remains.js'
 import { Requests } from './requests.js'
+import { Disks } from './roster/disks.js'
+import { CHANGES_SINCE, FEATURE_LEVEL, FeatureLevelError, levelOf } from './roster/feature-level.js'
+import { Members } from './roster/members.js'
 import { addClaim, Sessions } from './sessions.js'
 import { Standing } from './standing.js'
 import { finish, forEach, type Steps } from './steps.js'
-import { checkCommand } from './validate.js'
-import * as views from './views.js'
 
 export interface Applied {
   /** One per command, in the same order. */

@@ -3,8 +3,8 @@
  * those that wait and, once granted, among those that hold. A queue that nobody stands in does not exist.
  */
 import type { Deadline } from './agenda.js'
-import type { ClaimId, Mode, SessionId, Terms, Token } from './command.js'
-import type { Bookkeeping } from './records.js'
+import type { ClaimId, Mode, SessionId, Terms, Token } from './language/command.js'
+import type { Bookkeeping } from './records/records.js'
 import type { Rest, Result } from './remains.js'
 import type { Seats } from './seats.js'
 import { ShardedMap } from './sharded-map.js'

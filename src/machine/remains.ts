@@ -3,10 +3,10 @@
  * work that is done once.
  */
 import type { Agenda, Deadline } from './agenda.js'
-import type { Token } from './command.js'
-import type { Ledger } from './ledger.js'
+import type { Token } from './language/command.js'
 import type { Queue, Queues } from './queues.js'
-import type { Bookkeeping, RemainsRecord } from './records.js'
+import type { Ledger } from './records/ledger.js'
+import type { Bookkeeping, RemainsRecord } from './records/records.js'
 
 export interface Rest extends Bookkeeping {
   readonly kind: 'rest' | 'suspension'

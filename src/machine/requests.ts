@@ -3,6 +3,9 @@
  * it is repeated, an older one refused, a newer one performed.
  */
 import { grantOf, isBeforeAll } from './claims.js'
+import { findDeadlock } from './deadlock.js'
+import type { Force } from './force.js'
+import { isGrantable, useOf } from './grant-rule.js'
 import {
   type Acquire,
   type Cancel,
@@ -17,13 +20,10 @@ import {
   type Suspend,
   type Update,
   type Verdict,
-} from './command.js'
-import { findDeadlock } from './deadlock.js'
-import type { Force } from './force.js'
-import { isGrantable, useOf } from './grant-rule.js'
-import { LIMITS } from './limits.js'
+} from './language/command.js'
+import { LIMITS } from './language/limits.js'
+import * as refusals from './language/refusals.js'
 import type { Claim } from './queues.js'
-import * as refusals from './refusals.js'
 import type { Session } from './sessions.js'
 import { type Standing, upgradeOf } from './standing.js'
 

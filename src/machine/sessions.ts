@@ -3,12 +3,12 @@
  * everything it held or waited for with it. Its slots remember the newest answer each: see `RequestId`.
  */
 import type { Agenda, Deadline } from './agenda.js'
-import type { Found, Notice, OpenSession, Refused, SessionId, Verdict } from './command.js'
-import type { Ledger } from './ledger.js'
-import { LIMITS } from './limits.js'
+import type { Found, Notice, OpenSession, Refused, SessionId, Verdict } from './language/command.js'
+import { LIMITS } from './language/limits.js'
+import { limitReached, SESSION_EXPIRED, SESSION_FOREIGN, SESSION_UNKNOWN } from './language/refusals.js'
 import type { Claim } from './queues.js'
-import type { Bookkeeping, SessionRecord, SlotRecord } from './records.js'
-import { limitReached, SESSION_EXPIRED, SESSION_FOREIGN, SESSION_UNKNOWN } from './refusals.js'
+import type { Ledger } from './records/ledger.js'
+import type { Bookkeeping, SessionRecord, SlotRecord } from './records/records.js'
 import { ShardedMap } from './sharded-map.js'
 
 export interface Session extends Bookkeeping {

@@ -2,14 +2,15 @@
  * How claims come and go: whoever leaves, for whatever reason, leaves by this door. It takes the claim out of its queues
  * and its session, lets its names rest if they must, and tells those who are concerned.
  */
+
 import { assert } from './assert.js'
 import type { Reason } from './changes.js'
 import type { Claims } from './claims.js'
-import type { Acquire, Found, Granted, Outcome, Refused } from './command.js'
 import type { Journal } from './journal.js'
-import { LIMITS } from './limits.js'
+import type { Acquire, Found, Granted, Outcome, Refused } from './language/command.js'
+import { LIMITS } from './language/limits.js'
+import * as refusals from './language/refusals.js'
 import type { Claim, Queue } from './queues.js'
-import * as refusals from './refusals.js'
 import type { AllRemains } from './remains.js'
 import { addClaim, dropClaim, type Session, type Sessions, startHolding } from './sessions.js'
 

@@ -1,5 +1,5 @@
 import { membersOf, type NodeId } from '../../raft/index.js'
-import { FEATURE_LEVEL } from '../machine/feature-level.js'
+import { FEATURE_LEVEL } from '../machine/roster/feature-level.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Replica } from '../replica/replica.js'
 

@@ -1,6 +1,6 @@
 import { NOBODY, type NodeId } from '../../raft/index.js'
-import type { Identify } from '../machine/command.js'
-import { levelOf } from '../machine/feature-level.js'
+import type { Identify } from '../machine/language/command.js'
+import { levelOf } from '../machine/roster/feature-level.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Replica } from '../replica/replica.js'
 import type { Loss } from '../transport/index.js'

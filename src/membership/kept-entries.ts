@@ -1,5 +1,5 @@
 import { type LogIndex, membersOf, type NodeId } from '../../raft/index.js'
-import { KEPT_SINCE } from '../machine/feature-level.js'
+import { KEPT_SINCE } from '../machine/roster/feature-level.js'
 import type { Clock, KeptItem, Transport } from '../replica/ports.js'
 import type { Replica } from '../replica/replica.js'
 

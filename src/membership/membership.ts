@@ -1,6 +1,6 @@
 import { isJoint, type Members, membersOf, NOBODY, type NodeId, type Status } from '../../raft/index.js'
-import type { Command, Verdict } from '../machine/command.js'
-import { checkCommand } from '../machine/validate.js'
+import type { Command, Verdict } from '../machine/language/command.js'
+import { checkCommand } from '../machine/language/validate.js'
 import { isWildcard, parseAddress } from '../platform/address.js'
 import type { Proposals, Waiter } from '../proposals/proposals.js'
 import type { Replica } from '../replica/replica.js'

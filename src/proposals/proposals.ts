@@ -1,5 +1,5 @@
 import { NOBODY, type NodeId, type Status } from '../../raft/index.js'
-import type { Command, Verdict } from '../machine/command.js'
+import type { Command, Verdict } from '../machine/language/command.js'
 import { encodeCommands } from '../replica/payload.js'
 import type { Chunk, Clock, Timer, Transport } from '../replica/ports.js'
 import { type Applied, ENTRY_BYTES_MAX, type Replica } from '../replica/replica.js'

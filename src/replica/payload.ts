@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr'
 import type { NodeId } from '../../raft/index.js'
-import type { Acquire, Command, Mode, Release, Succession, Terms } from '../machine/command.js'
-import { isPlain } from '../machine/feature-level.js'
+import type { Acquire, Command, Mode, Release, Succession, Terms } from '../machine/language/command.js'
+import { isPlain } from '../machine/roster/feature-level.js'
 import type { Chunk } from './ports.js'
 
 /**

@@ -1,6 +1,6 @@
 import { Packr } from 'msgpackr'
 import { Machine } from '../machine/machine.js'
-import { type Fields, type RecordChange as MachineChange, RecordReader } from '../machine/records.js'
+import { type Fields, type RecordChange as MachineChange, RecordReader } from '../machine/records/records.js'
 import { finish, type Steps } from '../machine/steps.js'
 import type { RecordChange, StateRecord } from './ports.js'
 

@@ -1,5 +1,5 @@
 import { type Configuration, type Entry, type RaftConfig, RaftNode } from '../../raft/index.js'
-import type { Command, Describe, Identify } from '../machine/command.js'
+import type { Command, Describe, Identify } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
 import { decodeCommands, decodePayload } from './payload.js'
 import type { NodeDisk } from './ports.js'

@@ -12,7 +12,7 @@ import {
   type Status,
 } from '../../raft/index.js'
 import type { Change } from '../machine/changes.js'
-import type { MachineEvent, Verdict } from '../machine/command.js'
+import type { MachineEvent, Verdict } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
 import { Checkpointer, type WrittenCheckpoint } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'

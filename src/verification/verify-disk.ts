@@ -1,6 +1,6 @@
 import type { LogIndex, Term } from '../../raft/index.js'
 import { LockedDirectoryError, UnusableDirectoryError } from '../leveldb/errors.js'
-import { checkMachine } from '../machine/invariants.js'
+import { checkMachine } from '../machine/inspection/invariants.js'
 import type { Machine } from '../machine/machine.js'
 import { openNodeDisk, openView, ownerOf } from '../node-disk/index.js'
 import { commandsOf, decodePayload, PayloadError } from '../replica/payload.js'

@@ -4,7 +4,7 @@ import { type ClientReadableStream, type StatusObject, status } from '@grpc/grpc
 import { Backups } from '../../src/api/backups.js'
 import { Inspection } from '../../src/api/inspection.js'
 import { Refusal } from '../../src/api/refusal.js'
-import { LIMITS } from '../../src/machine/limits.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import type { BackupPart } from '../../src/protocol/lockkeeper.js'
 import { HandDrivenNode } from '../replica/hand-driven.js'
 import { doorOf } from './door-by-hand.js'

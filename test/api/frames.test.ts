@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { LIMITS } from '../../src/machine/limits.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { type Calls, OneNode, refusalOf } from './one-node.js'
 import { helloOf, newKey, RawStream, RENEW } from './raw-stream.js'
 

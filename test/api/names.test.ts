@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { connect, type Keeper } from '../../src/client/index.js'
-import { LIMITS } from '../../src/machine/limits.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { AcquireRequest, type Session } from '../../src/protocol/lockkeeper.js'
 import { OneNode, refusalOf } from './one-node.js'
 import { PLAIN_CLAIM } from './plain.js'

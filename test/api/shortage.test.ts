@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Asked, type Final } from '../../src/api/asked.js'
 import { submit } from '../../src/api/submit.js'
-import type { Command } from '../../src/machine/command.js'
+import type { Command } from '../../src/machine/language/command.js'
 import { HandDrivenNode, open, RESERVE_BYTES } from '../replica/hand-driven.js'
 
 const NOTICED_MS = 1_500

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { LIMITS } from '../../src/machine/limits.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { Machine } from '../../src/machine/machine.js'
 import { Mode, WatchPart } from '../../src/protocol/lockkeeper.js'
 import { OneNode, until } from './one-node.js'

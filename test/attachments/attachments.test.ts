@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Attachments } from '../../src/attachments/attachments.js'
-import type { Verdict } from '../../src/machine/command.js'
+import type { Verdict } from '../../src/machine/language/command.js'
 import { HandDrivenNode, open } from '../replica/hand-driven.js'
 
 const GRANTED = { kind: 'granted', claim: 5, token: 9 } as const

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import { History } from '../../src/attachments/history.js'
 import type { Change } from '../../src/machine/changes.js'
-import { type Command, NO_TERMS } from '../../src/machine/command.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
-import { LIMITS } from '../../src/machine/limits.js'
+import { type Command, NO_TERMS } from '../../src/machine/language/command.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { Machine } from '../../src/machine/machine.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 
 const SESSION = { session: 1, key: 7, slot: 0 } as const
 describe('the history of names', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { connect, type LeaderSeen } from '../../src/client/index.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import { until } from '../api/one-node.js'
 
 const KILLS = 4

@@ -1,5 +1,5 @@
 import { Claims } from '../../src/machine/claims.js'
-import { limitReached } from '../../src/machine/refusals.js'
+import { limitReached } from '../../src/machine/language/refusals.js'
 
 /**
  * Loaded before a node (`node --import`), makes its machine refuse what those of its peers grant: every claim on the name

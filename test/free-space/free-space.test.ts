@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import { type HandDrivenNode, RESERVE_BYTES } from '../replica/hand-driven.js'
 import { HandDrivenCluster } from '../replica/hand-driven-cluster.js'
 

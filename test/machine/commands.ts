@@ -1,3 +1,4 @@
+import { checkMachine } from '../../src/machine/inspection/invariants.js'
 import {
   type Acquire,
   type Cancel,
@@ -7,10 +8,9 @@ import {
   type Release,
   type Terms,
   type Verdict,
-} from '../../src/machine/command.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
-import { checkMachine } from '../../src/machine/invariants.js'
+} from '../../src/machine/language/command.js'
 import { type Applied, Machine } from '../../src/machine/machine.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 
 /** Short ways to write commands. By habit of these tests, session n was opened with key 100 + n. */
 export const EXCLUSIVE = { kind: 'exclusive' } as const

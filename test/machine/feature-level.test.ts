@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Command } from '../../src/machine/command.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import type { Command } from '../../src/machine/language/command.js'
 import { Machine } from '../../src/machine/machine.js'
-import { RECORD_FORMAT } from '../../src/machine/records.js'
+import { RECORD_FORMAT } from '../../src/machine/records/records.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import { CheckedMachine, outcome } from './commands.js'
 import { disksOf } from './stories.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Command, ForceRelease, Suspend } from '../../src/machine/command.js'
-import { LIMITS } from '../../src/machine/limits.js'
+import type { Command, ForceRelease, Suspend } from '../../src/machine/language/command.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { acquire, granted, newestMachineWith, outcome, SHARED, terms } from './commands.js'
 
 const STEAL = terms({ steal: true })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { checkMachine } from '../../src/machine/invariants.js'
+import { checkMachine } from '../../src/machine/inspection/invariants.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { acquire, machineWith } from './commands.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Command } from '../../src/machine/command.js'
-import { LIMITS } from '../../src/machine/limits.js'
+import type { Command } from '../../src/machine/language/command.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { CheckedMachine, outcome } from './commands.js'
 import { membersOf } from './stories.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Acquire, Release } from '../../src/machine/command.js'
-import { LIMITS } from '../../src/machine/limits.js'
+import type { Acquire, Release } from '../../src/machine/language/command.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { acquire, cancel, granted, newestMachineWith, outcome, release, SHARED, terms } from './commands.js'
 
 const WORK = terms({ fingerprint: 'work' })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Acquire, Downgrade } from '../../src/machine/command.js'
+import type { Acquire, Downgrade } from '../../src/machine/language/command.js'
 import {
   acquire,
   type CheckedMachine,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Acquire, Command } from '../../src/machine/command.js'
-import { utf8Bytes } from '../../src/machine/fields.js'
-import { LIMITS } from '../../src/machine/limits.js'
-import { checkCommand } from '../../src/machine/validate.js'
+import type { Acquire, Command } from '../../src/machine/language/command.js'
+import { utf8Bytes } from '../../src/machine/language/fields.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
+import { checkCommand } from '../../src/machine/language/validate.js'
 import { acquire, cancel, granted, keepAlive, machineWith, open, outcome, release } from './commands.js'
 
 /** What a decoder could hand us from bytes of another version. */

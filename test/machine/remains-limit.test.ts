@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Suspend } from '../../src/machine/command.js'
-import { LIMITS } from '../../src/machine/limits.js'
+import type { Suspend } from '../../src/machine/language/command.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { Machine } from '../../src/machine/machine.js'
 import { acquire, open, outcome, release, terms } from './commands.js'
 

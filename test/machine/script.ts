@@ -10,6 +10,8 @@
  * Requests take slot 0 and the next seq in it, unless the line says `slot=` or `seq=`; `again` as last word repeats
  * what went before in that slot, seq and all.
  */
+
+import type { ClaimView } from '../../src/machine/inspection/views.js'
 import {
   type Acquire,
   type Batch,
@@ -20,8 +22,7 @@ import {
   type Release,
   type RequestId,
   type Verdict,
-} from '../../src/machine/command.js'
-import type { ClaimView } from '../../src/machine/views.js'
+} from '../../src/machine/language/command.js'
 import { CheckedMachine, EXCLUSIVE } from './commands.js'
 
 interface Actor {

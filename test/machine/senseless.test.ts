@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Acquire, Command, Succession, Terms } from '../../src/machine/command.js'
-import { LIMITS } from '../../src/machine/limits.js'
-import { checkCommand } from '../../src/machine/validate.js'
+import type { Acquire, Command, Succession, Terms } from '../../src/machine/language/command.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
+import { checkCommand } from '../../src/machine/language/validate.js'
 import { acquire, machineWith, newestMachineWith, outcome, release, SHARED, terms } from './commands.js'
 
 const MEMBER = { kind: 'member' } as const

@@ -4,9 +4,16 @@
  * has by then, so that most of them mean something.
  */
 import fc from 'fast-check'
-import type { Acquire, Batch, Command, Mode, RequestId, Succession } from '../../src/machine/command.js'
+import type {
+  Acquire,
+  Batch,
+  Command,
+  Mode,
+  RequestId,
+  Succession,
+} from '../../src/machine/language/command.js'
+import { checkCommand } from '../../src/machine/language/validate.js'
 import type { Machine } from '../../src/machine/machine.js'
-import { checkCommand } from '../../src/machine/validate.js'
 import { terms as termsOf } from './commands.js'
 import { Twin } from './twin.js'
 import { isHeld, type TwinClaim } from './twin-names.js'

@@ -2,7 +2,7 @@
  * The dumb half of the twin that knows names: who stands in them, in which order, what rests on them, and who may be
  * granted. Every question is asked of every claim there is.
  */
-import type { Acquire, Terms } from '../../src/machine/command.js'
+import type { Acquire, Terms } from '../../src/machine/language/command.js'
 
 export interface TwinClaim {
   id: number

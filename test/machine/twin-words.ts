@@ -1,6 +1,6 @@
 /** What the machine says, in the twin's words. */
 import type { Change } from '../../src/machine/changes.js'
-import type { MachineEvent, Verdict } from '../../src/machine/command.js'
+import type { MachineEvent, Verdict } from '../../src/machine/language/command.js'
 import type { Applied, Machine } from '../../src/machine/machine.js'
 import type { TwinApplied } from './twin.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { Batch } from '../../src/machine/command.js'
+import type { Batch } from '../../src/machine/language/command.js'
 import { CheckedMachine, outcome } from './commands.js'
 import { batches, disksOf, membersOf, portrait } from './stories.js'
 import { Twin } from './twin.js'

@@ -14,7 +14,7 @@ import {
   type RequestRelease,
   type Resume,
   type Suspend,
-} from '../../src/machine/command.js'
+} from '../../src/machine/language/command.js'
 import { waitsForItself } from './twin-deadlock.js'
 import { FIRST, isHeld, NOTHING, type TwinClaim, TwinNames } from './twin-names.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { LIMITS } from '../../src/machine/limits.js'
-import { emptyView } from '../../src/machine/views.js'
+import { emptyView } from '../../src/machine/inspection/views.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { acquire, EXCLUSIVE, machineWith } from './commands.js'
 
 describe('looking at the machine', () => {

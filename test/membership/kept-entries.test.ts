@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { NodeId } from '../../raft/index.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import { open } from '../machine/commands.js'
 import type { HandDrivenNode } from '../replica/hand-driven.js'
 import { HandDrivenCluster } from '../replica/hand-driven-cluster.js'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RAFT_DEFAULTS } from '../../raft/index.js'
-import type { Command } from '../../src/machine/command.js'
+import type { Command } from '../../src/machine/language/command.js'
 import { Directory } from '../../src/membership/directory.js'
 import { Membership } from '../../src/membership/membership.js'
 import { systemClock } from '../../src/platform/clock.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Command, Verdict } from '../../src/machine/command.js'
+import type { Command, Verdict } from '../../src/machine/language/command.js'
 import { encodeCommands } from '../../src/replica/payload.js'
 import { HandDrivenNode, heartbeat, keepAlive, open } from '../replica/hand-driven.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { Verdict } from '../../src/machine/command.js'
+import type { Verdict } from '../../src/machine/language/command.js'
 import { acquire, open, release } from '../machine/commands.js'
 import { portrait } from '../machine/stories.js'
 import { HandDrivenCluster } from './hand-driven-cluster.js'

@@ -2,11 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
-import { type Command, type Mode, NO_TERMS, type Succession, type Terms } from '../../src/machine/command.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
-import { checkMachine } from '../../src/machine/invariants.js'
+import { checkMachine } from '../../src/machine/inspection/invariants.js'
+import {
+  type Command,
+  type Mode,
+  NO_TERMS,
+  type Succession,
+  type Terms,
+} from '../../src/machine/language/command.js'
+import { checkCommand } from '../../src/machine/language/validate.js'
 import { Machine } from '../../src/machine/machine.js'
-import { checkCommand } from '../../src/machine/validate.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import {
   decodeCommands,
   decodePayload,

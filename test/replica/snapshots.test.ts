@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Verdict } from '../../src/machine/command.js'
+import type { Verdict } from '../../src/machine/language/command.js'
 import type { PeerItem } from '../../src/replica/ports.js'
 import { acquire, open, release } from '../machine/commands.js'
 import { portrait } from '../machine/stories.js'

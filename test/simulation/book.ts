@@ -1,5 +1,5 @@
 import type { Change } from '../../src/machine/changes.js'
-import type { Acquire, Command, Mode } from '../../src/machine/command.js'
+import type { Acquire, Command, Mode } from '../../src/machine/language/command.js'
 
 /** Why a claim has gone. */
 export type End = Exclude<Change['reason'], ''>

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Mode } from '../../src/machine/command.js'
+import type { Mode } from '../../src/machine/language/command.js'
 import type { LoggedClaim } from './book.js'
 import type { Applied, Contradiction, Ledger } from './ledger.js'
 import { isAgreed } from './right-of-way.js'

@@ -11,8 +11,8 @@ import {
   type Output,
   type Status,
 } from '../../raft/index.js'
-import type { Batch } from '../../src/machine/command.js'
-import { checkMachine } from '../../src/machine/invariants.js'
+import { checkMachine } from '../../src/machine/inspection/invariants.js'
+import type { Batch } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { DisownedError } from '../../src/membership/identification.js'
 import { checkBelonging } from '../../src/node-disk/belonging.js'

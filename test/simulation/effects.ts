@@ -1,4 +1,4 @@
-import type { Acquire, Release, Suspend, Verdict } from '../../src/machine/command.js'
+import type { Acquire, Release, Suspend, Verdict } from '../../src/machine/language/command.js'
 import { areSame, isBeforeAll, type LoggedClaim, makeHeir, type Request, useOf } from './book.js'
 import type { Contradiction, Ledger } from './ledger.js'
 

@@ -1,7 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { LogIndex } from '../../raft/index.js'
 import type { Change } from '../../src/machine/changes.js'
-import type { Acquire, Batch, Command, MachineEvent, Outcome, Verdict } from '../../src/machine/command.js'
+import type {
+  Acquire,
+  Batch,
+  Command,
+  MachineEvent,
+  Outcome,
+  Verdict,
+} from '../../src/machine/language/command.js'
 import type { Applied as MachineApplied } from '../../src/machine/machine.js'
 import {
   claimOf,
@@ -20,7 +27,7 @@ import {
 import { ChangeChecks, type Passage } from './change-checks.js'
 import { Effects } from './effects.js'
 import { NoticeChecks } from './notice-checks.js'
-import { refusalProblem } from './refusal-checks.js'
+import { NOT_OF_THE_SLOT, refusalProblem } from './refusal-checks.js'
 import { areSeated, isAgreed, obstacleTo, seatsFor } from './right-of-way.js'
 import { WaitGraph } from './wait-graph.js'
 
@@ -472,14 +479,6 @@ export class Ledger {
 
 /** The feature level from which on changes are counted. */
 const CHANGES_SINCE = 2
-/** Refusals of requests that never came to stand in their slot. */
-const NOT_OF_THE_SLOT: ReadonlySet<string> = new Set([
-  'SESSION_EXPIRED',
-  'SESSION_UNKNOWN',
-  'SESSION_FOREIGN',
-  'STALE_REQUEST',
-  'UNSUPPORTED',
-])
 const CANCELLED: Verdict = { kind: 'refused', code: 'CANCELLED', message: '' }
 const COUNTED: Partial<Record<string, string>> = { DEADLOCK: 'deadlocks', CONFLICT: 'conflicts' }
 const TOLD: Partial<Record<End, string>> = {

@@ -10,7 +10,7 @@ import {
 import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import { FreeSpace } from '../../src/free-space/free-space.js'
-import type { Batch, Command } from '../../src/machine/command.js'
+import type { Batch, Command } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'

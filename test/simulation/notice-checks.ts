@@ -1,4 +1,4 @@
-import type { MachineEvent, Notice } from '../../src/machine/command.js'
+import type { MachineEvent, Notice } from '../../src/machine/language/command.js'
 import type { Contradiction } from './ledger.js'
 
 interface Expected {

@@ -1,5 +1,5 @@
 import type { LogIndex, NodeId } from '../../raft/index.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import type { PeerItem, Timer, Transport } from '../../src/replica/ports.js'
 import { decodeItems } from '../../src/transport/codec.js'
 import {

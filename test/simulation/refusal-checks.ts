@@ -1,8 +1,17 @@
-import type { Acquire, RefusalCode } from '../../src/machine/command.js'
+import type { Acquire, RefusalCode } from '../../src/machine/language/command.js'
 import { areSame, claimOf, isBeforeAll, type LoggedClaim, type Request, useOf } from './book.js'
 import type { Ledger } from './ledger.js'
 import { obstacleTo } from './right-of-way.js'
 import { WaitGraph } from './wait-graph.js'
+
+/** Refusals of requests that never came to stand in their slot. */
+export const NOT_OF_THE_SLOT: ReadonlySet<string> = new Set([
+  'SESSION_EXPIRED',
+  'SESSION_UNKNOWN',
+  'SESSION_FOREIGN',
+  'STALE_REQUEST',
+  'UNSUPPORTED',
+])
 
 /** Of a refusal at once, before anything came of the request: the promise that it breaks; undefined if it is right. */
 export function refusalProblem(command: Request, code: RefusalCode, ledger: Ledger): string | undefined {

@@ -1,6 +1,6 @@
 import type { NodeId } from '../../raft/index.js'
-import type { Batch } from '../../src/machine/command.js'
-import { FEATURE_LEVEL } from '../../src/machine/feature-level.js'
+import type { Batch } from '../../src/machine/language/command.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import type { PeerItem } from '../../src/replica/ports.js'
 import { MemoryDisk, type MemoryDiskOptions } from '../suites/memory-disk.js'
 import { UnaryCaller } from './caller.js'

@@ -40,7 +40,7 @@ export const STATIONS: readonly Station[] = [
   {
     place: 'src/proposals/',
     mayImport: [RAFT_DOOR, 'src/replica/'],
-    mayImportTypes: ['src/machine/command.ts'],
+    mayImportTypes: ['src/machine/language/command.ts'],
   },
   {
     place: 'src/membership/',
@@ -49,13 +49,13 @@ export const STATIONS: readonly Station[] = [
   },
   {
     place: 'src/free-space/',
-    mayImport: [RAFT_DOOR, 'src/machine/feature-level.ts'],
+    mayImport: [RAFT_DOOR, 'src/machine/roster/feature-level.ts'],
     mayImportTypes: ['src/replica/replica.ts', PORTS],
   },
   {
     place: 'src/attachments/',
-    mayImport: ['src/machine/limits.ts'],
-    mayImportTypes: ['src/machine/command.ts', 'src/machine/changes.ts'],
+    mayImport: ['src/machine/language/limits.ts'],
+    mayImportTypes: ['src/machine/language/command.ts', 'src/machine/changes.ts'],
   },
   {
     place: 'src/api/',

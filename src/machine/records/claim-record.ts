@@ -1,6 +1,6 @@
 /** A claim as a record. What a plain claim has not is left out, so that the record is as the first version wrote it. */
-import { type Mode, NO_TERMS, type Terms } from './command.js'
-import type { Claim } from './queues.js'
+import { type Mode, NO_TERMS, type Terms } from '../language/command.js'
+import type { Claim } from '../queues.js'
 import type { ClaimRecord, Field, Fields } from './records.js'
 
 export function claimFields(claim: Claim): Fields {

@@ -2,11 +2,11 @@
  * Where the nodes of the cluster are reached. Who they are is Raft's to say; their addresses are here, so that every
  * node learns them by the log, from a checkpoint or from a snapshot, and can tell its clients.
  */
-import type { Describe, Forget, Refused, Verdict } from './command.js'
-import type { Ledger, Page } from './ledger.js'
-import { LIMITS } from './limits.js'
-import type { Bookkeeping } from './records.js'
-import { limitReached } from './refusals.js'
+import type { Describe, Forget, Refused, Verdict } from '../language/command.js'
+import { LIMITS } from '../language/limits.js'
+import { limitReached } from '../language/refusals.js'
+import type { Ledger, Page } from '../records/ledger.js'
+import type { Bookkeeping } from '../records/records.js'
 
 export interface Member {
   readonly id: number

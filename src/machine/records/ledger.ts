@@ -3,7 +3,7 @@
  * to change before its slice comes is written down first. Its cost is what changed, not what exists; what came and went
  * between two checkpoints costs nothing.
  */
-import { assert } from './assert.js'
+import { assert } from '../assert.js'
 import { changeOf, type RecordChange, type Recorded } from './records.js'
 
 /**

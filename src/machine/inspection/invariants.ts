@@ -2,12 +2,12 @@
  * What is true of a machine between any two batches. Walks all of it, so it is for tests and the
  * simulation; throws with the figures at the first thing that is not so.
  */
-import { assert } from './assert.js'
-import { isGrantable, useOf } from './grant-rule.js'
-import type { Machine } from './machine.js'
-import type { Claim, Line, Place, Queue } from './queues.js'
-import type { Remains } from './remains.js'
-import type { Session } from './sessions.js'
+import { assert } from '../assert.js'
+import { isGrantable, useOf } from '../grant-rule.js'
+import type { Machine } from '../machine.js'
+import type { Claim, Line, Place, Queue } from '../queues.js'
+import type { Remains } from '../remains.js'
+import type { Session } from '../sessions.js'
 
 export function checkMachine(machine: Machine): void {
   for (const queue of machine.claims.queues.values()) checkQueue(machine, queue)

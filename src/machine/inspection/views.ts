@@ -1,8 +1,8 @@
 /** What people and tools see when they look at the machine: copies, which stay as they are. */
-import type { ClaimId, Mode, SessionId, Token } from './command.js'
-import { LIMITS } from './limits.js'
-import type { Claim, Line, Queue, Queues } from './queues.js'
-import type { Session, Sessions } from './sessions.js'
+import type { ClaimId, Mode, SessionId, Token } from '../language/command.js'
+import { LIMITS } from '../language/limits.js'
+import type { Claim, Line, Queue, Queues } from '../queues.js'
+import type { Session, Sessions } from '../sessions.js'
 
 export interface ClaimView {
   readonly claim: ClaimId

@@ -3,15 +3,16 @@
  * lives on its own has a key of its own; fields are plain values in a fixed order, so that whoever stores them may encode
  * them as it likes.
  */
+
+import type { Intervention, Interventions } from '../interventions.js'
+import type { ClaimId, Mode, Notice, Refused, SessionId, Terms, Verdict } from '../language/command.js'
+import type { Claim } from '../queues.js'
+import type { Remains } from '../remains.js'
+import type { Disks } from '../roster/disks.js'
+import type { Member, Members } from '../roster/members.js'
+import type { Session, Slot } from '../sessions.js'
 import { claimFields, toClaim } from './claim-record.js'
-import type { ClaimId, Mode, Notice, Refused, SessionId, Terms, Verdict } from './command.js'
-import type { Disks } from './disks.js'
-import type { Intervention, Interventions } from './interventions.js'
 import type { Page } from './ledger.js'
-import type { Member, Members } from './members.js'
-import type { Claim } from './queues.js'
-import type { Remains } from './remains.js'
-import type { Session, Slot } from './sessions.js'
 
 export type Recorded = Session | Slot | Claim | Remains | Members | Disks | Interventions
 

@@ -1,9 +1,9 @@
 /** On which disk each node is. A disk that comes back empty or as another's must not vote as the member it was (fault 17). */
-import type { Identify, Verdict } from './command.js'
-import type { Ledger, Page } from './ledger.js'
-import { LIMITS } from './limits.js'
-import type { Bookkeeping } from './records.js'
-import { limitReached, refuse } from './refusals.js'
+import type { Identify, Verdict } from '../language/command.js'
+import { LIMITS } from '../language/limits.js'
+import { limitReached, refuse } from '../language/refusals.js'
+import type { Ledger, Page } from '../records/ledger.js'
+import type { Bookkeeping } from '../records/records.js'
 
 const IDENTIFIED: Verdict = { kind: 'identified' }
 

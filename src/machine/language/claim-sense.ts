@@ -1,6 +1,7 @@
 /** What makes no sense in a claim: modes that do not exist, and terms that contradict each other. */
+
+import { isPlain } from '../roster/feature-level.js'
 import type { Acquire, Mode, Refused, Terms } from './command.js'
-import { isPlain } from './feature-level.js'
 import { checkData, checkInteger, checkText } from './fields.js'
 import { LIMITS } from './limits.js'
 import { refuse } from './refusals.js'

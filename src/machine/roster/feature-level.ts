@@ -3,7 +3,7 @@
  * is on the least level of its members; a node refuses what is above that exactly as a version does that has never heard of
  * it, and from the entry on that raises the level, all of them know it.
  */
-import type { Acquire, Command } from './command.js'
+import type { Acquire, Command } from '../language/command.js'
 
 /** What this version knows. */
 export const FEATURE_LEVEL = 2
