@@ -1,4 +1,5 @@
 import { connected, holdUntilSignal, runAndRelease } from './holding.js'
+import { orWhyNot } from './why-not.js'
 
 export interface ElectRequest {
   /** host:port, separated by commas. */
@@ -17,7 +18,7 @@ export function runWhileLeading(request: ElectRequest): Promise<number> {
   const { addresses, name, value, command, ttlMs, waitMs, label } = request
   return connected({ addresses, ttlMs, what: `the election "${name}"` }, async (keeper, relay) => {
     const options = { label, signal: relay.stopped, ...(waitMs !== undefined && { waitMs }) }
-    const leadership = await keeper.election(name).campaign(value, options)
+    const leadership = await orWhyNot(keeper, [name], () => keeper.election(name).campaign(value, options))
     if (command.length === 0) {
       process.stdout.write(`leading "${name}" with token ${leadership.token}\n`)
       return await holdUntilSignal(leadership, ttlMs, relay)

@@ -1,5 +1,6 @@
 import type { Held, Keeper, LockOptions } from '../client/index.js'
 import { connected, runAndRelease } from './holding.js'
+import { orWhyNot } from './why-not.js'
 
 export interface LockRequest {
   /** host:port, separated by commas. */
@@ -19,7 +20,7 @@ export function runUnderLock(request: LockRequest): Promise<number> {
   const { addresses, names, command, ttlMs } = request
   const what = names.map((name) => `"${name}"`).join(' and ')
   return connected({ addresses, ttlMs, what }, async (keeper, relay) => {
-    const { held, seats } = await acquire(keeper, request, relay.stopped)
+    const { held, seats } = await orWhyNot(keeper, names, () => acquire(keeper, request, relay.stopped))
     const environment = {
       LOCKKEEPER_NAME: held.name,
       LOCKKEEPER_NAMES: names.join('\n'),

@@ -28,13 +28,15 @@ interface Row {
   readonly name: string
   /** Undefined for a name that is only waited for, or has members only. */
   readonly holder: Claim | undefined
+  /** What to say instead. */
+  readonly unheld: string
   readonly waiting: number
   readonly joined: number
 }
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'NAME', cell: ({ name }) => name },
-  { title: 'HOLDER', cell: ({ holder }) => (holder ? who(holder) : '-') },
+  { title: 'HOLDER', cell: ({ holder, unheld }) => (holder ? who(holder) : unheld) },
   { title: 'MODE', cell: ({ holder }) => (holder ? modeOf(holder) : '-') },
   { title: 'TOKEN', align: 'right', cell: ({ holder }) => (holder ? String(holder.token) : '-') },
   {
@@ -54,9 +56,16 @@ const COLUMNS: readonly Column<Row>[] = [
 /** A line for each holder; a name with several has several. */
 export function locksTable(names: readonly NameState[]): string {
   if (names.length === 0) return 'No locks are held or waited for.'
-  const rows = names.flatMap(({ name, holders, waiting, joined }) => {
+  const rows = names.flatMap((state) => {
+    const { name, holders, waiting, joined } = state
     const shown = holders.length === 0 ? [undefined] : holders
-    return shown.map((holder): Row => ({ name, holder, waiting, joined }))
+    return shown.map((holder): Row => ({ name, holder, unheld: unheld(state), waiting, joined }))
   })
   return renderTable(COLUMNS, rows)
+}
+
+function unheld({ suspension, restMs, kept }: NameState): string {
+  if (suspension !== undefined) return '(suspended)'
+  if (restMs > 0) return `(rests ${formatDuration(restMs)})`
+  return kept === undefined ? '-' : '(done)'
 }

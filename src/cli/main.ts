@@ -9,9 +9,11 @@ process.stdout.on('error', () => process.exit(0))
 
 let exitCode = 0
 try {
-  await createProgram((code) => {
+  const args = process.argv.slice(2)
+  const program = createProgram((code) => {
     exitCode = code
-  }).parseAsync()
+  }, args)
+  await program.parseAsync(args, { from: 'user' })
 } catch (error) {
   exitCode = explain(error)
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { Held } from '../client/index.js'
+import { type Held, RefusedError } from '../client/index.js'
+import { CliError, EXIT } from './exit-codes.js'
 import { complain } from './failures.js'
 import { connected, runWhileHeld } from './holding.js'
+import { orWhyNot } from './why-not.js'
 
 export interface OnceRequest {
   /** host:port, separated by commas. */
@@ -49,15 +51,22 @@ export function runOnce(request: OnceRequest): Promise<number> {
     const fingerprint = request.fingerprint ?? digestOf(command)
     const options = { ttl: keepMs, fingerprint, label, signal: relay.stopped }
     try {
-      const kept = await keeper.once(key, work, { ...options, ...(waitMs !== undefined && { waitMs }) })
+      const asked = { ...options, ...(waitMs !== undefined && { waitMs }) }
+      const kept = await orWhyNot(keeper, [key], () => keeper.once(key, work, asked))
       if (!hasRun) process.stdout.write(kept.output)
       if (kept.isCut) complain(`"${key}" was done; what it wrote was too long to be kept for others.`)
       return 0
     } catch (error) {
       if (error instanceof Unfinished) return error.code
+      if (error instanceof RefusedError && error.code === 'CONFLICT') throw otherWork(key)
       throw error
     }
   })
+}
+
+function otherWork(key: string): CliError {
+  const remedy = 'Use another key; or, if it is the same work, say so by the same --fingerprint.'
+  return new CliError(EXIT.notNow, `The key "${key}" is in use for another command. ${remedy}`)
 }
 
 class Unfinished extends Error {

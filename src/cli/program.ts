@@ -16,8 +16,12 @@ import { runNode } from './run-node.js'
 /** Told the exit code of the command that ran. */
 export type Finish = (exitCode: number) => void
 
-/** The command line. `parseAsync` rejects with what the command rejects with, or with a `CommanderError`. */
-export function createProgram(finish: Finish): Command {
+/**
+ * The command line. `parseAsync` rejects with what the command rejects with, or with a `CommanderError`.
+ *
+ * @param args what it will parse
+ */
+export function createProgram(finish: Finish, args: readonly string[]): Command {
   const program = new Command('lockkeeper')
     .description(
       'Locks that survive failures: a small cluster that grants each lock to one holder at a time.',
@@ -32,6 +36,7 @@ export function createProgram(finish: Finish): Command {
     .enablePositionalOptions()
     .showHelpAfterError('(add --help for help)')
     .exitOverride()
+    .hook('preAction', (_, command) => assertDashes(command, args))
   program.commandsGroup('Run nodes:')
   addServe(program, finish)
   addDev(program, finish)
@@ -40,6 +45,18 @@ export function createProgram(finish: Finish): Command {
   addInterventions(program, finish)
   addOperations(program, finish)
   return program
+}
+
+/** What stands behind `--` is the command to run, all of it and nothing else: or a word of it would be taken for a name. */
+function assertDashes(command: Command, args: readonly string[]): void {
+  const { registeredArguments } = command
+  const dashes = args.indexOf('--')
+  if (dashes < 0 || !registeredArguments.some(({ variadic }) => variadic)) return
+  const wanted = registeredArguments.filter(({ variadic }) => !variadic)
+  const given = command.args.length - (args.length - dashes - 1)
+  if (given === wanted.length) return
+  const names = wanted.map((argument) => `<${argument.name()}>`).join(' ')
+  command.error(`error: before -- there must be ${names}, and behind it the command to run`)
 }
 
 interface ServeOptions {

@@ -72,11 +72,13 @@ function suspensionText({ leftMs, note }: NonNullable<NameState['suspension']>):
 function usageText(usage: NameState['usage']): string {
   if (usage === undefined || usage.grants + usage.leaves + usage.gaveUp === 0) return ''
   const { grants, waitedMs, waitedMsMax, leaves, heldMs, heldMsMax, gaveUp } = usage
+  const waited = `after ${formatDuration(mean(waitedMs, grants))} on average, ${formatDuration(waitedMsMax)} at most`
+  const held = `${formatDuration(mean(heldMs, leaves))} on average, ${formatDuration(heldMsMax)} at most`
   const parts = [
-    `Granted ${grants} times, after ${formatDuration(mean(waitedMs, grants))} on average, ${formatDuration(waitedMsMax)} at most.`,
-    `Held for ${formatDuration(mean(heldMs, leaves))} on average, ${formatDuration(heldMsMax)} at most.`,
-    `${gaveUp} left without it.`,
-  ]
+    grants === 0 ? '' : `Granted ${grants === 1 ? 'once' : `${grants} times`}, ${waited}.`,
+    leaves === 0 ? '' : `Held for ${held}.`,
+    gaveUp === 0 ? '' : `${gaveUp} left without it.`,
+  ].filter((part) => part !== '')
   return `USAGE, as one node has seen it\n${parts.join('\n')}`
 }
 

@@ -1,9 +1,10 @@
+import { KeeperClosedError } from './errors.js'
 import { callSafely } from './held.js'
 
 /** Who is called with what an iterator yields. */
 export interface Follower<T> {
   readonly onNext: (item: T) => void
-  /** It can't go on: a `ConnectError`, a refusal, or the keeper was closed. */
+  /** It can't go on: a `ConnectError`, or a refusal. */
   readonly onError: (error: unknown) => void
 }
 
@@ -20,7 +21,8 @@ export function follow<T>(
     }
   }
   run().catch((error: unknown) => {
-    if (!stopping.signal.aborted) callSafely(() => onError(error))
+    if (stopping.signal.aborted || error instanceof KeeperClosedError) return
+    callSafely(() => onError(error))
   })
   return () => stopping.abort()
 }

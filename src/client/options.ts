@@ -47,10 +47,16 @@ export function toSettings(options: ConnectOptions): ConnectSettings {
   }
 }
 
+/** As much as can be said before anybody is asked; a URL is none. */
+const HOST_PORT = /^[^\s/]+:\d{1,5}$/
+
 /** `host:port` each, in a list or separated by commas. @throws RefusedError `INVALID` if there is none */
 export function toAddresses(addresses: string | readonly string[]): string[] {
   const parts = typeof addresses === 'string' ? addresses.split(',') : addresses
   const trimmed = parts.map((address) => address.trim()).filter((address) => address !== '')
+  const wrong = trimmed.find((address) => !HOST_PORT.test(address))
+  if (wrong !== undefined)
+    throw new RefusedError('INVALID', `'${wrong}' is no host:port; write for example 10.0.0.4:7101`)
   if (trimmed.length === 0)
     throw new RefusedError('INVALID', 'no address given; name at least one node as host:port')
   return trimmed

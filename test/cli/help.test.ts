@@ -8,7 +8,7 @@ import { createProgram } from '../../src/cli/program.js'
 /** What the command line prints, and the error that it ends with. */
 async function run(...args: string[]): Promise<{ text: string; error: unknown }> {
   let text = ''
-  const program = createProgram(() => {})
+  const program = createProgram(() => {}, args)
   const capture = { writeOut: (part: string) => (text += part), writeErr: (part: string) => (text += part) }
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)]
   for (const command of all(program)) command.configureOutput(capture)
@@ -62,16 +62,21 @@ describe('a mistake on the command line', () => {
   it('in the address of a member', () =>
     misused(['members', 'add', '4', 'a', 'b:1'], /"a" is no host:port; write for example 10.0.0.4:7204/))
   it('no command to run', () => misused(['lock', 'a'], /missing required argument 'command'/))
+  it('a word of the command in the place of a name', () =>
+    misused(['elect', 'boss', '--', 'echo', 'hi'], /before -- there must be <name> <value>/))
+  it('a second name in the place of the command', () =>
+    misused(['lock', 'a', 'b', '--', 'true'], /before -- there must be <name>, and behind it the command/))
   it('no disk to verify', () => misused(['verify'], /--data <directory>' not specified/))
   it('no node to be', () => misused(['serve', '--config', 'a.yaml'], /--node <id>' not specified/))
 })
 
 describe('options of the command under the lock', () => {
   it('are left to it, behind --', () => {
-    const program = createProgram(() => {})
+    const args = ['lock', 'a', '--wait', '1s', '--', 'sh', '-c', 'true', '--connect', 'x']
+    const program = createProgram(() => {}, args)
     const lock = program.commands.find((command) => command.name() === 'lock')!
     lock.action(() => {})
-    program.parse(['lock', 'a', '--wait', '1s', '--', 'sh', '-c', 'true', '--connect', 'x'], { from: 'user' })
+    program.parse(args, { from: 'user' })
     assert.deepEqual(lock.args, ['a', 'sh', '-c', 'true', '--connect', 'x'])
     assert.equal(lock.opts().wait, 1_000)
   })

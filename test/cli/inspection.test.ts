@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { locksTable } from '../../src/cli/locks.js'
 import { membersText } from '../../src/cli/members.js'
 import { askAll, leaderOf, type Report, statusJson, statusText } from '../../src/cli/status.js'
+import { reasonIn } from '../../src/cli/why-not.js'
 import type { Connector } from '../../src/client/index.js'
 import type { Claim, GetStatusResponse, NameState } from '../../src/protocol/lockkeeper.js'
 import { CLAIM_SHOWN, NAME_SHOWN } from '../api/plain.js'
@@ -75,6 +76,16 @@ describe('lockkeeper locks', () => {
 
   it('shows a name that is waited for by nobody but in the queue', () => {
     assert.match(locksTable([nameOf('a', [], 2)]), /^a +- +- +- +- +- +2 +0$/m)
+  })
+
+  it('says why a name that nobody holds is not free', () => {
+    const resting = { ...nameOf('a'), restMs: 61_000 }
+    const suspended = { ...nameOf('b'), suspension: { leftMs: undefined, note: 'anna' } }
+    assert.match(locksTable([resting]), /^a +\(rests 1m 1s\) /m)
+    assert.match(locksTable([suspended]), /^b +\(suspended\) /m)
+    assert.match(reasonIn(suspended), /"b" is suspended \(anna\)\./)
+    const held = { ...nameOf('c', [claim(9, 'job', 'ann@web-1')], 4), holding: 3 }
+    assert.equal(reasonIn(held), '"c" is held by job (ann@web-1) and 2 more, for 1m 1s; 4 wait.')
   })
 
   it('says so when there are none', () => {

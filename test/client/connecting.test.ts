@@ -30,6 +30,14 @@ describe('connecting', () => {
     assert.ok(world.connectorClosed)
   })
 
+  for (const address of ['nonsense', 'http://n1:1', 'n1:1, n2', '']) {
+    it(`refuses ${JSON.stringify(address)} before anybody is asked`, async () => {
+      const world = new World()
+      await assert.rejects(connectWith(world.ports, address, {}), { name: 'RefusedError', code: 'INVALID' })
+      assert.deepEqual(world.dialled, [])
+    })
+  }
+
   it('passes over a node that takes the stream and says nothing', async () => {
     const world = new World()
     const connecting = connectWith(world.ports, 'n1:1,n2:1', { ttlMs: 9_000 })

@@ -38,6 +38,7 @@ describe('the command line, beyond a lock', { timeout: 120_000 }, () => {
     assert.deepEqual([beside.code, beside.stdout], [0, 'read\n'], beside.stderr)
     const alone = await run('lock', 'report', '--wait', '0', ...SH, 'echo wrote')
     assert.deepEqual([alone.code, alone.stdout], [EXIT.notNow, ''])
+    assert.match(alone.stderr, /"report" is held by .*; 0 wait/)
     assert.equal(reader.state, 'held')
   })
 
@@ -72,6 +73,7 @@ describe('the command line, beyond a lock', { timeout: 120_000 }, () => {
     assert.equal((await run(...args)).stdout, 'ran\n')
     const late = await run(...args)
     assert.deepEqual([late.code, late.stdout], [EXIT.notNow, ''])
+    assert.match(late.stderr, /"nightly" rests: it is granted to nobody for another 59m/)
     assert.match((await run('show', 'nightly')).stdout, /rests: nothing is granted for 59m/)
   })
 
@@ -112,7 +114,7 @@ describe('the command line, beyond a lock', { timeout: 120_000 }, () => {
     assert.equal(new Set([...all, later].map(({ stdout }) => stdout)).size, 1)
     const other = await run('once', 'invoice-1', ...SH, 'echo another')
     assert.deepEqual([other.code, other.stdout], [EXIT.notNow, ''])
-    assert.match(other.stderr, /fingerprint/)
+    assert.match(other.stderr, /"invoice-1" is in use for another command.*--fingerprint/s)
   })
 
   it('once passes a failure on, and does not count it', async () => {
@@ -157,7 +159,7 @@ describe('the command line, beyond a lock', { timeout: 120_000 }, () => {
     const { stdout } = await run('show', 'crowd')
     assert.match(stdout, /1 hold it, 130 wait/)
     assert.match(stdout, new RegExp(`first .*exclusive +${holder.token} `))
-    assert.match(stdout, /Granted 1 times, after 0ms on average/)
+    assert.match(stdout, /Granted once, after 0ms on average/)
     assert.match(stdout, /130 +waiter 129 .* (\d+ms|\d+\.\ds) /)
     const whole = JSON.parse((await run('show', 'crowd', '--json')).stdout)
     assert.equal(whole.waiters.length, 130)
