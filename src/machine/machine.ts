@@ -120,10 +120,10 @@ export class Machine {
   beginCheckpoint(): RecordChange {
     this.ledger.freeze()
     const { sessions, claims } = this
-    const format = this.#level === 0 ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
+    const isFirst = this.#level === 0 && this.revision === 0
+    const format = isFirst ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
     const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
-    if (this.#level === 0) return { key: SUMMARY_KEY, fields }
-    return { key: SUMMARY_KEY, fields: [...fields, this.#level, this.revision] }
+    return { key: SUMMARY_KEY, fields: isFirst ? fields : [...fields, this.#level, this.revision] }
   }
 
   /** The machine as its checkpoints left it. Throws a RangeError at a record that this version does not understand. */
@@ -142,13 +142,13 @@ export class Machine {
 
   /**
    * What a cluster begins with that goes on where this one was, after a restore: nobody has a session, all queues are
-   * empty, the clock stands where it stood. Numbers of tokens, sessions and claims move ahead by `SUCCESSION_LEAP`, and
+   * empty, the clock stands where it stood. Numbers of tokens, sessions, claims and changes move ahead by `SUCCESSION_LEAP`, and
    * first behind `tokensAfter`, the greatest token that is known to have been given out since. Throws a RangeError if
    * that leaves less than another leap.
    */
   successor(tokensAfter: number): Machine {
     const { sessions, claims } = this
-    const newest = Math.max(sessions.nextId, claims.nextId, claims.nextToken, tokensAfter + 1)
+    const newest = Math.max(sessions.nextId, claims.nextId, claims.nextToken, tokensAfter + 1, this.revision)
     const next = newest + SUCCESSION_LEAP
     if (next + SUCCESSION_LEAP > Number.MAX_SAFE_INTEGER) {
       throw new RangeError(
@@ -162,6 +162,7 @@ export class Machine {
     successor.sessions.nextId = next
     successor.claims.nextId = next
     successor.claims.nextToken = next
+    successor.#journal.revision = next
     return successor
   }
 

@@ -172,7 +172,10 @@ export interface Result {
   keepMs: number;
 }
 
-/** Takes back the acquire with the slot and seq of this very request. */
+/**
+ * Takes back the acquire with the slot and seq of this very request. An upgrade that was granted meanwhile takes what it
+ * replaced along: nothing is held then.
+ */
 export interface Cancel {
 }
 

@@ -54,6 +54,18 @@ describe('a machine that goes on from a backup', () => {
     }
   })
 
+  it('counts changes from where no watcher of the old one has been, also after it was recorded', () => {
+    const old = new Machine()
+    only(old, 5, { op: 'raise', level: 2 })
+    enter(old, 10, 'a')
+    const successor = old.successor(0)
+    const changes = [successor.beginCheckpoint(), ...successor.ledger.take(100)]
+    const restored = Machine.restore(changes.map(({ key, fields }) => [key, fields!] as const))
+    for (let k = 0; k < 1_000; k++) enter(old, 5_000 * (k + 1), 'c')
+    assert.ok(restored.revision > old.revision)
+    assert.equal(restored.revision, successor.revision)
+  })
+
   it('begins behind the tokens that others are known to have given out', () => {
     const old = new Machine()
     enter(old, 10, 'a')

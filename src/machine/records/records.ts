@@ -37,7 +37,8 @@ export interface RecordChange {
 
 /**
  * The first field of the summary: a machine of another format is not understood. Below feature level 1 it is the first
- * format, so that a node can still go back to a version that knows no other.
+ * format, so that a node can still go back to a version that knows no other; not what was restored from a backup whose
+ * changes were counted.
  */
 export const RECORD_FORMAT = { first: 1, levelled: 2 } as const
 export const SUMMARY_KEY = 'm'
