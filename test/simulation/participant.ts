@@ -9,6 +9,7 @@ import {
   type Release,
   type Terms,
 } from '../../src/protocol/lockkeeper.js'
+import { PLAIN_TERMS } from '../api/plain.js'
 import type { LoggedClaim } from './book.js'
 import type { ClientChecks } from './client-checks.js'
 import type { ClientNetwork } from './client-network.js'
@@ -46,17 +47,6 @@ const PLAIN: Omit<Acquire, 'names' | 'label' | 'terms'> = {
   mode: Mode.EXCLUSIVE,
   permits: 0,
   capacity: 0,
-}
-const NO_TERMS: Terms = {
-  data: '',
-  owner: '',
-  reentrant: false,
-  priority: 0,
-  steal: false,
-  upgrades: 0,
-  lockDelayMs: 0,
-  minHoldMs: 0,
-  fingerprint: undefined,
 }
 /** What it may be told when others are in its way, or have been, or an old version still has a say. */
 const EXPECTED: ReadonlySet<RefusalCode> = new Set([
@@ -110,7 +100,7 @@ export class Participant {
   async acquire(names: readonly string[], wish: Wish = {}): Promise<Held | undefined> {
     const { ledger, process, random } = this.#parts
     const label = `${process.name}-${++this.#calls}`
-    const terms = wish.terms && { ...NO_TERMS, ...wish.terms }
+    const terms = wish.terms && { ...PLAIN_TERMS, ...wish.terms }
     const value: Acquire = { ...PLAIN, ...wish, names: [...names], label, terms }
     const told = await this.#ask({ $case: 'acquire', value }, (takeBack) => {
       // Who waits for ever changes its mind some time.
