@@ -17,8 +17,12 @@ export function lockkeeper(addresses: string, args: readonly string[], over: Abo
   })
 }
 
-/** The lines that such a table has, as their cells. */
-export function cellsOf(table: string): string[][] {
-  const lines = table.trimEnd().split('\n')
-  return lines.map((line) => line.trim().split(/\s{2,}/))
+/** The lines of the table that such a text ends with, each by the titles of its columns. */
+export function rowsOf(text: string): Record<string, string | undefined>[] {
+  const [titles = [], ...lines] = text.trimEnd().split('\n\n').at(-1)!.split('\n').map(cellsOf)
+  return lines.map((cells) => Object.fromEntries(cells.map((cell, k) => [titles[k], cell])))
+}
+
+function cellsOf(line: string): string[] {
+  return line.trim().split(/\s{2,}/)
 }

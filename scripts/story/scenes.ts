@@ -4,7 +4,7 @@ import type { LocalCluster } from '../cluster/local-cluster.js'
 import type { NodeProcess } from '../cluster/node-process.js'
 import type { Actor } from './actor.js'
 import type { Cast } from './cast.js'
-import { cellsOf, lockkeeper } from './lockkeeper.js'
+import { lockkeeper, rowsOf } from './lockkeeper.js'
 import { confirm, type Stage } from './stage.js'
 import type { WorkerDeeds } from './worker.js'
 
@@ -144,7 +144,7 @@ export async function comeBack(
   )
   const table = await stage.until('all three nodes answer as one cluster', async (over) => {
     const table = await lockkeeper(cluster.addresses, ['status'], over)
-    const members = cellsOf(table).filter(([, , role]) => role === 'leader' || role === 'follower')
+    const members = rowsOf(table).filter(({ ROLE }) => ROLE === 'leader' || ROLE === 'follower')
     return members.length === cluster.nodes.length ? table : undefined
   })
   stage.show('lockkeeper status', table)
@@ -164,8 +164,8 @@ export async function comeBack(
 function queueBehind(holder: string, token: number, stage: Stage, addresses: string): Promise<string> {
   return stage.until(`one worker waits behind ${holder}`, async (over) => {
     const table = await lockkeeper(addresses, ['locks'], over)
-    const row = cellsOf(table).find(([name]) => name === LOCK)
-    const isSo = row?.[1] === holder && row[2] === String(token) && row.at(-1) === '1'
+    const row = rowsOf(table).find(({ NAME }) => NAME === LOCK)
+    const isSo = row?.HOLDER === holder && row.TOKEN === String(token) && row.WAITING === '1'
     return isSo ? table : undefined
   })
 }

@@ -186,6 +186,8 @@ export class Claims {
       this.queues.leave(place)
       this.reconsider(place.queue)
     }
+    // What happened to it is remembered for a while; where it stood need not be.
+    claim.places = NOWHERE
   }
 
   /**

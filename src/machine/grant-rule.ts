@@ -9,6 +9,7 @@ import type { Claim, Queue } from './queues.js'
 /** False for a claim that is granted already, or gone: it does not stand first among those who wait. */
 export function isGrantable(claim: Claim): boolean {
   const { mode } = claim
+  if (claim.isGone) return false
   for (const place of claim.places) {
     if (mode.kind === 'member') return claim.token === undefined
     const { queue } = place
