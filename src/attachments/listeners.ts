@@ -13,7 +13,8 @@ export class Listeners<Key, Value> {
   }
 
   tell(key: Key, value: Value): void {
-    for (const listener of this.#byKey.get(key) ?? []) listener(value)
+    const listeners = this.#byKey.get(key)
+    if (listeners !== undefined) for (const listener of listeners) listener(value)
   }
 
   /** Tells the last there is to tell about it. */

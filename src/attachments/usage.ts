@@ -24,44 +24,54 @@ export const UNUSED: Usage = {
   gaveUp: 0,
 }
 
-/** Names whose usage is remembered; the one that was used least lately is forgotten first. */
-const NAMES_MAX = 10_000
+/** Names in a generation. Two are remembered: those used since the younger began, and those used in the one before. */
+const NAMES_MAX = 5_000
 
 /** How the names are used, by the changes that the log brings: a lock that is waited for too long shows here. */
 export class UsageBook {
-  /** The least lately used first. */
-  readonly #byName = new Map<string, Usage>()
+  #young = new Map<string, Counts>()
+  #old = new Map<string, Counts>()
 
   of(name: string): Usage {
-    return this.#byName.get(name) ?? UNUSED
+    const counts = this.#young.get(name) ?? this.#old.get(name)
+    return counts === undefined ? UNUSED : { ...counts }
   }
 
   onChanges(changes: readonly Change[]): void {
-    for (const change of changes) {
-      if (change.mode.kind === 'member' || (change.kind !== 'granted' && change.kind !== 'left')) continue
-      const known = this.of(change.name)
-      this.#byName.delete(change.name)
-      this.#byName.set(change.name, after(known, change))
+    for (const { kind, mode, name, token, tookMs } of changes) {
+      if (mode.kind === 'member') continue
+      if (kind === 'granted') granted(this.#countsOf(name), tookMs)
+      else if (kind === 'left') left(this.#countsOf(name), token !== undefined, tookMs)
     }
-    if (this.#byName.size <= NAMES_MAX) return
-    for (const name of this.#byName.keys()) {
-      this.#byName.delete(name)
-      if (this.#byName.size <= NAMES_MAX) return
+  }
+
+  #countsOf(name: string): Counts {
+    const known = this.#young.get(name)
+    if (known !== undefined) return known
+    if (this.#young.size === NAMES_MAX) {
+      this.#old = this.#young
+      this.#young = new Map()
     }
+    const counts = this.#old.get(name) ?? { ...UNUSED }
+    this.#young.set(name, counts)
+    return counts
   }
 }
 
-function after(usage: Usage, { kind, token, tookMs }: Change): Usage {
-  if (kind === 'granted') {
-    const { grants, waitedMs, waitedMsMax } = usage
-    return {
-      ...usage,
-      grants: grants + 1,
-      waitedMs: waitedMs + tookMs,
-      waitedMsMax: Math.max(waitedMsMax, tookMs),
-    }
+type Counts = { -readonly [K in keyof Usage]: Usage[K] }
+
+function granted(counts: Counts, waitedMs: number): void {
+  counts.grants++
+  counts.waitedMs += waitedMs
+  counts.waitedMsMax = Math.max(counts.waitedMsMax, waitedMs)
+}
+
+function left(counts: Counts, wasHeld: boolean, heldMs: number): void {
+  if (!wasHeld) {
+    counts.gaveUp++
+    return
   }
-  if (token === undefined) return { ...usage, gaveUp: usage.gaveUp + 1 }
-  const { leaves, heldMs, heldMsMax } = usage
-  return { ...usage, leaves: leaves + 1, heldMs: heldMs + tookMs, heldMsMax: Math.max(heldMsMax, tookMs) }
+  counts.leaves++
+  counts.heldMs += heldMs
+  counts.heldMsMax = Math.max(counts.heldMsMax, heldMs)
 }

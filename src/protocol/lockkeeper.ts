@@ -531,7 +531,7 @@ export interface NameState {
 
 /**
  * Of a name: how often, and for how long. Members do not count. All 0 of a name that was not used for long: a node remembers
- * the 10,000 that were used last.
+ * the 5,000 that were used last, and some more.
  */
 export interface Usage {
   /** Grants, and how long they had been waited for, in all and at most. */

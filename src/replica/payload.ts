@@ -227,9 +227,15 @@ function fromFields(f: unknown): Command {
 
 function acquire(f: unknown[], mode: Mode | undefined, terms: unknown = null): Command {
   if (!Array.isArray(f[5]) || mode === undefined || (terms !== null && !Array.isArray(terms))) return UNKNOWN
-  const waitMs = f[7] === null ? undefined : number(f[7])
-  const plain = { ...requestId(f), names: f[5].map(text), mode, waitMs, label: text(f[8]) }
-  return { op: 'acquire', ...plain, ...(terms === null ? {} : { terms: toTerms(terms) }) }
+  const plain: Acquire = {
+    op: 'acquire',
+    ...requestId(f),
+    names: f[5].map(text),
+    mode,
+    waitMs: f[7] === null ? undefined : number(f[7]),
+    label: text(f[8]),
+  }
+  return terms === null ? plain : { ...plain, terms: toTerms(terms) }
 }
 
 function toMode(fields: unknown): Mode | undefined {

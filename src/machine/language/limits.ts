@@ -68,7 +68,7 @@ export const LIMITS = {
   /** Names in one page of a listing. */
   pageMax: 1_000,
   /** Changes that a node remembers for those who watch. */
-  changesMax: 16_384,
+  changesMax: 8_192,
   /** Claims shown of one holder list or one queue; their full count is always told. */
   claimsShownMax: 100,
 } as const
