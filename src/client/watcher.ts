@@ -11,7 +11,10 @@ const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 500
 /** A stream that lived so long was a good one: failures before it do not count. */
 const STEADY_MS = 1_000
-/** How soon a watch goes where the session went, which leaves nodes that are silent or have no leader. */
+/**
+ * How soon a watch goes where the session went, which leaves nodes that are silent or have no leader. Without a session nobody
+ * says that the node is not cut off, or no member any more: it asks anew, by revision, which costs a confirmed read.
+ */
 const FOLLOW_MS = 5_000
 
 /** Watches names: at the node the session is attached to, by preference, and on to another when that one fails. */
@@ -71,14 +74,13 @@ export class Watcher {
     return this.#preferred() ?? this.#route.next()
   }
 
-  /** From one node. Ends in peace if the session has gone to another node, and nothing was heard of this one for long. */
+  /** From one node. Ends in peace if the session is not there, and nothing was heard of it for long. */
   async *#parts(address: string, name: string, afterRevision: number | undefined, over: AbortSignal) {
     const { clock, connector } = this.#ports
     const leaving = new AbortController()
     const leave = (): void => leaving.abort()
     const follow = (): void => {
-      const elsewhere = this.#preferred() ?? address
-      if (elsewhere === address) timer = clock.after(FOLLOW_MS, follow)
+      if (this.#preferred() === address) timer = clock.after(FOLLOW_MS, follow)
       else leave()
     }
     let timer = clock.after(FOLLOW_MS, follow)
