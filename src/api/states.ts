@@ -1,5 +1,4 @@
 /** What is shown of the machine, in the words of the wire. `now` is the cluster's clock, in ms. */
-
 import type { UsageBook } from '../attachments/usage.js'
 import type { Change } from '../machine/changes.js'
 import type { ClaimView, NameView } from '../machine/inspection/views.js'

@@ -4,9 +4,6 @@ import * as wire from '../protocol/lockkeeper.js'
 import type { Final } from './asked.js'
 import { type Refusal, wireCode } from './refusal.js'
 
-/** What a claim is asked with, in a frame as well as in a call. */
-type Asking = wire.Acquire
-
 interface Numbers {
   readonly session: number
   readonly key: number
@@ -47,9 +44,10 @@ export function toCommand(
   }
 }
 
-export function acquireOf(numbers: Numbers, asking: Asking): Command {
-  const { names, waitMs, label, terms } = asking
-  const mode = modeOf(asking)
+/** Of a frame as well as of a call. */
+export function acquireOf(numbers: Numbers, asked: wire.Acquire): Command {
+  const { names, waitMs, label, terms } = asked
+  const mode = modeOf(asked)
   if (mode === undefined) return { op: 'unknown' }
   return { op: 'acquire', ...numbers, names, mode, waitMs, label, terms: terms && termsOf(terms) }
 }
@@ -71,7 +69,7 @@ export function toNotice({ kind, token, note }: Notice): wire.Notice {
 const NOTICE_KINDS = { lost: wire.Notice_Kind.LOST, asked: wire.Notice_Kind.ASKED } as const
 
 /** Undefined for one of a later version. */
-function modeOf({ mode, permits, capacity }: Asking): Mode | undefined {
+function modeOf({ mode, permits, capacity }: wire.Acquire): Mode | undefined {
   switch (mode) {
     case wire.Mode.EXCLUSIVE:
       return EXCLUSIVE
@@ -88,6 +86,7 @@ function modeOf({ mode, permits, capacity }: Asking): Mode | undefined {
 
 const EXCLUSIVE: Mode = { kind: 'exclusive' }
 
+/** What a message may leave out, the machine has as undefined. */
 function termsOf(terms: wire.Terms): Terms {
   return { ...terms, fingerprint: terms.fingerprint }
 }

@@ -9,15 +9,13 @@ import { isGrantable, useOf } from './grant-rule.js'
 import {
   type Acquire,
   type Cancel,
+  type Command,
   type Downgrade,
-  type ForceRelease,
   NO_TERMS,
   type Refused,
   type Release,
-  type RequestRelease,
-  type Resume,
+  type RequestId,
   type Succession,
-  type Suspend,
   type Update,
   type Verdict,
 } from './language/command.js'
@@ -27,16 +25,8 @@ import type { Claim } from './queues.js'
 import type { Session } from './sessions.js'
 import { type Standing, upgradeOf } from './standing.js'
 
-export type Request =
-  | Acquire
-  | Release
-  | Cancel
-  | Update
-  | Downgrade
-  | ForceRelease
-  | RequestRelease
-  | Suspend
-  | Resume
+/** What stands in a slot. */
+export type Request = Extract<Command, RequestId>
 
 /** The first in line follows, and nothing stays. */
 const PLAIN: Succession = { heir: 0, restMs: 0, result: undefined }

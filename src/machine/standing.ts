@@ -2,7 +2,6 @@
  * How claims come and go: whoever leaves, for whatever reason, leaves by this door. It takes the claim out of its queues
  * and its session, lets its names rest if they must, and tells those who are concerned.
  */
-
 import { assert } from './assert.js'
 import type { Reason } from './changes.js'
 import type { Claims } from './claims.js'

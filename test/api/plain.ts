@@ -1,5 +1,7 @@
 /** What requests and states say beyond what a test is about. */
+
 import { UNUSED } from '../../src/attachments/usage.js'
+import { NO_TERMS } from '../../src/machine/language/command.js'
 import { type Claim, Mode, type NameState, type Terms } from '../../src/protocol/lockkeeper.js'
 
 /** A lock, waited for as long as the session lives; in a frame and in a call alike. */
@@ -15,17 +17,7 @@ export const PLAIN_CLAIM = {
 export const PLAIN_RELEASE = { heir: 0, restMs: 0, result: undefined } as const
 
 /** Nothing beyond its mode. */
-export const PLAIN_TERMS: Terms = {
-  data: '',
-  owner: '',
-  reentrant: false,
-  priority: 0,
-  steal: false,
-  upgrades: 0,
-  lockDelayMs: 0,
-  minHoldMs: 0,
-  fingerprint: undefined,
-}
+export const PLAIN_TERMS: Terms = { ...NO_TERMS }
 
 /** Of a claim that holds nothing yet. */
 export const CLAIM_SHOWN: Claim = {
