@@ -4,7 +4,7 @@ import type { Core } from './core.js'
 import type { Duration } from './durations.js'
 import { LockLostError, RefusedError } from './errors.js'
 import { type Held, HeldClaim } from './held.js'
-import { toWholeMs } from './options.js'
+import { toKeptMs } from './options.js'
 import type { Outcome, WaitOptions } from './waiting.js'
 
 export interface OnceOptions extends Pick<WaitOptions, 'waitMs' | 'signal'> {
@@ -37,8 +37,8 @@ export async function once<T>(
   options: OnceOptions,
 ): Promise<T> {
   const { fingerprint = '' } = options
-  const keepMs = toWholeMs('ttl', options.ttl)
-  if (keepMs === 0) throw new RefusedError('INVALID', 'ttl is 0; say how long the result is to be kept')
+  // The cluster would say so when the work has been done.
+  const keepMs = toKeptMs('ttl', options.ttl)
   const ask = toAcquire(key, options, { fingerprint })
   const outcome = await askFor(core, ask, options)
   if (outcome.kind === 'found') return fromData<T>(outcome.found.data)

@@ -71,3 +71,16 @@ export function toWholeMs(option: string, duration: Duration): number {
     `${option} is ${duration}; give a number of milliseconds, 0 or more, or say '500ms', '5s', '2m', '24h'`,
   )
 }
+
+/** The cluster keeps nothing on a name for longer: 31 days. */
+const KEPT_MS_MAX = 31 * 24 * 60 * 60 * 1000
+
+/** Of what stays on a name. Rounds up. @throws RefusedError `INVALID` unless it is from 1 ms to 31 days */
+export function toKeptMs(option: string, duration: Duration): number {
+  const whole = toWholeMs(option, duration)
+  if (whole > 0 && whole <= KEPT_MS_MAX) return whole
+  throw new RefusedError(
+    'INVALID',
+    `${option} is ${duration}; give from 1 to ${KEPT_MS_MAX} milliseconds (31 days)`,
+  )
+}

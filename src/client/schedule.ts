@@ -4,7 +4,7 @@ import type { Core } from './core.js'
 import type { Duration } from './durations.js'
 import { KeeperClosedError, LockLostError, RefusedError, ScheduleOverrunError } from './errors.js'
 import { callSafely, type Held, HeldClaim } from './held.js'
-import { toWholeMs } from './options.js'
+import { toKeptMs, toWholeMs } from './options.js'
 import { pause } from './pause.js'
 
 export interface ScheduleOptions {
@@ -28,7 +28,6 @@ export interface ScheduleOptions {
 /** One run. `signal` is aborted when it is lost, and when it has taken too long. */
 export type ScheduledRun = Pick<Held, 'name' | 'token' | 'signal' | 'assertHeld'>
 
-const PERIOD_MS_MAX = 31 * 24 * 60 * 60 * 1000
 const RETRY_FIRST_MS = 100
 const RETRY_MAX_MS = 10_000
 
@@ -53,8 +52,8 @@ export class Schedule implements AsyncDisposable {
     this.name = name
     this.#options = options
     this.#work = work
-    this.#everyMs = toSomeMs('every', every)
-    this.#atMostMs = atMost === undefined ? undefined : toSomeMs('atMost', atMost)
+    this.#everyMs = toKeptMs('every', every)
+    this.#atMostMs = atMost === undefined ? undefined : toKeptMs('atMost', atMost)
     if (whenLate !== 'skip' && whenLate !== 'queue')
       throw new RefusedError('INVALID', `whenLate is '${whenLate}'; give 'skip' or 'queue'`)
     const atLeastMs = toWholeMs('atLeast', atLeast)
@@ -147,13 +146,4 @@ export class Schedule implements AsyncDisposable {
   #report(error: unknown): void {
     callSafely(() => this.#options.onError(error))
   }
-}
-
-function toSomeMs(option: string, duration: Duration): number {
-  const whole = toWholeMs(option, duration)
-  if (whole > 0 && whole <= PERIOD_MS_MAX) return whole
-  throw new RefusedError(
-    'INVALID',
-    `${option} is ${duration}; give from 1 to ${PERIOD_MS_MAX} milliseconds (31 days)`,
-  )
 }

@@ -162,6 +162,7 @@ describe('work that is done once', () => {
     const invalid = { name: 'RefusedError', code: 'INVALID' }
     await assert.rejects(ann.once('x', never, { ttl: 0 }), invalid)
     await assert.rejects(ann.once('x', never, { ttl: Number.NaN }), invalid)
+    await assert.rejects(ann.once('x', never, { ttl: '32d' }), invalid)
     await assert.rejects(ann.once('', never, MINUTE), invalid)
     await assert.rejects(ann.once('x', never, { ...MINUTE, fingerprint: 7 as unknown as string }), invalid)
   })

@@ -124,6 +124,12 @@ describe('the command line, beyond a lock', { timeout: 120_000 }, () => {
     assert.deepEqual([again.code, again.stdout], [0, 'whole\n'])
   })
 
+  it('once refuses what it could not keep before it runs anything', async () => {
+    const { code, stdout, stderr } = await run('once', 'eternal', '--keep', '40d', ...SH, 'echo ran')
+    assert.deepEqual([code, stdout], [EXIT.usage, ''])
+    assert.match(stderr, /31 days/)
+  })
+
   it('once remembers that it was done, though what was written is too long to be kept', async () => {
     const args = ['once', 'long', ...SH, 'head -c 40000 /dev/zero | tr "\\0" x'] as const
     assert.equal((await run(...args)).stdout.length, 40_000)
