@@ -44,8 +44,8 @@ export interface OpenedLog {
 
 /**
  * The log of one node in `directory`, which is created at the node's first start and belongs to that node of that
- * cluster ever after; as another disk than any before, unless it is told as which. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError` or
- * `DamagedLogError`.
+ * cluster ever after; as another disk than any before, unless it is told as which. Rejects with a `ForeignDataError`,
+ * `LockedDirectoryError`, `UnusableDirectoryError` or `DamagedLogError`.
  */
 export async function openLevelLog(
   directory: string,

@@ -15,8 +15,8 @@ import { finishRestoring } from './finish-restoring.js'
 
 /**
  * All that one node keeps, in `directory`, which is created at the node's first start and belongs to that node of that
- * cluster ever after; what a crash left half restored is put in place first. Rejects with a `ForeignDataError`, `LockedDirectoryError`, `UnusableDirectoryError`,
- * `DamagedLogError` or `DamagedRecordsError`.
+ * cluster ever after; what a crash left half restored is put in place first. Rejects with a `ForeignDataError`,
+ * `LockedDirectoryError`, `UnusableDirectoryError`, `DamagedLogError` or `DamagedRecordsError`.
  */
 export async function openNodeDisk(
   directory: string,

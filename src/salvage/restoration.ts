@@ -20,11 +20,12 @@ export class UnrestorableError extends Error {
 }
 
 /**
- * Puts a log together again that ended with `last`. Its last entry names every other one (Log Matching), so there is nothing to
- * choose: an entry that has its index and term is the entry, whoever has it. Where nobody has it, a checkpoint of that entry
- * or a later one will do, for it is of what was committed: what this log had up to there is in it, or was never
- * committed and never will be. So is what it had behind that: the way back from the last entry came by the checkpoint's
- * place without meeting its term, so all that follows there follows what was never committed. Otherwise rejects with an `UnrestorableError`: the entry may have been committed.
+ * Puts a log together again that ended with `last`. Its last entry names every other one (Log Matching), so there is
+ * nothing to choose: an entry that has its index and term is the entry, whoever has it. Where nobody has it, a
+ * checkpoint of that entry or a later one will do, for it is of what was committed: what this log had up to there is in
+ * it, or was never committed and never will be. So is what it had behind that: the way back from the last entry came by
+ * the checkpoint's place without meeting its term, so all that follows there follows what was never committed.
+ * Otherwise rejects with an `UnrestorableError`: the entry may have been committed.
  */
 export async function restoration(
   { hardState, last }: LogEnd,
