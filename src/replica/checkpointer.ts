@@ -5,7 +5,12 @@ import { encodeChange } from './record-codec.js'
 
 /** Records encoded at a time, a millisecond's work or two; then it rests, because requests come first. */
 const SLICE_RECORDS = 500
-const REST_MS = 4
+const REST_MS = { least: 4, most: 50 } as const
+/**
+ * Of the time in which the log grows as much as from one checkpoint to the next: so long one takes, and requests never pay for it all
+ * at once. The rest is for writing it. As PostgreSQL's `checkpoint_completion_target`.
+ */
+const SHARE_OF_INTERVAL = 0.8
 /** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
 const KEPT_MAX = 16
 
@@ -24,6 +29,8 @@ interface UnderWay extends Place {
   readonly at: number
   readonly nextToken: number
   readonly beganMs: number
+  /** It takes its time until then. */
+  readonly paceUntilMs: number
   isWhole: boolean
 }
 
@@ -63,7 +70,9 @@ export class Checkpointer {
   readonly #intervalBytes: number
   readonly #clock: Clock
   readonly #handlers: CheckpointerHandlers
+  /** Applied since the beginning of the last one, at `#sinceMs`. */
   #bytes = 0
+  #sinceMs: number
   #underWay: UnderWay | undefined
   /** To be served by the next checkpoint: the one under way is of a moment before they were asked for. */
   #backups: AskedBackup[] = []
@@ -80,6 +89,7 @@ export class Checkpointer {
     this.#disk = disk
     this.#intervalBytes = intervalBytes
     this.#clock = clock
+    this.#sinceMs = clock.nowMs()
     this.#handlers = handlers
     const newest = disk.records.start()
     this.#kept = newest === undefined ? [] : [newest]
@@ -89,8 +99,10 @@ export class Checkpointer {
   applied(machine: Machine, bytes: number, start: () => LogStart): void {
     this.#bytes += bytes
     if (this.#underWay !== undefined || this.#bytes < this.#intervalBytes || this.#stopped) return
-    this.#bytes = 0
-    this.#begin({ machine, start: start() }, [])
+    const nowMs = this.#clock.nowMs()
+    const intervalMs = ((nowMs - this.#sinceMs) * this.#intervalBytes) / this.#bytes
+    this.#countFrom(nowMs)
+    this.#begin({ machine, start: start() }, [], nowMs + SHARE_OF_INTERVAL * intervalMs)
   }
 
   /**
@@ -124,7 +136,7 @@ export class Checkpointer {
       this.#rejectBackups('this node was given the snapshot of a peer')
       this.#underWay = undefined
       this.#kept = [restored]
-      this.#bytes = 0
+      this.#countFrom(this.#clock.nowMs())
     }
     this.#writeIfReady()
     this.#beginForBackups()
@@ -142,17 +154,32 @@ export class Checkpointer {
     if (first === undefined || this.#underWay !== undefined || this.#paused || this.#stopped) return
     const backups = this.#backups
     this.#backups = []
-    this.#begin(first.place(), backups)
+    this.#begin(first.place(), backups, 0)
   }
 
-  #begin({ machine, start }: Place, backups: readonly AskedBackup[]): void {
+  #countFrom(nowMs: number): void {
+    this.#bytes = 0
+    this.#sinceMs = nowMs
+  }
+
+  #begin({ machine, start }: Place, backups: readonly AskedBackup[], paceUntilMs: number): void {
     const { at, claims } = machine
     const draft = this.#disk.records.begin(start)
     draft.put([encodeChange(machine.beginCheckpoint())])
     const { nextToken } = claims
-    const beganMs = this.#clock.nowMs()
-    this.#underWay = { machine, start, draft, changes: 1, backups, at, nextToken, beganMs, isWhole: false }
-    this.#sliceLater(machine)
+    this.#underWay = {
+      machine,
+      start,
+      draft,
+      changes: 1,
+      backups,
+      at,
+      nextToken,
+      beganMs: this.#clock.nowMs(),
+      paceUntilMs,
+      isWhole: false,
+    }
+    this.#sliceLater(this.#underWay)
   }
 
   #rejectBackups(reason: string): void {
@@ -160,13 +187,19 @@ export class Checkpointer {
     this.#backups = []
   }
 
-  #sliceLater(machine: Machine): void {
-    this.#clock.after(REST_MS, () => {
-      const underWay = this.#underWay
-      if (this.#stopped || underWay?.machine !== machine) return
-      if (this.#paused) this.#sliceLater(machine)
+  #sliceLater(underWay: UnderWay): void {
+    this.#clock.after(this.#restMs(underWay), () => {
+      if (this.#stopped || this.#underWay !== underWay) return
+      if (this.#paused) this.#sliceLater(underWay)
       else this.#slice(underWay)
     })
+  }
+
+  /** Whoever asked for a backup waits for this checkpoint, or for the next. */
+  #restMs({ machine, paceUntilMs }: UnderWay): number {
+    const leftMs = this.#backups.length > 0 ? 0 : paceUntilMs - this.#clock.nowMs()
+    const slices = Math.ceil(machine.ledger.frozen / SLICE_RECORDS)
+    return Math.max(REST_MS.least, Math.min(REST_MS.most, leftMs / (slices + 1)))
   }
 
   #slice(underWay: UnderWay): void {
@@ -174,7 +207,7 @@ export class Checkpointer {
     const slice = machine.ledger.take(SLICE_RECORDS)
     draft.put(slice.map(encodeChange))
     underWay.changes += slice.length
-    if (slice.length > 0) return this.#sliceLater(machine)
+    if (slice.length > 0) return this.#sliceLater(underWay)
     underWay.isWhole = true
     this.#writeIfReady()
   }

@@ -167,7 +167,48 @@ describe('checkpoints', () => {
     await serves(node)
     assert.equal(node.machine.name('meanwhile')?.holders.length, 1)
   })
+
+  it('take most of the time from one to the next, so that requests never pay for much at once', async () => {
+    const node = await HandDrivenNode.leading({ checkpointBytes: 200_000 })
+    node.submit(open(101, TTL_MS))
+    const writtenAtMs: number[] = []
+    for (let slot = 1; node.checkpoints.length < 6; slot += LOCKS) {
+      await takeLocks(node, slot)
+      if (node.checkpoints.length > writtenAtMs.length) writtenAtMs.push(node.clock.nowMs())
+    }
+    for (const k of [2, 3, 4, 5]) {
+      const share = node.checkpoints[k]!.ms / (writtenAtMs[k]! - writtenAtMs[k - 1]!)
+      assert(share > 0.6 && share < 0.95, `${share} of the time between two`)
+    }
+  })
+
+  it('make haste when somebody waits for a backup behind them', async () => {
+    const node = await HandDrivenNode.leading({ checkpointBytes: 200_000 })
+    node.submit(open(101, TTL_MS))
+    let slot = 1
+    for (; node.checkpoints.length < 3; slot += LOCKS) await takeLocks(node, slot)
+    // Until the next one is under way, but not for long.
+    for (let turn = 0; turn < 45; turn++, slot += LOCKS) await takeLocks(node, slot)
+    const { ms } = node.checkpoints.at(-1)!
+    const asked = node.replica.openBackup()
+    let isThere = false
+    void asked.then(() => {
+      isThere = true
+    })
+    await node.clock.pass(ms / 3)
+    assert.equal(isThere, true)
+    await (await asked).source.close()
+  })
 })
+
+const LOCKS = 50
+
+/** So many at once, on slots from this one on; then ten milliseconds go by. */
+async function takeLocks(node: HandDrivenNode, slot: number): Promise<void> {
+  const names = Array.from({ length: LOCKS }, (_, k) => slot + k)
+  node.submit(...names.map((name) => acquire(1, { slot: name, names: [`held/${name}`] })))
+  await node.clock.pass(10)
+}
 
 function appendOf(count: number): Message {
   const entries = Array.from({ length: count }, (_, k) => ({

@@ -36,6 +36,11 @@ export class Ledger {
     return this.#size
   }
 
+  /** Changes of the frozen moment that are still to be taken. */
+  get frozen(): number {
+    return this.#frozen + this.#written.length
+  }
+
   /** To be called before a thing changes, or as soon as it is there. */
   touch(thing: Recorded): void {
     if (thing.page?.checkpoint === this.#checkpoint) return
@@ -54,7 +59,7 @@ export class Ledger {
 
   /** All that is dirty now belongs to the next checkpoint, as it is now. */
   freeze(): void {
-    assert(this.#frozen + this.#written.length === 0, 'one checkpoint at a time')
+    assert(this.frozen === 0, 'one checkpoint at a time')
     this.#next = thingsOf(this.#pages)
     this.#frozen = this.#size
     this.#pages = []
