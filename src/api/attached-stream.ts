@@ -161,7 +161,8 @@ export class AttachedStream {
   }
 
   #take({ slot, seq, operation }: Request, bound: Bound): void {
-    const command = operation && toCommand({ ...bound, slot, seq }, operation)
+    const { session, key } = bound
+    const command = operation && toCommand({ session, key, slot, seq }, operation)
     if (command === undefined) {
       this.#answer(slot, seq, refused('UNSUPPORTED', 'this node does not know that operation; upgrade it'))
       return

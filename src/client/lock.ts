@@ -58,6 +58,9 @@ export function toLockAsk(names: string | readonly string[], options: LockOption
     throw new RefusedError('INVALID', `the mode is '${mode}'; give 'exclusive' or 'shared'`)
   return toAcquire(names, options, {
     mode: mode === 'shared' ? Mode.SHARED : Mode.EXCLUSIVE,
-    ...{ reentrant, steal, lockDelayMs, minHoldMs },
+    reentrant,
+    steal,
+    lockDelayMs,
+    minHoldMs,
   })
 }

@@ -150,7 +150,8 @@ export class Session implements Holder {
         if (GONE.has(error.code)) over('lost')
         else reject(error)
       }
-      const operation = { $case: 'release', value: { token: held.token, ...succession } } as const
+      const { heir, restMs, result } = succession
+      const operation = { $case: 'release', value: { token: held.token, heir, restMs, result } } as const
       assertFits(operation)
       this.#requests.submit(operation, { done: () => over('released'), failed })
     })

@@ -191,13 +191,13 @@ function fromFields(f: unknown): Command {
     case OPCODE.close:
       return { op: 'close', session: number(f[1]), key: number(f[2]) }
     case OPCODE.acquire:
-      return f[6] === MODE.exclusive ? acquire(f, EXCLUSIVE) : UNKNOWN
+      return f[6] === MODE.exclusive ? toAcquire(f, EXCLUSIVE) : UNKNOWN
     case OPCODE.acquireOnTerms:
-      return acquire(f, toMode(f[6]), f[9])
+      return toAcquire(f, toMode(f[6]), f[9])
     case OPCODE.release:
-      return { op: 'release', ...requestId(f), token: number(f[5]) }
+      return toRelease(f, undefined)
     case OPCODE.releaseInSuccession:
-      return { op: 'release', ...requestId(f), token: number(f[5]), succession: toSuccession(f) }
+      return toRelease(f, toSuccession(f))
     case OPCODE.update:
       return { op: 'update', ...requestId(f), token: number(f[5]), data: text(f[6]) }
     case OPCODE.downgrade:
@@ -225,17 +225,33 @@ function fromFields(f: unknown): Command {
   }
 }
 
-function acquire(f: unknown[], mode: Mode | undefined, terms: unknown = null): Command {
+function toAcquire(f: unknown[], mode: Mode | undefined, terms: unknown = null): Command {
   if (!Array.isArray(f[5]) || mode === undefined || (terms !== null && !Array.isArray(terms))) return UNKNOWN
-  const plain: Acquire = {
+  // One shape, and no spread: of what every node does for every request, this would else be the slowest.
+  return {
     op: 'acquire',
-    ...requestId(f),
+    session: number(f[1]),
+    key: number(f[2]),
+    slot: number(f[3]),
+    seq: number(f[4]),
     names: f[5].map(text),
     mode,
     waitMs: f[7] === null ? undefined : number(f[7]),
     label: text(f[8]),
+    terms: terms === null ? undefined : toTerms(terms),
   }
-  return terms === null ? plain : { ...plain, terms: toTerms(terms) }
+}
+
+function toRelease(f: unknown[], succession: Succession | undefined): Command {
+  return {
+    op: 'release',
+    session: number(f[1]),
+    key: number(f[2]),
+    slot: number(f[3]),
+    seq: number(f[4]),
+    token: number(f[5]),
+    succession,
+  }
 }
 
 function toMode(fields: unknown): Mode | undefined {

@@ -31,6 +31,7 @@ const mode: fc.Arbitrary<Mode> = fc.oneof(
   fc.record({ kind: fc.constant('permits' as const), permits: id, of: id }, plain),
 )
 const maybe = fc.option(id, { nil: undefined })
+const none = fc.constant(undefined)
 const terms: fc.Arbitrary<Terms> = fc.record(
   {
     data: text,
@@ -57,7 +58,7 @@ const named = { ...request, name: text, note: text }
 const asked = { op: fc.constant('acquire' as const), ...request, names: fc.array(text, { maxLength: 70 }) }
 const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ ...asked, mode, waitMs: maybe, label: text, terms }, plain),
-  fc.record({ ...asked, mode, waitMs: maybe, label: text }, plain),
+  fc.record({ ...asked, mode, waitMs: maybe, label: text, terms: none }, plain),
   fc.record({ op: fc.constant('release' as const), ...request, token: id, succession }, plain),
   fc.record({ op: fc.constant('update' as const), ...request, token: id, data: text }, plain),
   fc.record({ op: fc.constant('downgrade' as const), ...request, token: id }, plain),
@@ -69,7 +70,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ op: fc.constant('open' as const), key: id, ttlMs: id, label: text }, plain),
   fc.record({ op: fc.constant('keepAlive' as const), session: id, key: id }, plain),
   fc.record({ op: fc.constant('close' as const), session: id, key: id }, plain),
-  fc.record({ op: fc.constant('release' as const), ...request, token: id }, plain),
+  fc.record({ op: fc.constant('release' as const), ...request, token: id, succession: none }, plain),
   fc.record({ op: fc.constant('cancel' as const), ...request }, plain),
   fc.record({ op: fc.constant('describe' as const), node: id, peer: text, client: text }, plain),
   fc.record({ op: fc.constant('forget' as const), node: id }, plain),
@@ -81,6 +82,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       mode: fc.constant({ kind: 'exclusive' as const }),
       waitMs: fc.option(id, { nil: undefined }),
       label: text,
+      terms: none,
     },
     plain,
   ),
