@@ -6,7 +6,8 @@
 const SHARDS = 256
 
 export class ShardedMap<K extends number | string, V> {
-  readonly #shards = Array.from({ length: SHARDS }, () => new Map<K, V>())
+  /** Each as soon as something is in it: where there is little, there is no more than that. */
+  readonly #shards = new Array<Map<K, V> | undefined>(SHARDS).fill(undefined)
   #size = 0
 
   get size(): number {
@@ -14,29 +15,30 @@ export class ShardedMap<K extends number | string, V> {
   }
 
   get(key: K): V | undefined {
-    return this.#shardOf(key).get(key)
+    return this.#shards[placeOf(key)]?.get(key)
   }
 
   set(key: K, value: V): void {
-    const shard = this.#shardOf(key)
+    const place = placeOf(key)
+    const shard = this.#shards[place] ?? new Map<K, V>()
+    this.#shards[place] = shard
     const before = shard.size
     shard.set(key, value)
     this.#size += shard.size - before
   }
 
   delete(key: K): void {
-    if (this.#shardOf(key).delete(key)) this.#size--
+    if (this.#shards[placeOf(key)]?.delete(key)) this.#size--
   }
 
   /** In no order that means anything. */
   *values(): IterableIterator<V> {
-    for (const shard of this.#shards) yield* shard.values()
+    for (const shard of this.#shards) if (shard !== undefined) yield* shard.values()
   }
+}
 
-  #shardOf(key: K): Map<K, V> {
-    const hash = typeof key === 'number' ? key : hashOf(key)
-    return this.#shards[finished(hash) % SHARDS]!
-  }
+function placeOf(key: number | string): number {
+  return finished(typeof key === 'number' ? key : hashOf(key)) % SHARDS
 }
 
 function hashOf(text: string): number {
