@@ -5,10 +5,10 @@ import { encodeChange } from './record-codec.js'
 
 /** Records encoded at a time, a millisecond's work or two; then it rests, because requests come first. */
 const SLICE_RECORDS = 500
-const REST_MS = { least: 4, most: 50 } as const
+const REST_MS = { least: 4, most: 20 } as const
 /**
- * Of the time in which the log grows as much as from one checkpoint to the next: so long one takes, and requests never pay for it all
- * at once. The rest is for writing it. As PostgreSQL's `checkpoint_completion_target`.
+ * Of what the log grows from one checkpoint to the next: while it does, one is written, so that requests never pay for much at
+ * once. The rest is for putting it on disk. As PostgreSQL's `checkpoint_completion_target`.
  */
 const SHARE_OF_INTERVAL = 0.8
 /** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
@@ -29,8 +29,6 @@ interface UnderWay extends Place {
   readonly at: number
   readonly nextToken: number
   readonly beganMs: number
-  /** It takes its time until then. */
-  readonly paceUntilMs: number
   isWhole: boolean
 }
 
@@ -70,9 +68,8 @@ export class Checkpointer {
   readonly #intervalBytes: number
   readonly #clock: Clock
   readonly #handlers: CheckpointerHandlers
-  /** Applied since the beginning of the last one, at `#sinceMs`. */
+  /** Applied since the beginning of the last one that was due. */
   #bytes = 0
-  #sinceMs: number
   #underWay: UnderWay | undefined
   /** To be served by the next checkpoint: the one under way is of a moment before they were asked for. */
   #backups: AskedBackup[] = []
@@ -89,7 +86,6 @@ export class Checkpointer {
     this.#disk = disk
     this.#intervalBytes = intervalBytes
     this.#clock = clock
-    this.#sinceMs = clock.nowMs()
     this.#handlers = handlers
     const newest = disk.records.start()
     this.#kept = newest === undefined ? [] : [newest]
@@ -99,10 +95,8 @@ export class Checkpointer {
   applied(machine: Machine, bytes: number, start: () => LogStart): void {
     this.#bytes += bytes
     if (this.#underWay !== undefined || this.#bytes < this.#intervalBytes || this.#stopped) return
-    const nowMs = this.#clock.nowMs()
-    const intervalMs = ((nowMs - this.#sinceMs) * this.#intervalBytes) / this.#bytes
-    this.#countFrom(nowMs)
-    this.#begin({ machine, start: start() }, [], nowMs + SHARE_OF_INTERVAL * intervalMs)
+    this.#bytes = 0
+    this.#begin({ machine, start: start() }, [])
   }
 
   /**
@@ -136,7 +130,7 @@ export class Checkpointer {
       this.#rejectBackups('this node was given the snapshot of a peer')
       this.#underWay = undefined
       this.#kept = [restored]
-      this.#countFrom(this.#clock.nowMs())
+      this.#bytes = 0
     }
     this.#writeIfReady()
     this.#beginForBackups()
@@ -154,31 +148,16 @@ export class Checkpointer {
     if (first === undefined || this.#underWay !== undefined || this.#paused || this.#stopped) return
     const backups = this.#backups
     this.#backups = []
-    this.#begin(first.place(), backups, 0)
+    this.#begin(first.place(), backups)
   }
 
-  #countFrom(nowMs: number): void {
-    this.#bytes = 0
-    this.#sinceMs = nowMs
-  }
-
-  #begin({ machine, start }: Place, backups: readonly AskedBackup[], paceUntilMs: number): void {
+  #begin({ machine, start }: Place, backups: readonly AskedBackup[]): void {
     const { at, claims } = machine
     const draft = this.#disk.records.begin(start)
     draft.put([encodeChange(machine.beginCheckpoint())])
     const { nextToken } = claims
-    this.#underWay = {
-      machine,
-      start,
-      draft,
-      changes: 1,
-      backups,
-      at,
-      nextToken,
-      beganMs: this.#clock.nowMs(),
-      paceUntilMs,
-      isWhole: false,
-    }
+    const beganMs = this.#clock.nowMs()
+    this.#underWay = { machine, start, draft, changes: 1, backups, at, nextToken, beganMs, isWhole: false }
     this.#sliceLater(this.#underWay)
   }
 
@@ -195,11 +174,21 @@ export class Checkpointer {
     })
   }
 
-  /** Whoever asked for a backup waits for this checkpoint, or for the next. */
-  #restMs({ machine, paceUntilMs }: UnderWay): number {
-    const leftMs = this.#backups.length > 0 ? 0 : paceUntilMs - this.#clock.nowMs()
-    const slices = Math.ceil(machine.ledger.frozen / SLICE_RECORDS)
-    return Math.max(REST_MS.least, Math.min(REST_MS.most, leftMs / (slices + 1)))
+  #restMs(underWay: UnderWay): number {
+    const isLast = underWay.machine.ledger.untaken <= SLICE_RECORDS
+    const isUrgent = isLast || this.#isBehind(underWay) || this.#isAwaited(underWay)
+    return isUrgent ? REST_MS.least : REST_MS.most
+  }
+
+  /** The log is farther on its way to the next checkpoint than this one is, or more has changed again than fits into a slice. */
+  #isBehind({ machine: { ledger }, changes }: UnderWay): boolean {
+    const done = changes / (changes + ledger.untaken)
+    return done < this.#bytes / (SHARE_OF_INTERVAL * this.#intervalBytes) || ledger.overtaken > SLICE_RECORDS
+  }
+
+  /** Somebody wants a backup: this one, or the one behind it. */
+  #isAwaited({ backups }: UnderWay): boolean {
+    return backups.length + this.#backups.length > 0
   }
 
   #slice(underWay: UnderWay): void {

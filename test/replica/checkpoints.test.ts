@@ -154,14 +154,14 @@ describe('checkpoints', () => {
     node.onCheckpoint = async () => {
       isWritten = true
     }
-    // Twenty slices of 500, and a rest of 4 ms after each.
+    // Twenty slices of 500, and a rest before each.
     await node.clock.pass(60)
     assert.equal(isWritten, false, 'a slice at a time')
     const verdicts = node.submit(acquire(1, { slot: 6_000, names: ['meanwhile'] }))
     await node.clock.turn()
     assert.equal(verdicts[0]?.kind, 'granted')
     assert.equal(isWritten, false)
-    await node.clock.pass(100)
+    await node.clock.pass(500)
     assert.equal(isWritten, true)
     await node.restart()
     await serves(node)
@@ -169,44 +169,75 @@ describe('checkpoints', () => {
   })
 
   it('take most of the time from one to the next, so that requests never pay for much at once', async () => {
-    const node = await HandDrivenNode.leading({ checkpointBytes: 200_000 })
-    node.submit(open(101, TTL_MS))
-    const writtenAtMs: number[] = []
-    for (let slot = 1; node.checkpoints.length < 6; slot += LOCKS) {
-      await takeLocks(node, slot)
-      if (node.checkpoints.length > writtenAtMs.length) writtenAtMs.push(node.clock.nowMs())
-    }
+    const { node, writtenAtMs } = await loaded({ until: 6 })
     for (const k of [2, 3, 4, 5]) {
       const share = node.checkpoints[k]!.ms / (writtenAtMs[k]! - writtenAtMs[k - 1]!)
       assert(share > 0.6 && share < 0.95, `${share} of the time between two`)
     }
   })
 
-  it('make haste when somebody waits for a backup behind them', async () => {
-    const node = await HandDrivenNode.leading({ checkpointBytes: 200_000 })
+  it('take no longer than the log does, when load comes after a time of rest', async () => {
+    const node = await HandDrivenNode.leading(LOADED)
     node.submit(open(101, TTL_MS))
-    let slot = 1
-    for (; node.checkpoints.length < 3; slot += LOCKS) await takeLocks(node, slot)
-    // Until the next one is under way, but not for long.
-    for (let turn = 0; turn < 45; turn++, slot += LOCKS) await takeLocks(node, slot)
-    const { ms } = node.checkpoints.at(-1)!
+    await node.clock.pass(600_000)
+    for (let slot = 1; slot < 60_000; slot += LOCKS) {
+      await takeLocks(node, slot)
+      assert(logBytes(node) < 4 * LOADED.checkpointBytes, `${logBytes(node)} bytes of log`)
+    }
+  })
+
+  it('leave little in memory of what changes again before its slice', async () => {
+    const node = await HandDrivenNode.leading({ checkpointBytes: 4_000_000 })
+    node.submit(open(101, TTL_MS))
+    const { ledger } = node.machine
+    const label = 'large in the log'.repeat(16)
+    let held = 0
+    for (; ledger.untaken < 5_000; held += LOCKS) await takeLocks(node, held + 1, label)
+    // Small in the log, which is no reason to hurry.
+    for (let slot = 1; slot < held; slot += LOCKS) {
+      const tokens = Array.from({ length: LOCKS }, (_, k) => slot + k)
+      node.submit(...tokens.map((token) => release(1, token, { slot: token, seq: 2 })))
+      await node.clock.pass(10)
+      assert(ledger.overtaken <= 1_000, `${ledger.overtaken} changes; two slices have 1,000`)
+    }
+    assert.equal(node.machine.claims.size, 0)
+  })
+
+  it('make haste when somebody waits for a backup behind them', async () => {
+    const { node, slot: end } = await loaded({ until: 3 })
+    for (let slot = end; node.machine.ledger.untaken < 10_000; slot += LOCKS) await takeLocks(node, slot)
     const asked = node.replica.openBackup()
     let isThere = false
     void asked.then(() => {
       isThere = true
     })
-    await node.clock.pass(ms / 3)
+    await node.clock.pass(250)
     assert.equal(isThere, true)
     await (await asked).source.close()
   })
 })
 
-const LOCKS = 50
+const LOCKS = 200
+/** What 10 ms of that load bring: 16,000 changes from one checkpoint to the next. */
+const LOADED = { checkpointBytes: 200_000 }
+
+/** A node that takes locks all the time, each on a slot of its own, and has written so many checkpoints. */
+async function loaded({ until }: { until: number }) {
+  const node = await HandDrivenNode.leading(LOADED)
+  node.submit(open(101, TTL_MS))
+  const writtenAtMs: number[] = []
+  let slot = 1
+  for (; node.checkpoints.length < until; slot += LOCKS) {
+    await takeLocks(node, slot)
+    if (node.checkpoints.length > writtenAtMs.length) writtenAtMs.push(node.clock.nowMs())
+  }
+  return { node, writtenAtMs, slot }
+}
 
 /** So many at once, on slots from this one on; then ten milliseconds go by. */
-async function takeLocks(node: HandDrivenNode, slot: number): Promise<void> {
+async function takeLocks(node: HandDrivenNode, slot: number, label = ''): Promise<void> {
   const names = Array.from({ length: LOCKS }, (_, k) => slot + k)
-  node.submit(...names.map((name) => acquire(1, { slot: name, names: [`held/${name}`] })))
+  node.submit(...names.map((name) => acquire(1, { slot: name, names: [`held/${name}`], label })))
   await node.clock.pass(10)
 }
 

@@ -37,8 +37,13 @@ export class Ledger {
   }
 
   /** Changes of the frozen moment that are still to be taken. */
-  get frozen(): number {
+  get untaken(): number {
     return this.#frozen + this.#written.length
+  }
+
+  /** Of those, the ones of things that have changed since then: they are kept twice until they are taken. */
+  get overtaken(): number {
+    return this.#written.length
   }
 
   /** To be called before a thing changes, or as soon as it is there. */
@@ -59,7 +64,7 @@ export class Ledger {
 
   /** All that is dirty now belongs to the next checkpoint, as it is now. */
   freeze(): void {
-    assert(this.frozen === 0, 'one checkpoint at a time')
+    assert(this.untaken === 0, 'one checkpoint at a time')
     this.#next = thingsOf(this.#pages)
     this.#frozen = this.#size
     this.#pages = []
