@@ -9,11 +9,10 @@ import { type Sighting, sightingsIn, type WatchOptions } from './watch.js'
 
 const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 500
-/** A stream that lived so long was a good one: failures before it do not count. */
-const STEADY_MS = 1_000
 /**
  * How soon a watch goes where the session went, which leaves nodes that are silent or have no leader. Without a session nobody
- * says that the node is not cut off, or no member any more: it asks anew, by revision, which costs a confirmed read.
+ * says that the node is not cut off, or no member any more: it asks anew, by revision, which costs a confirmed read. A node
+ * that can be relied on answers at once.
  */
 const FOLLOW_MS = 5_000
 
@@ -50,7 +49,6 @@ export class Watcher {
     for (;;) {
       over.throwIfAborted()
       const address = failures.count === 0 ? this.#first() : this.#route.next(failures.last)
-      const sinceMs = clock.nowMs()
       try {
         for await (const part of this.#parts(address, name, revision, over)) {
           failures.clear()
@@ -60,7 +58,6 @@ export class Watcher {
         over.throwIfAborted()
       } catch (error) {
         over.throwIfAborted()
-        if (clock.nowMs() - sinceMs >= STEADY_MS) failures.clear()
         failures.add(address, error, clock.nowMs())
       }
       if (clock.nowMs() - failures.sinceMs >= this.#patienceMs)
@@ -74,9 +71,10 @@ export class Watcher {
     return this.#preferred() ?? this.#route.next()
   }
 
-  /** From one node. Ends in peace if the session is not there, and nothing was heard of it for long. */
+  /** From one node. Ends in peace if it has answered, but the session is not there, and nothing was heard for long. */
   async *#parts(address: string, name: string, afterRevision: number | undefined, over: AbortSignal) {
     const { clock, connector } = this.#ports
+    let hasAnswered = false
     const leaving = new AbortController()
     const leave = (): void => leaving.abort()
     const follow = (): void => {
@@ -89,12 +87,14 @@ export class Watcher {
       this.#route.asking(address)
       for await (const part of connector.watch(address, { name, afterRevision }, leaving.signal)) {
         timer.cancel()
+        hasAnswered = true
         yield part
         timer = clock.after(FOLLOW_MS, follow)
       }
       throw new UnreachableError('the node ended the watch')
     } catch (error) {
       if (!leaving.signal.aborted) throw error
+      if (!hasAnswered) throw new UnreachableError('the node did not answer')
     } finally {
       timer.cancel()
       over.removeEventListener('abort', leave)

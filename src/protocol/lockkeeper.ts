@@ -648,6 +648,7 @@ export interface WatchRequest {
   afterRevision?: number | undefined;
 }
 
+/** The first part comes at once, also if there is nothing new: a node that sends none can't confirm what it knows. */
 export interface WatchPart {
   /** The first part without after_revision; also when the changes since then are forgotten: some may have been missed. */
   state: NameState | undefined;

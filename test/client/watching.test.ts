@@ -157,6 +157,37 @@ describe('watching', () => {
     await fails
   })
 
+  it('ends with what was tried when it has no session, and all nodes that it knows are silent, as if removed', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const asked = saying(world, [])
+    world.link.break()
+    const fails = assert.rejects(keeper.watch('e').next(), {
+      name: 'ConnectError',
+      message: /did not answer/,
+    })
+    await world.clock.advance(20_000)
+    await fails
+    assert(asked.length >= 2, 'more than one was asked')
+  })
+
+  it('stays with a quiet name, when it has no session, for as long as nodes answer', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const quiet = Array.from({ length: 20 }, () => [changes(10)])
+    const asked: string[] = []
+    world.onWatch = async function* (address, _, signal) {
+      asked.push(address)
+      yield* quiet.shift() ?? [changes(12, [12, LEFT, claimOf(5, 'a')])]
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    }
+    world.link.break()
+    const next = keeper.watch('e', { afterRevision: 10 }).next()
+    await world.clock.advance(110_000)
+    assert.equal((await next).value?.revision, 12)
+    assert.equal(asked.length, 21)
+  })
+
   it('ends with a refusal that is final', async () => {
     const world = new World()
     const keeper = await world.connect()
