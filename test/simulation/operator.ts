@@ -16,12 +16,14 @@ export interface OperatorParts {
   readonly cluster: Cluster
   /** Nodes that are to go, or have gone, by the will of any operator: their ids are never used again. */
   readonly outcasts: Set<NodeId>
+  /** What any operator has asked for, and been given no answer to; it may not be in the log yet. */
+  readonly asked: Set<Aim>
   /** Between two changes, on average, in ms. */
   readonly pauseMs: number
 }
 
 /** What an operator wants done by the leader. */
-interface Aim {
+export interface Aim {
   readonly what: 'added' | 'promoted' | 'removed' | 'transferred'
   readonly node: NodeId
   readonly act: (membership: Membership) => Promise<unknown>
@@ -93,8 +95,9 @@ export class Operator {
     this.#idle = true
   }
 
-  #choose({ leader, members, changing }: MemberList): Aim | undefined {
-    const { random, cluster, outcasts } = this.#parts
+  #choose({ leader, members, changing: isUnderWay }: MemberList): Aim | undefined {
+    const { random, cluster, outcasts, asked } = this.#parts
+    const changing = isUnderWay || asked.size > 0
     const ids = members.map(({ id }) => id)
     // To ask for another change is no use, but it must do no harm.
     if (changing && random.chance(0.3)) return undefined
@@ -174,7 +177,9 @@ export class Operator {
   async #pursue(aim: Aim): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX && this.#isWise(aim); attempt++) {
       const leader = this.#parts.cluster.elected
+      this.#parts.asked.add(aim)
       const answer = await this.#ask(`${aim.what} ${aim.node}`, aim.act)
+      this.#parts.asked.delete(aim)
       if (answer instanceof ChangeRefused) {
         if (answer.code === 'INVALID') return
       } else if (answer !== undefined) {

@@ -22,7 +22,7 @@ import {
 import { describeMachine, MachineChecks } from './machine-checks.js'
 import type { Node } from './node.js'
 import { Observer } from './observer.js'
-import { Operator } from './operator.js'
+import { type Aim, Operator } from './operator.js'
 import { Participant } from './participant.js'
 import { Paths, type Weather } from './paths.js'
 import { PeerNetwork } from './peer-network.js'
@@ -413,9 +413,18 @@ export class Simulation {
 
   #startOperators({ operators, changePauseMs }: Scenario): Operator[] {
     const outcasts = new Set<NodeId>()
+    const asked = new Set<Aim>()
     return Array.from({ length: operators }, (_, k) => {
       const [world, random, history] = [this.#world, this.#random.fork(), this.#history]
-      const parts = { world, random, history, cluster: this.#cluster, outcasts, pauseMs: changePauseMs }
+      const parts = {
+        world,
+        random,
+        history,
+        cluster: this.#cluster,
+        outcasts,
+        asked,
+        pauseMs: changePauseMs,
+      }
       return new Operator({ ...parts, name: `o${k + 1}` })
     })
   }
