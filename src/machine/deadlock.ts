@@ -5,21 +5,22 @@
  */
 
 import { isGrantable } from './grant-rule.js'
-import type { Refused } from './language/command.js'
+import type { Mode, Refused } from './language/command.js'
 import { LIMITS } from './language/limits.js'
 import { refuse } from './language/refusals.js'
 import type { Claim, Queue } from './queues.js'
+import { CIRCLES_SINCE } from './roster/feature-level.js'
 import type { Sessions } from './sessions.js'
 
 /** `DEADLOCK`, with the cycle in words, if this claim, which has just come to stand in its queues, closes one. */
-export function findDeadlock(claim: Claim, sessions: Sessions): Refused | undefined {
+export function findDeadlock(claim: Claim, sessions: Sessions, level: number): Refused | undefined {
   const { owner } = claim.terms
   const task = sessions.get(claim.session)!.tasks.get(owner)
   const isAlone = task === undefined || task.held + task.waiting.size === 1
   // Nobody waits for the last in line if its task has nothing else, and it waits for nobody if it can be granted.
   if (claim.places.every(({ next }) => next === undefined) && (isAlone || isGrantable(claim)))
     return undefined
-  const path = new Search(claim, sessions).find()
+  const path = new Search(claim, sessions, level).find()
   if (path === undefined) return undefined
   const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
   return refuse('DEADLOCK', `it would wait for ${steps.join(', which waits for ')}: release that first`)
@@ -30,18 +31,29 @@ interface Step {
   readonly blocker: Claim
 }
 
+type Permits = Extract<Mode, { kind: 'permits' }>
+
+/** Why somebody does not get on: the steps to the origin's task. Undefined: nothing keeps it for ever. */
 type Path = readonly Step[] | undefined
+
+/**
+ * It waits for somebody who waits for it. That alone is none of the origin's doing, and there is a semaphore in that circle of
+ * which another holder may leave; but one who leads back here is not that holder.
+ */
+const CIRCLE: Path = []
 
 class Search {
   readonly #origin: Claim
   readonly #sessions: Sessions
-  /** Undefined while it is being found out, and if there is none. */
+  readonly #findsCircles: boolean
+  /** While it is being found out, `CIRCLE`. */
   readonly #known = new Map<Claim, Path>()
   #looked = 0
 
-  constructor(origin: Claim, sessions: Sessions) {
+  constructor(origin: Claim, sessions: Sessions, level: number) {
     this.#origin = origin
     this.#sessions = sessions
+    this.#findsCircles = level >= CIRCLES_SINCE
   }
 
   /** With a rank, it may have come before what its own task waits for. */
@@ -49,7 +61,7 @@ class Search {
     for (const claim of this.#waitsOf(this.#origin)) {
       if (isGrantable(claim)) continue
       const path = this.#from(claim, 0)
-      if (path !== undefined) return path
+      if (isWhole(path)) return path
     }
     return undefined
   }
@@ -57,32 +69,51 @@ class Search {
   /** The way back to the origin's task. */
   #from(waiter: Claim, depth: number): Path {
     if (this.#known.has(waiter) || depth > LIMITS.deadlockDepthMax) return this.#known.get(waiter)
-    this.#known.set(waiter, undefined)
-    for (const { queue } of waiter.places) {
-      const path =
-        waiter.mode.kind === 'permits' ? this.#byAll(queue, depth) : this.#byAny(queue, waiter, depth)
-      if (path === undefined) continue
-      this.#known.set(waiter, path)
-      return path
-    }
-    return undefined
+    this.#known.set(waiter, this.#findsCircles ? CIRCLE : undefined)
+    const path = firstWhole(waiter.places, ({ queue }) => this.#in(queue, waiter, depth))
+    // What keeps it may be that somebody on the way to it is being looked at: that is not so from elsewhere.
+    if (path !== undefined && this.#findsCircles) this.#known.delete(waiter)
+    else this.#known.set(waiter, path)
+    return path
+  }
+
+  #in(queue: Queue, waiter: Claim, depth: number): Path {
+    const { mode } = waiter
+    if (mode.kind !== 'permits') return this.#byAny(queue, waiter, depth)
+    if (!this.#findsCircles) return this.#byAll(queue, depth)
+    return this.#bySeats(queue, waiter, mode, depth)
   }
 
   #byAny(queue: Queue, waiter: Claim, depth: number): Path {
-    for (const blocker of queue.granted) {
-      if (this.#isTired()) return undefined
-      const path = isInTheWay(blocker, waiter) ? this.#by(queue, blocker, depth) : undefined
-      if (path !== undefined) return path
-    }
-    for (const blocker of queue.waiting) {
-      if (blocker === waiter || this.#isTired()) return undefined
-      const path = this.#by(queue, blocker, depth)
-      if (path !== undefined) return path
-    }
-    return undefined
+    return firstWhole(this.#before(queue, waiter), (blocker) => this.#by(queue, blocker, depth))
   }
 
-  /** Whichever holder of a semaphore leaves first lets somebody in: only if all of them are stuck nobody will. */
+  /** Those it waits for, as long as the search goes on. */
+  *#before(queue: Queue, waiter: Claim): Generator<Claim, void> {
+    for (const holder of queue.granted) {
+      if (this.#isTired()) return
+      if (isInTheWay(holder, waiter)) yield holder
+    }
+    for (const other of queue.waiting) {
+      if (other === waiter || this.#isTired()) return
+      yield other
+    }
+  }
+
+  /** Who leaves a semaphore makes room: so only if those before it who never leave take so many seats that too few are left. */
+  #bySeats(queue: Queue, waiter: Claim, { permits, of }: Permits, depth: number): Path {
+    let found: Path
+    let taken = permits
+    for (const blocker of this.#before(queue, waiter)) {
+      const path = this.#by(queue, blocker, depth)
+      if (path === undefined) continue
+      taken += (blocker.mode as Permits).permits
+      if (!isWhole(found)) found = path
+    }
+    return taken > of ? found : undefined
+  }
+
+  /** Of the feature levels below: only if all holders are stuck. */
   #byAll(queue: Queue, depth: number): Path {
     let path: Path
     for (const holder of queue.granted) {
@@ -95,11 +126,10 @@ class Search {
   #by(queue: Queue, blocker: Claim, depth: number): Path {
     const step = { name: queue.name, blocker }
     if (isSameTask(blocker, this.#origin)) return [step]
-    for (const next of this.#waitsOf(blocker)) {
-      const path = this.#isTired() ? undefined : this.#from(next, depth + 1)
-      if (path !== undefined) return [step, ...path]
-    }
-    return undefined
+    const path = firstWhole(this.#waitsOf(blocker), (next) =>
+      this.#isTired() ? undefined : this.#from(next, depth + 1),
+    )
+    return isWhole(path) ? [step, ...path] : path
   }
 
   /** One that waits will hold some day, and then its owner, too, has to get all that it waits for. */
@@ -112,6 +142,21 @@ class Search {
   #isTired(): boolean {
     return ++this.#looked > LIMITS.deadlockSearchMax
   }
+}
+
+/** The first of what `look` finds that leads to the origin's task; else a circle, if there is one. */
+function firstWhole<T>(items: Iterable<T>, look: (item: T) => Path): Path {
+  let found: Path
+  for (const item of items) {
+    const path = look(item)
+    if (isWhole(path)) return path
+    found ??= path
+  }
+  return found
+}
+
+function isWhole(path: Path): path is readonly Step[] {
+  return path !== undefined && path.length > 0
 }
 
 /**

@@ -69,7 +69,6 @@ export class Machine {
   readonly #standing = new Standing(this.sessions, this.claims, this.remains, this.#journal)
   readonly #requests = new Requests(this.#standing, new Force(this.#standing, this.interventions))
   #at = 0
-  #level = 0
   #digest = new Digest(0)
 
   /** The `at` of the newest batch. */
@@ -89,7 +88,7 @@ export class Machine {
 
   /** The feature level of the cluster. */
   get level(): number {
-    return this.#level
+    return this.#standing.level
   }
 
   /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
@@ -120,10 +119,10 @@ export class Machine {
   beginCheckpoint(): RecordChange {
     this.ledger.freeze()
     const { sessions, claims } = this
-    const isFirst = this.#level === 0 && this.revision === 0
+    const isFirst = this.level === 0 && this.revision === 0
     const format = isFirst ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
     const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
-    return { key: SUMMARY_KEY, fields: isFirst ? fields : [...fields, this.#level, this.revision] }
+    return { key: SUMMARY_KEY, fields: isFirst ? fields : [...fields, this.level, this.revision] }
   }
 
   /** The machine as its checkpoints left it. Throws a RangeError at a record that this version does not understand. */
@@ -241,7 +240,7 @@ export class Machine {
   }
 
   #perform(command: Command): Verdict {
-    if (levelOf(command) > this.#level) return refusals.UNSUPPORTED
+    if (levelOf(command) > this.level) return refusals.UNSUPPORTED
     const problem = checkCommand(command)
     if (problem !== undefined) return problem
     const verdict = this.#dispatch(command)
@@ -278,13 +277,13 @@ export class Machine {
 
   /** A level that has been reached stays. */
   #raise({ level }: Raise): Verdict {
-    this.#rise(Math.max(this.#level, level))
+    this.#rise(Math.max(this.level, level))
     return RAISED
   }
 
   #rise(level: number): void {
     if (level > FEATURE_LEVEL) throw new FeatureLevelError(level)
-    this.#level = level
+    this.#standing.level = level
     if (level >= CHANGES_SINCE) this.#journal.count()
   }
 }

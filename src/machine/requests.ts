@@ -89,7 +89,8 @@ export class Requests {
   /** Also one that can be granted may have come before others; but who steals has stolen by now. */
   #whyNot(claim: Claim, { waitMs }: Acquire): Refused | undefined {
     if (waitMs === 0 && !isGrantable(claim)) return refusals.NOT_FREE
-    return claim.terms.steal ? undefined : findDeadlock(claim, this.#standing.sessions)
+    const { sessions, level } = this.#standing
+    return claim.terms.steal ? undefined : findDeadlock(claim, sessions, level)
   }
 
   /** Without a claim of its own: a refusal, a result that is there, or what its owner holds already. */

@@ -20,6 +20,8 @@ export class Standing {
   readonly journal: Journal
   /** The present moment, by the cluster's clock. */
   at = 0
+  /** The feature level of the cluster. */
+  level = 0
 
   constructor(sessions: Sessions, claims: Claims, remains: AllRemains, journal: Journal) {
     this.sessions = sessions

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
 import { Operator } from '../../src/client/operator.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import { EarlierVersion, NO_HISTORY } from './earlier-version.js'
 import { eventually } from './eventually.js'
 import { assertNothingLost, Load } from './load.js'
@@ -37,7 +38,11 @@ test('a cluster is upgraded node by node, and back as long as one node is old, u
   assert.deepEqual([await level(1), await level(2)], [0, 0])
   await restart(3)
   for (const { id } of cluster.nodes)
-    await eventually(`node ${id} is on level 2`, RISE_MS, async () => (await level(id)) === 2 || undefined)
+    await eventually(
+      `node ${id} is on level ${FEATURE_LEVEL}`,
+      RISE_MS,
+      async () => (await level(id)) === FEATURE_LEVEL || undefined,
+    )
   await assertNothingLost(t, load)
   for (const node of cluster.nodes)
     assert.doesNotMatch(node.output(), /diverged|the machines of two nodes differ/)

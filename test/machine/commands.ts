@@ -95,9 +95,9 @@ export function machineWith(count: number): CheckedMachine {
   return machine
 }
 
-/** The same, on the newest feature level. */
-export function newestMachineWith(count: number): CheckedMachine {
+/** The same, on the newest feature level, or another. */
+export function newestMachineWith(count: number, level = FEATURE_LEVEL): CheckedMachine {
   const machine = machineWith(count)
-  machine.do({ op: 'raise', level: FEATURE_LEVEL })
+  machine.do({ op: 'raise', level })
   return machine
 }

@@ -70,6 +70,90 @@ describe('a claim for permits', () => {
   })
 })
 
+describe('a task that waits for what a holder of each seat keeps', () => {
+  const seat: Partial<Acquire> = { mode: { kind: 'permits', permits: 1, of: 2 } }
+  const COOK = [1, 'cook'] as const
+  const BAKER = [2, 'baker'] as const
+
+  /** The waiter has a tray and a knife and waits for a seat; the baker, who has one, waits for the tray. */
+  function kitchen({
+    level,
+    seated = [BAKER, COOK],
+  }: {
+    level?: number
+    seated?: readonly (readonly [number, string])[]
+  } = {}) {
+    const machine = newestMachineWith(5, level)
+    for (const [session, owner] of seated)
+      assert.equal(ask(machine, session, 1, ['oven'], { owner }, seat), 'granted')
+    assert.equal(ask(machine, 3, 1, ['tray'], { owner: 'waiter' }), 'granted')
+    assert.equal(ask(machine, 3, 2, ['knife'], { owner: 'waiter' }), 'granted')
+    assert.equal(ask(machine, 3, 3, ['oven'], { owner: 'waiter' }, seat), 'queued')
+    assert.equal(ask(machine, 2, 2, ['tray'], { owner: 'baker' }), 'queued')
+    return machine
+  }
+
+  it('is refused, though one of them waits for it by way of the same seats', () => {
+    for (const seated of [
+      [BAKER, COOK],
+      [COOK, BAKER],
+    ]) {
+      const machine = kitchen({ seated })
+      assert.equal(ask(machine, 1, 2, ['knife'], { owner: 'cook' }), 'DEADLOCK')
+      assert.equal(ask(machine, 1, 3, ['knife']), 'queued')
+    }
+  })
+
+  it('is not refused when a seat comes free by somebody else, whatever was seen on the way', () => {
+    const machine = kitchen({ seated: [BAKER, [4, '']] })
+    assert.equal(ask(machine, 2, 3, ['grill'], { owner: 'baker' }, seat), 'granted')
+    assert.equal(ask(machine, 1, 2, ['grill'], { owner: 'cook' }, seat), 'granted')
+    assert.equal(ask(machine, 5, 1, ['salt'], { owner: 'maid' }), 'granted')
+    assert.equal(ask(machine, 5, 2, ['grill'], { owner: 'maid' }, seat), 'queued')
+    // The knife shows the baker in a circle that the guest will open; the salt is kept by the same baker.
+    assert.equal(ask(machine, 1, 3, ['knife', 'salt'], { owner: 'cook' }), 'queued')
+  })
+
+  it('is not refused when one of them waits for somebody else', () => {
+    const machine = kitchen()
+    assert.equal(ask(machine, 4, 1, ['salt'], { owner: 'guest' }), 'granted')
+    assert.equal(ask(machine, 1, 2, ['salt'], { owner: 'cook' }), 'queued')
+  })
+
+  it('is not refused below the feature level that finds it, on which other versions would let it wait', () => {
+    assert.equal(ask(kitchen({ level: 2 }), 1, 2, ['knife'], { owner: 'cook' }), 'queued')
+  })
+})
+
+describe('a claim for several seats', () => {
+  const seats = (permits: number): Partial<Acquire> => ({ mode: { kind: 'permits', permits, of: 3 } })
+
+  it('is refused when too few are left beside those of its own task, whoever else leaves', () => {
+    const machine = newestMachineWith(2)
+    assert.equal(ask(machine, 1, 1, ['oven'], { owner: 'cook' }, seats(2)), 'granted')
+    assert.equal(ask(machine, 2, 1, ['oven'], {}, seats(1)), 'granted')
+    assert.equal(ask(machine, 1, 2, ['oven'], { owner: 'cook' }, seats(2)), 'DEADLOCK')
+    assert.equal(ask(machine, 1, 3, ['oven'], { owner: 'cook' }, seats(1)), 'queued')
+  })
+
+  it('is refused behind one of its own task that will get too many', () => {
+    const machine = newestMachineWith(2)
+    assert.equal(ask(machine, 2, 1, ['oven'], {}, seats(3)), 'granted')
+    assert.equal(ask(machine, 1, 1, ['oven'], { owner: 'cook' }, seats(2)), 'queued')
+    assert.equal(ask(machine, 1, 2, ['oven'], { owner: 'cook' }, seats(2)), 'DEADLOCK')
+    assert.equal(ask(machine, 1, 3, ['oven'], { owner: 'cook' }, seats(1)), 'queued')
+  })
+
+  it('is refused behind one who never gets in, because it waits for this task elsewhere', () => {
+    const machine = newestMachineWith(3)
+    assert.equal(ask(machine, 1, 1, ['tray'], { owner: 'cook' }), 'granted')
+    assert.equal(ask(machine, 3, 1, ['oven'], { owner: 'baker' }, seats(3)), 'granted')
+    assert.equal(ask(machine, 2, 1, ['oven'], {}, seats(1)), 'queued')
+    assert.equal(ask(machine, 3, 2, ['tray'], { owner: 'baker' }), 'queued')
+    assert.equal(ask(machine, 1, 2, ['oven'], { owner: 'cook' }, seats(1)), 'DEADLOCK')
+  })
+})
+
 describe('a task that waits for two things at once', () => {
   it('is waited for in both by whoever stands behind it in one', () => {
     const machine = newestMachineWith(3)

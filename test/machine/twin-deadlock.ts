@@ -1,34 +1,62 @@
 /**
- * The dumb search for a deadlock: mark every claim that can't be granted before the new one's task goes on, and begin again
- * until nothing more is marked.
+ * The dumb search for a deadlock, with the new one's task going on last: strike out all who get on before it, until nobody more
+ * does; then mark those who are left because of it.
  */
 import { isHeld, type TwinClaim, type TwinNames } from './twin-names.js'
 
 /** Whether this claim, which waits or, being free, is about to be granted, keeps its own task waiting. */
 export function waitsForItself(origin: TwinClaim, isFree: boolean, names: TwinNames): boolean {
-  const stuck = new Set<TwinClaim>()
   const waiting = names.claims.filter((claim) => !isHeld(claim) && !(isFree && claim === origin))
-  for (let before = -1; stuck.size > before; ) {
-    before = stuck.size
-    for (const claim of waiting) {
-      if (claim.names.some((name) => isStuckIn(name, claim))) stuck.add(claim)
-    }
-  }
-  return waiting.some((claim) => isSameTask(claim, origin) && stuck.has(claim))
+  const stuck = new Set(waiting)
+  const becauseOfIt = new Set<TwinClaim>()
+  until(() => {
+    for (const claim of stuck) if (!claim.names.some((name) => isStuckIn(name, claim))) stuck.delete(claim)
+    return stuck.size
+  })
+  until(() => {
+    for (const claim of stuck) if (claim.names.some((name) => leadsBack(name, claim))) becauseOfIt.add(claim)
+    return becauseOfIt.size
+  })
+  return waiting.some((claim) => isSameTask(claim, origin) && becauseOfIt.has(claim))
 
-  function isStuckIn(name: string, claim: TwinClaim): boolean {
-    const holders = names.holders(name).filter(({ token }) => token !== claim.terms.upgrades)
-    // Whichever holder of a semaphore leaves makes room.
-    if (claim.kind === 'permits') return holders.length > 0 && holders.every(goesOnAfterOrigin)
+  function inTheWay(name: string, claim: TwinClaim): TwinClaim[] {
     const line = names.waiters(name)
-    const inTheWay = holders.filter(({ kind }) => claim.kind !== 'shared' || kind !== 'shared')
-    return [...inTheWay, ...line.slice(0, line.indexOf(claim))].some(goesOnAfterOrigin)
+    return names
+      .holders(name)
+      .filter(
+        ({ token, kind }) => token !== claim.terms.upgrades && (claim.kind !== 'shared' || kind !== 'shared'),
+      )
+      .concat(line.slice(0, line.indexOf(claim)))
   }
 
-  function goesOnAfterOrigin(claim: TwinClaim): boolean {
-    if (isSameTask(claim, origin)) return true
-    return waiting.some((each) => isSameTask(each, claim) && stuck.has(each))
+  function stays(claim: TwinClaim): boolean {
+    return isSameTask(claim, origin) || isOneOf(claim, stuck)
   }
+
+  /** Of a semaphore, those who stay keep their seats. */
+  function isStuckIn(name: string, claim: TwinClaim): boolean {
+    const blockers = inTheWay(name, claim)
+    if (claim.kind !== 'permits') return blockers.some(stays)
+    const seats = blockers.filter(stays).reduce((sum, { permits }) => sum + permits, claim.permits)
+    return seats > claim.of
+  }
+
+  function leadsBack(name: string, claim: TwinClaim): boolean {
+    const leads = (it: TwinClaim): boolean => isSameTask(it, origin) || isOneOf(it, becauseOfIt)
+    return isStuckIn(name, claim) && inTheWay(name, claim).some(leads)
+  }
+}
+
+/** Until it comes to the same again. */
+function until(step: () => number): void {
+  for (let before = -1, now = step(); now !== before; ) {
+    before = now
+    now = step()
+  }
+}
+
+function isOneOf(claim: TwinClaim, those: ReadonlySet<TwinClaim>): boolean {
+  return [...those].some((each) => isSameTask(each, claim))
 }
 
 function isSameTask(a: TwinClaim, b: TwinClaim): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Acquire, Mode } from '../../src/machine/language/command.js'
 import { Machine } from '../../src/machine/machine.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import {
   acquire,
   granted,
@@ -110,7 +111,7 @@ describe('a circle of tasks that wait for each other', () => {
     const keys = [101, 102, 103]
     machine.apply({
       at: 1,
-      commands: [{ op: 'raise', level: 2 }, ...keys.map((key) => open(key, 1_000_000))],
+      commands: [{ op: 'raise', level: FEATURE_LEVEL }, ...keys.map((key) => open(key, 1_000_000))],
     })
     const crowd = Array.from({ length: 100_000 }, (_, i) =>
       acquire(1 + (i >> 16), { slot: i & 65_535, mode: SHARED, terms: terms({ owner: `o${i}` }) }),

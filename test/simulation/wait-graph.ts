@@ -29,15 +29,12 @@ export class WaitGraph {
 
   #getsOn(claim: LoggedClaim): boolean {
     return claim.names.every((name) => {
-      const { holders } = this.#names.of(name)
-      // Whichever holder of a semaphore leaves first makes room.
-      if (claim.mode.kind === 'permits')
-        return holders.size === 0 || [...holders].some((it) => this.#leaves(it))
       const before = this.#claims.filter((other) => other.names.includes(name) && goesBefore(other, claim))
-      return [...holders]
-        .filter((it) => isInTheWay(it, claim))
-        .concat(before)
-        .every((it) => this.#leaves(it))
+      const blockers = [...this.#names.of(name).holders].filter((it) => isInTheWay(it, claim)).concat(before)
+      if (claim.mode.kind !== 'permits') return blockers.every((it) => this.#leaves(it))
+      // Whoever leaves a semaphore makes room.
+      const seats = blockers.filter((it) => !this.#leaves(it)).reduce((sum, it) => sum + permitsOf(it), 0)
+      return seats + claim.mode.permits <= claim.mode.of
     })
   }
 
@@ -57,4 +54,8 @@ function isInTheWay(holder: LoggedClaim, { mode, asked }: LoggedClaim): boolean 
 
 function isSameTask(a: LoggedClaim, b: LoggedClaim): boolean {
   return a.session === b.session && a.asked.owner === b.asked.owner
+}
+
+function permitsOf({ mode }: LoggedClaim): number {
+  return mode.kind === 'permits' ? mode.permits : 0
 }

@@ -6,7 +6,7 @@
 import type { Acquire, Command } from '../language/command.js'
 
 /** What this version knows. */
-export const FEATURE_LEVEL = 2
+export const FEATURE_LEVEL = 3
 
 /** Commands; where nothing stands, it is 0. */
 const SINCE: Partial<Record<Command['op'], number>> = {
@@ -24,6 +24,8 @@ export const LOW_ON_SPACE_SINCE = 1
 const TERMS_SINCE = 2
 /** The changes of names are counted. */
 export const CHANGES_SINCE = 2
+/** Deadlocks are found that close through several holders of a semaphore. */
+export const CIRCLES_SINCE = 3
 /** Likewise at the word of what is kept on a disk. */
 export const KEPT_SINCE = 2
 
