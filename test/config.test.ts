@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -37,7 +37,7 @@ function load(text: string) {
 function refused(change: (good: string) => string, ...expected: (string | RegExp)[]): string {
   const changed = change(GOOD)
   assert.notEqual(changed, GOOD, 'the change changes something')
-  return refusal(() => load(changed), file, ...expected)
+  return refusal(() => nodeConfig(load(changed), 1), file, ...expected)
 }
 
 function refusal(attempt: () => unknown, ...expected: (string | RegExp)[]): string {
@@ -68,11 +68,15 @@ describe('a good cluster file', () => {
     )
   })
 
-  it('of a node that joins may list any number of nodes, for it founds no cluster', () => {
-    const fourth = '  - id: 4\n    peer: 127.0.0.1:7204\n    client: 127.0.0.1:7104\n    data: ./data/4\n'
+  it('of a node that joins, or has been there, may list any number of nodes, for it founds no cluster', () => {
+    const data = join(directory, 'data-4')
+    const fourth = `  - id: 4\n    peer: 127.0.0.1:7204\n    client: 127.0.0.1:7104\n    data: ${data}\n`
     writeFileSync(file, GOOD + fourth)
-    refusal(() => loadClusterConfig(file), file, 'has 4 entries')
+    mkdirSync(data)
+    refusal(() => nodeConfig(loadClusterConfig(file), 4), file, 'has 4 entries')
     assert.equal(nodeConfig(loadClusterConfig(file, true), 4).joins, true)
+    writeFileSync(join(data, 'as it was left'), '')
+    assert.equal(nodeConfig(loadClusterConfig(file), 4).nodes.length, 4)
   })
 
   it('need not speak of timing: the defaults are those of Raft', () => {

@@ -1,4 +1,5 @@
 import { LIMITS } from '../machine/language/limits.js'
+import type { Member } from '../membership/directory.js'
 import type { Topology } from '../protocol/lockkeeper.js'
 import { AttachedStream, type Wire } from './attached-stream.js'
 import type { DoorParts } from './door-parts.js'
@@ -35,7 +36,7 @@ export class Door {
   attach(wire: Wire): AttachedStream {
     const stream = new AttachedStream(
       this.parts,
-      () => this.topology(),
+      () => this.#routes(),
       wire,
       () => {
         this.#streams.delete(stream)
@@ -54,11 +55,23 @@ export class Door {
   }
 
   topology(): Topology {
-    const { directory, nodeId, replica, connected } = this.parts
+    return this.#topologyOf(this.parts.directory.members())
+  }
+
+  /**
+   * Where clients may go by themselves. Voters have shown that they have the log; behind the address of a learner there may be
+   * anything, be it a cluster of its own that somebody has started there by mistake.
+   */
+  #routes(): Topology {
+    return this.#topologyOf(this.parts.directory.members().filter(({ isVoter }) => isVoter))
+  }
+
+  #topologyOf(members: readonly Member[]): Topology {
+    const { nodeId, replica, connected } = this.parts
     const peers = connected()
     return {
       leader: replica.status.leader,
-      members: directory.members().map(({ id, client, peer }) => ({
+      members: members.map(({ id, client, peer }) => ({
         id,
         clientAddress: client,
         peerAddress: peer,
@@ -70,7 +83,7 @@ export class Door {
   /** The leader is another one, or ready now. */
   onStatus(): void {
     if (this.#streams.size === 0) return
-    const topology = this.topology()
+    const topology = this.#routes()
     for (const stream of this.#streams) stream.tell(topology)
   }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Machine } from '../machine/machine.js'
@@ -20,7 +20,7 @@ import {
 export interface ReadBackup {
   readonly header: BackupHeader
   readonly bytes: number
-  /** In hexadecimal. */
+  /** SHA-256 of the file, in hexadecimal: what `sha256sum` prints. */
   readonly checksum: string
   /** Its counters and its clock; of sessions and claims nothing is kept. */
   readonly machine: Machine
@@ -36,19 +36,21 @@ export async function readBackup(path: string): Promise<ReadBackup> {
     const { size } = await file.stat()
     const end = size - DIGEST_BYTES
     if (end < PREFACE_BYTES) throw damaged(path, `it has ${size} bytes, too few for a backup`)
-    const checksum = await digestOf(path, end)
+    const digest = await digestOf(path, end)
     const trailer = await read(file, end, DIGEST_BYTES)
-    if (trailer.toString('hex') !== checksum) throw damaged(path, 'its checksum does not match')
+    if (!digest.copy().digest().equals(trailer)) throw damaged(path, 'its checksum does not match')
+    const checksum = digest.update(trailer).digest('hex')
     return { ...(await parse(new Frames(path, file, end))), bytes: size, checksum }
   } finally {
     await file.close()
   }
 }
 
-async function digestOf(path: string, end: number): Promise<string> {
+/** Of all before `end`. */
+async function digestOf(path: string, end: number): Promise<Hash> {
   const digest = createHash(DIGEST)
   for await (const part of createReadStream(path, { end: end - 1 })) digest.update(part)
-  return digest.digest('hex')
+  return digest
 }
 
 /** The checksum is right: what makes no sense now was written so, by another version or by somebody else. */

@@ -61,23 +61,38 @@ interface Row {
   readonly id: number | undefined
   readonly address: string
   readonly status: GetStatusResponse | undefined
+  readonly role: string
+}
+
+/** By its own word, unless the leader's says otherwise: it may have been removed, or never have been let in. */
+function roleOf(status: GetStatusResponse | undefined, leader: GetStatusResponse | undefined): string {
+  if (status === undefined) return 'unreachable'
+  if (leader === undefined) return status.role
+  if (status.clusterId !== leader.clusterId) return `of ${status.clusterId}`
+  if (!leader.topology?.members.some(({ id }) => id === status.nodeId)) return 'no member'
+  return status.role === 'leader' && status.nodeId !== leader.nodeId ? 'leads alone' : status.role
 }
 
 /** The members, as far as any node that answered knows them; the addresses themselves if none did. */
 function rowsOf(reports: readonly Report[]): Row[] {
   const statuses = reports.flatMap((report) => ('status' in report ? [report.status] : []))
   if (statuses.length === 0)
-    return reports.map(({ address }) => ({ id: undefined, address, status: undefined }))
+    return reports.map(({ address }) => ({
+      id: undefined,
+      address,
+      status: undefined,
+      role: roleOf(undefined, undefined),
+    }))
   const members = new Map<number, string>()
   for (const report of reports) if ('status' in report) members.set(report.status.nodeId, report.address)
   for (const { id, clientAddress } of statuses.flatMap(({ topology }) => topology?.members ?? [])) {
     members.set(id, clientAddress)
   }
-  const rows = [...members].map(([id, address]) => ({
-    id,
-    address,
-    status: statuses.find(({ nodeId }) => nodeId === id),
-  }))
+  const leader = leaderOf(reports)
+  const rows = [...members].map(([id, address]) => {
+    const status = statuses.find(({ nodeId }) => nodeId === id)
+    return { id, address, status, role: roleOf(status, leader) }
+  })
   return rows.sort((one, other) => one.id - other.id)
 }
 
@@ -88,7 +103,7 @@ const figure = (title: string, pick: (status: GetStatusResponse) => number): Col
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'NODE', align: 'right', cell: ({ id }) => String(id ?? '?') },
   { title: 'ADDRESS', cell: ({ address }) => address },
-  { title: 'ROLE', cell: ({ status }) => status?.role ?? 'unreachable' },
+  { title: 'ROLE', cell: ({ role }) => role },
   figure('TERM', ({ term }) => term),
   figure('COMMITTED', ({ commitIndex }) => commitIndex),
   figure('APPLIED', ({ appliedIndex }) => appliedIndex),

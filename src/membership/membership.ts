@@ -257,10 +257,12 @@ export class Membership {
     }
     for (const member of this.#parts.directory.members()) {
       if (member.id === id) {
-        const what = member.isVoter ? 'voter' : 'learner'
+        const what = member.isVoter
+          ? 'voter already'
+          : 'learner already: give it its vote with "lockkeeper members promote"'
         throw new ChangeRefused(
           'INVALID',
-          `node ${id} is a ${what} already; give a new node an id that no node ever had`,
+          `node ${id} is a ${what}; a new node gets an id that no node ever had`,
         )
       }
       const taken = [member.peer, member.client].find(
@@ -291,10 +293,13 @@ export class Membership {
     const { replica, connected } = this.#parts
     const match = replica.progress().find((follower) => follower.id === id)?.match ?? 0
     const behind = lastIndex - match
-    if (match > 0 && behind <= BEHIND_MAX && connected().has(id)) return
+    const isReached = connected().has(id)
+    if (match > 0 && behind <= BEHIND_MAX && isReached) return
+    const remedy = 'see that it was started with --join, in an empty directory, and that it can be reached'
+    if (match === 0 || !isReached)
+      throw new ChangeRefused('NOT_READY', `nothing is heard of node ${id}; ${remedy}`)
     const figures = `${behind} entries behind, ${BEHIND_MAX} are allowed`
-    const reached = connected().has(id) ? 'wait' : 'see that it runs (with --join) and can be reached'
-    throw new ChangeRefused('NOT_READY', `node ${id} has yet to catch up (${figures}); ${reached}`)
+    throw new ChangeRefused('NOT_READY', `node ${id} has yet to catch up (${figures}); wait`)
   }
 
   #mustLead(): void {

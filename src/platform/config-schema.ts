@@ -96,14 +96,11 @@ const file = section(
 
 type Report = (path: PropertyKey[], text: string) => void
 
-/** A node that joins a cluster need not know of how many: its file may list any number of nodes, itself among them. */
-export const clusterSchema = (joins: boolean) =>
-  file.superRefine((config, context) => {
-    const report: Report = (path, message) => context.addIssue({ code: 'custom', path, message })
-    if (!joins) checkSize(config, report)
-    checkDistinct(config, report)
-    checkTiming(config, report)
-  })
+export const clusterSchema = file.superRefine((config, context) => {
+  const report: Report = (path, message) => context.addIssue({ code: 'custom', path, message })
+  checkDistinct(config, report)
+  checkTiming(config, report)
+})
 
 export type Member = Readonly<z.infer<typeof node>>
 export type Timing = Readonly<z.infer<typeof timing>>
@@ -111,17 +108,15 @@ export type Storage = Readonly<z.infer<typeof storage>>
 
 const SIZES = [1, 3, 5, 7]
 
-/** An even cluster survives no more failures than one node fewer, and stands still when it is cut in halves. */
-function checkSize({ nodes }: File, report: Report): void {
-  if (SIZES.includes(nodes.length)) return
+/**
+ * What is wrong with so many nodes for a new cluster; undefined if nothing is. An even one survives no more failures than one
+ * node fewer, and stands still when it is cut in halves.
+ */
+export function sizeProblem(count: number): string | undefined {
+  if (SIZES.includes(count)) return undefined
   const why =
-    nodes.length % 2 === 0
-      ? 'an even number survives no more failures than one fewer'
-      : 'too many agree slowly'
-  report(
-    ['nodes'],
-    `has ${nodes.length} entries (${why}); list 1 node to try things, 3 to survive one failure, 5 for two, 7 for three`,
-  )
+    count % 2 === 0 ? 'an even number survives no more failures than one fewer' : 'too many agree slowly'
+  return `has ${count} entries (${why}); list 1 node to try things, 3 to survive one failure, 5 for two, 7 for three`
 }
 
 function checkDistinct({ nodes }: File, report: Report): void {

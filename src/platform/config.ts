@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { ConfigError, type Problem } from './config-error.js'
-import { clusterSchema, type Member, type Storage, type Timing } from './config-schema.js'
+import { clusterSchema, type Member, type Storage, sizeProblem, type Timing } from './config-schema.js'
 import { keyText, type LocatedYaml, parseYaml } from './located-yaml.js'
 
 export { ConfigError } from './config-error.js'
@@ -18,6 +18,8 @@ export interface ClusterConfig {
   readonly storage: Storage
   /** Its node is to be taken in by a cluster that runs: it waits until it is told who the members are. */
   readonly joins: boolean
+  /** Why no cluster should be founded by it. A node that joins, or has been there, need not know how many they are. */
+  readonly unfounded: Problem | undefined
 }
 
 /** What one node needs to start. */
@@ -44,21 +46,36 @@ export interface NodeConfig {
  */
 export function loadClusterConfig(file: string, joins = false): ClusterConfig {
   const yaml = parseYaml(file, readText(file))
-  const checked = clusterSchema(joins).safeParse(yaml.value)
-  if (checked.success) return { file, joins, ...checked.data }
+  const checked = clusterSchema.safeParse(yaml.value)
+  if (checked.success) {
+    const text = sizeProblem(checked.data.nodes.length)
+    const unfounded = text === undefined ? undefined : { line: yaml.lineOf(['nodes']), key: 'nodes', text }
+    return { file, joins, unfounded, ...checked.data }
+  }
   const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, yaml))
   throw new ConfigError(file, problems)
 }
 
 /** This node's part of the file; a relative `data` is taken from the current directory. Throws a `ConfigError`. */
 export function nodeConfig(config: ClusterConfig, id: number): NodeConfig {
-  const { file, cluster, nodes, joins, timing, storage } = config
+  const { file, cluster, nodes, joins, timing, storage, unfounded } = config
   const own = nodes.find((node) => node.id === id)
+  const founds = !joins && (own === undefined || isEmpty(own.data))
+  if (founds && unfounded !== undefined) throw new ConfigError(file, [unfounded])
   if (own !== undefined)
     return { ...own, data: resolve(own.data), clusterId: cluster.id, nodes, joins, timing, storage }
   const ids = nodes.map((node) => node.id).join(', ')
   const text = `has no node ${id}, only ${ids}; pass one of these as --node, or add the node to the file of every node`
   throw new ConfigError(file, [{ line: undefined, key: 'nodes', text }])
+}
+
+/** Or is not there. */
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0
+  } catch {
+    return true
+  }
 }
 
 function readText(file: string): string {

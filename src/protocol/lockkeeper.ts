@@ -711,7 +711,7 @@ export interface BackupPart {
 }
 
 export interface AddMemberRequest {
-  /** From 1 to 65535, never used before in this cluster. */
+  /** From 1 to 999, never used before in this cluster. */
   id: number;
   /** host:port for the other nodes. */
   peerAddress: string;

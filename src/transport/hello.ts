@@ -110,7 +110,7 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
   if (addresses.has(hello.from) || !addresses.has(self)) return undefined
   if (!isLed && hello.configIndex > configIndex) return undefined
   return refused(
-    `node ${hello.from} is no member as far as node ${self} knows: add it ("lockkeeper members add"), or use the same list of nodes everywhere`,
+    `node ${hello.from} is no member as far as node ${self} knows: stop it if it was removed; if it is new, start it with --join and add it ("lockkeeper members add"); else use the same list of nodes everywhere`,
   )
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { Operator } from '../../src/client/operator.js'
 import { OneNode } from './one-node.js'
 import { acquire, CLOSE, helloOf, newKey, RawStream, RENEW, release, tokenOf } from './raw-stream.js'
 
@@ -43,6 +44,27 @@ describe('hello', () => {
       },
     })
     stream.close()
+  })
+
+  it('names no learner to clients, who would go there: behind its address there may be anything', async () => {
+    const stream = await RawStream.attach(node.client)
+    const stranger = { id: 7, peerAddress: '127.0.0.1:1', clientAddress: '127.0.0.1:2' }
+    using operator = new Operator([node.address])
+    await operator.change('addMember', stranger, () => false)
+    const late = await RawStream.attach(node.client)
+    const told = [...stream.frames, ...late.frames].flatMap(({ welcome, topology }) => [
+      welcome?.topology,
+      topology,
+    ])
+    const { topology } = await node.call('getStatus', {})
+    assert.deepEqual(
+      topology?.members.map(({ id }) => id),
+      [1, 7],
+    )
+    for (const each of told) assert.deepEqual(each?.members.map(({ id }) => id) ?? [1], [1])
+    await operator.change('removeMember', { id: 7 }, () => false)
+    stream.close()
+    late.close()
   })
 
   it('repeated with the same key, as after a lost Welcome, finds the same session', async () => {

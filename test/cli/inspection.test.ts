@@ -137,6 +137,22 @@ describe('lockkeeper status', () => {
     )
   })
 
+  it('shows who does not belong to the others, whatever it says of itself', () => {
+    const foreign = says(8, 'follower', 9)
+    assert('status' in foreign)
+    const reports: Report[] = [
+      says(2, 'leader', 7),
+      says(1, 'leader', 1),
+      says(5, 'follower', 6),
+      { ...foreign, status: { ...foreign.status, clusterId: 'four' } },
+    ]
+    const lines = statusText(reports).split('\n')
+    assert.deepEqual(
+      lines.slice(3).map((line) => line.slice(15, 27).trim()),
+      ['leads alone', 'leader', 'unreachable', 'no member', 'of four'],
+    )
+  })
+
   it('asks the members it hears of as well, each once', async () => {
     const asked: string[] = []
     const call = async (address: string) => {

@@ -158,7 +158,10 @@ describe('the leader', { timeout: 20_000 }, () => {
     const alone = await Alone.start(emptyDisk())
     t.after(() => alone.stop())
     await alone.membership.add(4, FOURTH)
-    await assert.rejects(alone.membership.promote(4), { code: 'NOT_READY', message: /see that it runs/ })
+    await assert.rejects(alone.membership.promote(4), {
+      code: 'NOT_READY',
+      message: /nothing is heard of node 4; see that it was started with --join/,
+    })
   })
 
   it('has nobody to hand over to, and says who leads', async (t) => {
