@@ -34,7 +34,10 @@ export async function runNode(config: NodeConfig, logLevel: LogLevel): Promise<n
         if (!stopAsked.signal.aborted) throw problem === cause ? error : cannotStart(config, problem)
       })
       await Promise.race([repaired, asked])
-      if (stopAsked.signal.aborted) return 0
+      if (!stopAsked.signal.aborted) continue
+      // What it looked at lies among the temporary files.
+      await Promise.race([repaired, sleep(CLOSE_MS, undefined, { ref: false })])
+      return 0
     }
   }
 }

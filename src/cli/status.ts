@@ -81,7 +81,7 @@ function rowsOf(reports: readonly Report[]): Row[] {
       id: undefined,
       address,
       status: undefined,
-      role: roleOf(undefined, undefined),
+      role: 'unreachable',
     }))
   const members = new Map<number, string>()
   for (const report of reports) if ('status' in report) members.set(report.status.nodeId, report.address)

@@ -38,11 +38,11 @@ export async function repair(
   using operator = new Operator(others)
   // A disk that is another than the cluster knows is as it was written.
   const salvage = loss instanceof DisownedError ? undefined : new Salvage(config, logger)
+  const aborted = rejection(signal)
   try {
     if (others.length === 0 && !(await salvage?.attempt())) throw loss
     while (others.length > 0) {
-      const seen = await ledMembers(operator, logger)
-      signal.throwIfAborted()
+      const seen = await Promise.race([ledMembers(operator, logger), aborted])
       if (seen !== undefined) return await beginNewLife(config, seen, logger)
       if (await salvage?.attempt()) return
       signal.throwIfAborted()
@@ -50,6 +50,16 @@ export async function repair(
   } finally {
     await salvage?.close()
   }
+}
+
+/** With the reason of the signal. */
+function rejection(signal: AbortSignal): Promise<never> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  // It may come when nobody waits any more.
+  aborted.catch(() => undefined)
+  return aborted
 }
 
 async function ledMembers(operator: Operator, logger: Logger): Promise<MembersSeen | undefined> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, readdir, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -109,7 +109,9 @@ test('nodes that are damaged all at once at the same entry wait, touch nothing, 
     await cp(cluster.dataDirectory(id), join(kept, String(id)), { recursive: true })
     await flipByteOf('kept/150', cluster.dataDirectory(id))
   }
-  const starts = cluster.nodes.map((node) => node.start().catch((error: Error) => error))
+  const temporary = join(cluster.directory, 'temporary')
+  await mkdir(temporary)
+  const starts = cluster.nodes.map((node) => node.start({ TMPDIR: temporary }).catch((error: Error) => error))
   for (const node of cluster.nodes)
     await eventually(`node ${node.id} says what nobody has`, REPAIR_MS, () =>
       /can not be restored.*/.test(node.output()) && /nobody has entry \d+ of term \d+/.test(node.output())
@@ -122,8 +124,10 @@ test('nodes that are damaged all at once at the same entry wait, touch nothing, 
     assert.doesNotMatch(node.output(), /is ready.*is ready/s)
     assert.ok(!(await readdir(cluster.dataDirectory(node.id))).includes('set-aside'))
   }
+  assert.equal((await readdir(temporary)).length, 3, 'each looks at a view of its disk')
   await Promise.all(cluster.nodes.map((node) => node.stop()))
   await Promise.all(starts)
+  assert.deepEqual(await readdir(temporary), [])
 
   // Two disks come back as they were: they are a majority, and the third is made anew from them.
   for (const id of [1, 2]) {
