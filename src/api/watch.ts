@@ -31,7 +31,10 @@ export class Watch {
   #isOver = false
   #reminder: Timer
 
-  /** Begins at once with the state, or with what came after the revision, be it nothing. `onFailed` is called if a part can't be made, or put. */
+  /**
+   * Begins at once with the state, or with what came after the revision, be it nothing. `onFailed` is called if a part can't
+   * be made, or put.
+   */
   constructor(
     parts: Parts,
     name: string,

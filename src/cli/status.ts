@@ -76,13 +76,10 @@ function roleOf(status: GetStatusResponse | undefined, leader: GetStatusResponse
 /** The members, as far as any node that answered knows them; the addresses themselves if none did. */
 function rowsOf(reports: readonly Report[]): Row[] {
   const statuses = reports.flatMap((report) => ('status' in report ? [report.status] : []))
-  if (statuses.length === 0)
-    return reports.map(({ address }) => ({
-      id: undefined,
-      address,
-      status: undefined,
-      role: 'unreachable',
-    }))
+  if (statuses.length === 0) {
+    const unknown = { id: undefined, status: undefined, role: roleOf(undefined, undefined) }
+    return reports.map(({ address }) => ({ ...unknown, address }))
+  }
   const members = new Map<number, string>()
   for (const report of reports) if ('status' in report) members.set(report.status.nodeId, report.address)
   for (const { id, clientAddress } of statuses.flatMap(({ topology }) => topology?.members ?? [])) {

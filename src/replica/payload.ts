@@ -227,7 +227,7 @@ function fromFields(f: unknown): Command {
 
 function toAcquire(f: unknown[], mode: Mode | undefined, terms: unknown = null): Command {
   if (!Array.isArray(f[5]) || mode === undefined || (terms !== null && !Array.isArray(terms))) return UNKNOWN
-  // One shape, and no spread: of what every node does for every request, this would else be the slowest.
+  // Field by field, as in the release: every node does it for every request, and a spread would be slow (docs/decisions.md).
   return {
     op: 'acquire',
     session: number(f[1]),

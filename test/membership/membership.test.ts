@@ -26,6 +26,8 @@ class Alone {
   readonly proposals: Proposals
   readonly membership: Membership
   readonly directory: Directory
+  /** Who has a stream. */
+  readonly reached = new Set<number>()
   readonly #replica: Replica
   #onApplied: () => void = () => undefined
 
@@ -39,7 +41,7 @@ class Alone {
       firstNumber: 1,
     })
     this.directory = new Directory(1, [OWN], replica)
-    const connected = NOBODY_THERE.connected
+    const connected = () => this.reached
     this.membership = new Membership({
       self: 1,
       replica,
@@ -88,6 +90,13 @@ class Alone {
   /** Of those whose addresses the machine knows. */
   get described(): number[] {
     return [...this.#replica.machine.members.values()].map(({ id }) => id).sort()
+  }
+
+  /** A peer has the log up to here. */
+  has(from: number, index: number): void {
+    const { term } = this.#replica.status
+    const nothing = { hintIndex: 0, hintTerm: 0, round: 0 }
+    this.#replica.receive(from, { kind: 'append_result', term, accepted: true, index, ...nothing })
   }
 
   submit(command: Command): Promise<void> {
@@ -161,6 +170,19 @@ describe('the leader', { timeout: 20_000 }, () => {
     await assert.rejects(alone.membership.promote(4), {
       code: 'NOT_READY',
       message: /nothing is heard of node 4; see that it was started with --join/,
+    })
+  })
+
+  it('gives no vote to a node that lags, and says how far', async (t) => {
+    const alone = await Alone.start(emptyDisk())
+    t.after(() => alone.stop())
+    await alone.membership.add(4, FOURTH)
+    alone.reached.add(4)
+    alone.has(4, 1)
+    for (let key = 1; key <= 300; key++) await alone.submit({ op: 'open', key, ttlMs: 60_000, label: '' })
+    await assert.rejects(alone.membership.promote(4), {
+      code: 'NOT_READY',
+      message: /node 4 has yet to catch up \(3\d\d entries behind, 256 are allowed\); wait/,
     })
   })
 

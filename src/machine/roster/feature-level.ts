@@ -24,10 +24,10 @@ export const LOW_ON_SPACE_SINCE = 1
 const TERMS_SINCE = 2
 /** The changes of names are counted. */
 export const CHANGES_SINCE = 2
-/** Deadlocks are found that close through several holders of a semaphore. */
-export const CIRCLES_SINCE = 3
-/** Likewise at the word of what is kept on a disk. */
+/** A peer of a version that knows less breaks off at the word of what is kept on a disk. */
 export const KEPT_SINCE = 2
+/** Deadlocks in semaphores are counted by seats, and found if they close through several holders. */
+export const CIRCLES_SINCE = 3
 
 export function levelOf(command: Command): number {
   if (command.op === 'acquire') return isPlain(command) ? 0 : TERMS_SINCE
