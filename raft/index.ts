@@ -2,7 +2,7 @@ export { assert, InvariantError } from './assert.js'
 export { checkConfig, RAFT_DEFAULTS, type RaftConfig } from './config.js'
 export { checkLog, checkState, checkTransition, type NodeView } from './invariants.js'
 export type { FollowerProgress, Input, Outgoing, Output, ReadVerdict, Status, Write } from './io.js'
-export type { Recovered } from './log.js'
+export { entryBytes, type Recovered } from './log.js'
 export { isJoint, isSane, isVoter, membersOf, NO_MEMBERS, reached } from './membership.js'
 export type {
   Append,

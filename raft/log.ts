@@ -4,8 +4,13 @@ import { ConfigurationHistory } from './membership.js'
 import type { Entry, HardState, LogIndex, LogStart, Term } from './types.js'
 
 const NONE: readonly Entry[] = Object.freeze([])
-/** An entry's index and term count too, or empty entries would be free. */
-const ENTRY_OVERHEAD_BYTES = 16
+/** Index, term and checksum, by which it is found and believed: empty entries are not free. */
+const ENTRY_OVERHEAD_BYTES = 64
+
+/** What an entry takes of a disk or a message, near enough. */
+export function entryBytes({ payload }: Entry): number {
+  return payload.length + ENTRY_OVERHEAD_BYTES
+}
 
 /** What survived on this server's disk. */
 export interface Recovered {
@@ -101,6 +106,18 @@ export class Log {
     return end
   }
 
+  /** The entry behind which the shortest run up to `to` begins that has so many bytes; this log's start if it has fewer. */
+  runStart(to: LogIndex, bytesMin: number): LogIndex {
+    let low = this.#start.index
+    let high = to
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if (this.bytesBetween(middle, to) >= bytesMin) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
   /** §3.6.1: whether a log that ends so is at least as complete as this one. */
   isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
     return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex)
@@ -132,7 +149,7 @@ export class Log {
       term: entry.term,
       last: this.lastTerm,
     })
-    this.#bytes.push(this.#bytesUpTo(this.lastIndex) + entry.payload.length + ENTRY_OVERHEAD_BYTES)
+    this.#bytes.push(this.#bytesUpTo(this.lastIndex) + entryBytes(entry))
     this.#entries.push(entry)
     if (entry.config !== undefined) this.configurations.append(entry.index, entry.config)
   }

@@ -65,11 +65,19 @@ export class RaftNode {
   }
 
   /**
-   * What a checkpoint of the machine at `index` has to bear, so that a log can begin there. The index is that of an
-   * entry in this log, or where it starts.
+   * How a log begins behind `index`: what a checkpoint of the machine there has to bear. The index is that of an entry in
+   * this log, or where it starts.
    */
   startAt(index: LogIndex): LogStart {
     return this.#server.log.startAt(index)
+  }
+
+  /**
+   * The last entry that can be forgotten if so many bytes of the log up to `index` are to stay, or fewer if it has no
+   * more: then it is where the log starts.
+   */
+  lastBefore(index: LogIndex, bytes: number): LogIndex {
+    return this.#server.log.runStart(index, bytes)
   }
 
   /** Whether a peer's checkpoint that ends at `start` may be put in place of this log, and `restored` be reported. */

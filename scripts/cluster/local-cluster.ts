@@ -15,7 +15,7 @@ export interface LocalClusterOptions {
   readonly nodes?: number
   /** 'local' by default. */
   readonly clusterId?: string
-  /** Of the log between two checkpoints of a node; 8 by default. */
+  /** Of the log between two checkpoints of a node; 2 by default. */
   readonly checkpointMiB?: number
   /** Of the nodes; 'info' by default. */
   readonly logLevel?: LogLevel
@@ -142,7 +142,7 @@ export class LocalCluster {
     const { commitIndex = 0 } = (await this.status(id)) ?? {}
     return await this.#eventually('all nodes have caught up', async () => {
       const statuses = await Promise.all(this.nodes.map((node) => this.status(node.id)))
-      const leaders = new Set(statuses.map((status) => status?.topology?.leader))
+      const leaders = new Set(statuses.map((status) => numberOf(status?.topology?.leader ?? 0)))
       const haveAll = statuses.every((status) => status !== undefined && status.appliedIndex >= commitIndex)
       return haveAll && leaders.size === 1 ? this.nodes.find((node) => leaders.has(node.id)) : undefined
     })

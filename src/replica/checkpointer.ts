@@ -1,4 +1,4 @@
-import type { LogIndex, LogStart } from '../../raft/index.js'
+import type { LogIndex, LogStart, RaftNode } from '../../raft/index.js'
 import type { Machine } from '../machine/machine.js'
 import type { Backup, CheckpointDraft, Clock, NodeDisk } from './ports.js'
 import { encodeChange } from './record-codec.js'
@@ -11,14 +11,19 @@ const REST_MS = { least: 4, most: 20 } as const
  * once. The rest is for putting it on disk. As PostgreSQL's `checkpoint_completion_target`.
  */
 const SHARE_OF_INTERVAL = 0.8
-/** Beyond so many checkpoints the log is cut, although it is needed behind a snapshot that is still being sent. */
-const KEPT_MAX = 16
+/** So much of the log stays behind a checkpoint, in intervals: a follower that restarts needs no snapshot. */
+const WINDOW_INTERVALS = 8
+/** And so much at most, although followers in reach need more. */
+const WINDOW_INTERVALS_MAX = 64
 
 /** A machine, and the entry it has applied last. */
 export interface Place {
   readonly machine: Machine
   readonly start: LogStart
 }
+
+/** The log that the machine is of: it begins where the disk's does, or before. */
+type MemoryLog = Pick<RaftNode, 'startAt' | 'lastBefore'>
 
 interface UnderWay extends Place {
   readonly draft: CheckpointDraft
@@ -49,7 +54,7 @@ export interface WrittenCheckpoint {
 }
 
 export interface CheckpointerHandlers {
-  /** A follower will need the log from after this entry on. */
+  /** Followers in reach need the log from after this entry on. */
   readonly neededFrom: () => LogIndex
   /** The log on disk begins after this index now. */
   readonly onForgotten: (index: LogIndex) => void
@@ -59,12 +64,12 @@ export interface CheckpointerHandlers {
 
 /**
  * Writes down what has changed in the machine while the machine goes on (design §6): a slice at a time, then all of it as
- * one atomic change of the disk. The cost is that of what changed, not of what exists. The log before the checkpoint
- * before it is forgotten then: what followers that lag a little may need stays, and what those need who are being sent an
- * older checkpoint.
+ * one atomic change of the disk. The cost is that of what changed, not of what exists. The log before it is forgotten
+ * then, but for a window, and for what followers in reach have yet to get.
  */
 export class Checkpointer {
   readonly #disk: NodeDisk
+  readonly #log: MemoryLog
   readonly #intervalBytes: number
   readonly #clock: Clock
   readonly #handlers: CheckpointerHandlers
@@ -75,28 +80,31 @@ export class Checkpointer {
   #backups: AskedBackup[] = []
   #writing = false
   #paused = false
-  /** The checkpoints behind which the log is still there, the newest last; those for a backup leave the log as it is. */
-  #kept: readonly LogStart[]
   #settled: Promise<void> = Promise.resolve()
   #persistedIndex: LogIndex = 0
   #stopped = false
 
   /** `intervalBytes`: of entries applied between the beginnings of two checkpoints. */
-  constructor(disk: NodeDisk, intervalBytes: number, clock: Clock, handlers: CheckpointerHandlers) {
+  constructor(
+    disk: NodeDisk,
+    log: MemoryLog,
+    intervalBytes: number,
+    clock: Clock,
+    handlers: CheckpointerHandlers,
+  ) {
     this.#disk = disk
+    this.#log = log
     this.#intervalBytes = intervalBytes
     this.#clock = clock
     this.#handlers = handlers
-    const newest = disk.records.start()
-    this.#kept = newest === undefined ? [] : [newest]
   }
 
-  /** An entry of so many bytes has been applied to `machine`, whose place in the log `start` tells. */
-  applied(machine: Machine, bytes: number, start: () => LogStart): void {
+  /** The entry at `index`, of so many bytes, has been applied to `machine`. */
+  applied(machine: Machine, bytes: number, index: LogIndex): void {
     this.#bytes += bytes
     if (this.#underWay !== undefined || this.#bytes < this.#intervalBytes || this.#stopped) return
     this.#bytes = 0
-    this.#begin({ machine, start: start() }, [])
+    this.#begin({ machine, start: this.#log.startAt(index) }, [])
   }
 
   /**
@@ -129,7 +137,6 @@ export class Checkpointer {
     if (restored !== undefined) {
       this.#rejectBackups('this node was given the snapshot of a peer')
       this.#underWay = undefined
-      this.#kept = [restored]
       this.#bytes = 0
     }
     this.#writeIfReady()
@@ -218,7 +225,7 @@ export class Checkpointer {
       this.#disk.records.openSnapshot().then((source) => resolve({ source, at, nextToken }), reject),
     )
     await Promise.all(opened)
-    if (backups.length === 0) await this.#forget(start)
+    await this.#forgetBehind(start.index)
     const ms = Math.round(this.#clock.nowMs() - beganMs)
     this.#handlers.onWritten({ index: start.index, changes, ms })
     this.#writing = false
@@ -226,16 +233,16 @@ export class Checkpointer {
     this.#beginForBackups()
   }
 
-  /** Of the log, what the checkpoints before `start` have, and nobody needs. */
-  async #forget(start: LogStart): Promise<void> {
-    this.#kept = [...this.#kept, start]
+  /** Of the log up to the checkpoint at `index`, what nobody is expected to need. */
+  async #forgetBehind(index: LogIndex): Promise<void> {
     if (this.#stopped) return
-    const neededFrom = this.#kept.length > KEPT_MAX ? Infinity : this.#handlers.neededFrom()
-    const place = this.#kept.filter(({ index }, k) => k < this.#kept.length - 1 && index <= neededFrom).at(-1)
-    if (place === undefined) return
-    this.#kept = this.#kept.filter(({ index }) => index >= place.index)
-    await this.#disk.log.compact(place)
-    this.#handlers.onForgotten(place.index)
+    const log = this.#log
+    const leaving = (intervals: number): LogIndex => log.lastBefore(index, intervals * this.#intervalBytes)
+    const unneeded = Math.min(leaving(WINDOW_INTERVALS), this.#handlers.neededFrom())
+    const last = Math.max(unneeded, leaving(WINDOW_INTERVALS_MAX))
+    if (last === leaving(Infinity)) return
+    await this.#disk.log.compact(log.startAt(last))
+    this.#handlers.onForgotten(last)
   }
 }
 

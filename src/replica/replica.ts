@@ -1,5 +1,6 @@
 import {
   type Entry,
+  entryBytes,
   type FollowerProgress,
   type Input,
   isVoter,
@@ -69,8 +70,6 @@ export interface Applied {
 const INBOX_BYTES_MAX = 64 * 1024 * 1024
 /** Longer than any transfer that will succeed. */
 const HAND_OVER_MS = 1_000
-/** What an entry costs beside its payload. */
-const ENTRY_OVERHEAD_BYTES = 64
 /** Bytes of chunks in one entry; one chunk always fits. */
 export const ENTRY_BYTES_MAX = 1024 * 1024
 /** Between two steps in which a machine is made of a snapshot. */
@@ -126,8 +125,8 @@ export class Replica {
       written: (write) => this.#input({ kind: 'written', write }),
       failed: onFailed,
     })
-    this.#checkpoints = new Checkpointer(disk, checkpointBytes, clock, {
-      neededFrom: () => this.#sender.oldestIndex,
+    this.#checkpoints = new Checkpointer(disk, raft, checkpointBytes, clock, {
+      neededFrom: () => this.#neededFrom(),
       onForgotten: (index) => this.#input({ kind: 'compact', index }),
       onWritten: (checkpoint) => this.#handlers?.onCheckpoint(checkpoint),
       onFailed,
@@ -185,13 +184,8 @@ export class Replica {
    * Resolves when it no longer does, or after a second.
    */
   handOver(fit: (peer: NodeId) => boolean = () => true): Promise<void> {
-    const { raft, clock, transport } = this.#parts
-    const connected = transport.connected()
-    const heirs = raft
-      .progress()
-      .filter(
-        ({ id, snapshot }) => isVoter(this.#status.config, id) && connected.has(id) && !snapshot && fit(id),
-      )
+    const { clock } = this.#parts
+    const heirs = this.#followersInReach().filter(({ id }) => isVoter(this.#status.config, id) && fit(id))
     const heir = heirs.sort((a, b) => b.match - a.match)[0]
     if (heir === undefined) return Promise.resolve()
     return new Promise((resolve) => {
@@ -283,6 +277,17 @@ export class Replica {
       machine: this.#machine,
       start: this.#parts.raft.startAt(this.#appliedIndex),
     }))
+  }
+
+  /** What followers in reach have yet to get comes after this entry; Infinity: there are none. */
+  #neededFrom(): LogIndex {
+    return Math.min(this.#sender.oldestIndex, ...this.#followersInReach().map(({ match }) => match))
+  }
+
+  /** Those that get entries: not in the place of what they lack, but behind what they have. */
+  #followersInReach(): FollowerProgress[] {
+    const connected = this.#parts.transport.connected()
+    return this.progress().filter(({ id, snapshot }) => connected.has(id) && !snapshot)
   }
 
   #input(input: Input): void {
@@ -409,8 +414,7 @@ export class Replica {
     this.#appliedTerm = entry.term
     if (entry.payload.length > 0 && entry.config === undefined) this.#perform(entry)
     if (this.isUpToTerm && !wasUpToTerm) this.#handlers?.onUpToTerm()
-    const start = () => this.#parts.raft.startAt(entry.index)
-    this.#checkpoints.applied(this.#machine, ENTRY_OVERHEAD_BYTES + entry.payload.length, start)
+    this.#checkpoints.applied(this.#machine, entryBytes(entry), entry.index)
   }
 
   #perform(entry: Entry): void {

@@ -34,8 +34,12 @@ export class SnapshotSender {
     this.#onEnded = onEnded
   }
 
-  /** The oldest snapshot under way ends with this entry: whoever gets it needs the log from there on. Infinity: none. */
+  /**
+   * The oldest snapshot under way ends with this entry: whoever gets it needs the log from there on. Infinity: none; 0: one
+   * is being opened, and may be any.
+   */
   get oldestIndex(): LogIndex {
+    if (this.#opening.size > 0) return 0
     return Math.min(...[...this.#sending.values()].map(({ source }) => source.start.index))
   }
 

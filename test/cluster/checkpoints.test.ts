@@ -17,7 +17,7 @@ const CATCH_UP_MS = 30_000
 const HELD = 300
 const ROUNDS = 4
 const MIB_PER_ROUND = 15
-/** The log between three checkpoints, twice that in what LevelDB has yet to clear away, and its buffers. */
+/** The log of ten checkpoints, twice that in what LevelDB has yet to clear away, and its buffers. */
 const DISK_MIB_MAX = 40
 /** What garbage waits to be collected differs from time to time. */
 const RSS_GROWTH_MIB_MAX = 60

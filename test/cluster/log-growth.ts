@@ -4,8 +4,8 @@ import { within } from './eventually.js'
 
 /** As small as it can be set, so that the log is cut while a test can wait for it. */
 export const SMALL = { checkpointMiB: 1 }
-/** More than what the log reaches back then, about two checkpoints. */
-export const MIB_BEYOND = 4
+/** More than what the log reaches back then, about ten checkpoints. */
+export const MIB_BEYOND = 12
 
 /** Each cycle puts at least this into the log. */
 export const LABEL = 'x'.repeat(250)

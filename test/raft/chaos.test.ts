@@ -36,7 +36,7 @@ class Chaos {
     this.loss = this.#pick([0, 0.02, 0.2])
     this.frailty = this.#pick([0.1, 1])
     this.haste = this.#pick([0.05, 1])
-    const tight = { ...SMALL, appendBytesMax: 40, inflightBytesMax: 90, pendingReadsMax: 5 }
+    const tight = { ...SMALL, appendBytesMax: 140, inflightBytesMax: 300, pendingReadsMax: 5 }
     this.cluster = new Cluster(ids, () => this.random, this.#pick([SMALL, tight]), voters)
   }
 

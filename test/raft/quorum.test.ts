@@ -71,8 +71,24 @@ describe('the log, against a dumb twin', () => {
       fc.property(growingTerms, fc.nat(30), fc.nat(30), (terms, a, b) => {
         const [after, upTo] = [Math.min(a, b, terms.length), Math.min(Math.max(a, b), terms.length)]
         const log = logOf(terms)
-        const twin = log.slice(after + 1, upTo).reduce((sum, { payload }) => sum + payload.length + 16, 0)
+        const twin = log.slice(after + 1, upTo).reduce((sum, { payload }) => sum + payload.length + 64, 0)
         assert.equal(log.bytesBetween(after, upTo), twin)
+      }),
+    )
+  })
+
+  it('the shortest run that has so many bytes begins behind the last entry that leaves as many', () => {
+    fc.assert(
+      fc.property(growingTerms, fc.nat(30), fc.nat(30), fc.nat(2_500), (terms, cut, end, bytes) => {
+        const log = logOf(terms)
+        log.commitTo(log.lastIndex)
+        log.takeCommitted()
+        log.compact(Math.min(cut, terms.length))
+        const to = Math.max(log.start.index, Math.min(end, terms.length))
+        let twin = to
+        while (twin > log.start.index && log.bytesBetween(twin, to) < bytes) twin--
+        assert.equal(log.runStart(to, bytes), twin)
+        assert.equal(log.runStart(to, Number.POSITIVE_INFINITY), log.start.index)
       }),
     )
   })

@@ -73,7 +73,7 @@ describe('a leader', () => {
   })
 
   it('pipelines, within the bytes allowed in flight', () => {
-    const node = leaderOne({ voters: [1, 2], settings: { appendBytesMax: 40, inflightBytesMax: 80 } })
+    const node = leaderOne({ voters: [1, 2], settings: { appendBytesMax: 140, inflightBytesMax: 280 } })
     node.step([heard(2, accepted(1))])
     const five = [propose(2), propose(3), propose(4), propose(5), propose(6), propose(7)]
     const flight = sentTo(2, node.step(five))
@@ -87,7 +87,7 @@ describe('a leader', () => {
   })
 
   it('sends its no-op at once, however long the log that its followers may lack', () => {
-    const settings = { appendBytesMax: 40, inflightBytesMax: 80 }
+    const settings = { appendBytesMax: 140, inflightBytesMax: 280 }
     const node = nodeOne({ voters: [1, 2], term: 1, log: new Array<number>(10).fill(1), settings })
     const granted = (pre: boolean) => heard(2, { kind: 'vote_result', term: 2, pre, granted: true })
     node.step([...ticks(10), granted(true)])
@@ -96,7 +96,7 @@ describe('a leader', () => {
   })
 
   it('sends an entry that is larger than any limit, alone', () => {
-    const node = leaderOne({ voters: [1, 2], settings: { appendBytesMax: 40, inflightBytesMax: 80 } })
+    const node = leaderOne({ voters: [1, 2], settings: { appendBytesMax: 140, inflightBytesMax: 280 } })
     node.step([heard(2, accepted(1))])
     const huge = new Array<number>(500).fill(1)
     assert.deepEqual(sentTo(2, node.step([propose(...huge), propose(3)])), [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { pino } from 'pino'
-import { type Message, type NodeId, RAFT_DEFAULTS, type Status } from '../../raft/index.js'
+import { type Message, type NodeId, RAFT_DEFAULTS, type RaftConfig, type Status } from '../../raft/index.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Command, Verdict } from '../../src/machine/language/command.js'
@@ -22,6 +22,7 @@ export interface Circumstances {
   readonly tickMs?: number
   readonly firstNumber?: number
   readonly checkpointBytes?: number
+  readonly raft?: Partial<RaftConfig>
   /** In [0, 1). */
   readonly random?: () => number
 }
@@ -105,10 +106,11 @@ export class HandDrivenNode {
       firstNumber = 1,
       checkpointBytes = 8 * 1024 * 1024,
       random = () => 0,
+      raft: settings,
     } = this.#circumstances
     const disk = this.#failing(this.disk.open())
     const firstMembers = { voters, outgoing: [], learners: [] }
-    const { raft, machine } = await recover(disk, { ...RAFT_DEFAULTS, id }, firstMembers, random)
+    const { raft, machine } = await recover(disk, { ...RAFT_DEFAULTS, ...settings, id }, firstMembers, random)
     const transport = this.#transport()
     this.replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
     this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber })

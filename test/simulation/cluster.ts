@@ -72,8 +72,8 @@ export interface Fuse {
 }
 
 const ROWS_PER_CHUNK = 8
-/** The log between two checkpoints, and what comes until the next is there. */
-const KEPT_INTERVALS_MAX = 3
+/** The window behind a checkpoint, and what comes until the next is there. */
+const KEPT_INTERVALS_MAX = 10
 /** What a log grows by while a slow disk takes in a checkpoint. */
 const SLOW_DISK_BYTES = 16_000
 

@@ -75,10 +75,10 @@ function drawTuning(random: Random): NodeTuning {
   const tickMs = random.pick([5, 10, 20])
   const heartbeatTicks = random.integer(2, 6)
   const electionTicks = Math.max(3 * heartbeatTicks, Math.ceil(random.between(150, 600) / tickMs))
-  const appendBytesMax = random.pick([100, 2_000, RAFT_DEFAULTS.appendBytesMax])
+  const appendBytesMax = random.pick([200, 2_000, RAFT_DEFAULTS.appendBytesMax])
   const inflightBytesMax = random.chance(0.5) ? appendBytesMax : RAFT_DEFAULTS.inflightBytesMax
   const pendingReadsMax = random.pick([2, RAFT_DEFAULTS.pendingReadsMax])
-  const checkpointBytes = random.pick([200, 500, 1_500, 5_000])
+  const checkpointBytes = random.pick([50, 100, 200, 1_000])
   const disconnectTicks = random.pick([1, RAFT_DEFAULTS.disconnectTicks])
   return {
     tickMs,
