@@ -40,6 +40,8 @@ test('disks that are damaged all at once, but not everywhere at one entry, are r
   await using keeper = await connect(cluster.addresses, { ttlMs: TTL_MS, connectTimeoutMs: TTL_MS })
   const locks: Lock[] = []
   for (const [what, damages] of ROUNDS) {
+    // In step, each node writes each of these by itself. One that catches up writes all at once, and one damage takes all.
+    await cluster.settled()
     const names = Array.from({ length: EACH_ROUND }, (_, k) => `kept/${1_000 + locks.length + k}`)
     for (const name of names) locks.push(await keeper.lock(name))
     await cluster.settled()
