@@ -271,6 +271,8 @@ function newClaim(record: Omit<ClaimRecord, 'waitUntil'>): Claim {
     token,
     since,
     waitLimit: undefined,
+    previousOfSession: undefined,
+    nextOfSession: undefined,
     isRecorded: false,
     isGone: false,
     page: undefined,

@@ -36,6 +36,9 @@ export interface Claim extends Bookkeeping {
   since: number
   /** On the agenda while it waits with a limit. */
   waitLimit: Deadline | undefined
+  /** Links of `SessionClaims`. */
+  previousOfSession: Claim | undefined
+  nextOfSession: Claim | undefined
 }
 
 /** Where a claim stands in one queue: a link of a `Line`. */

@@ -9,6 +9,7 @@ import { limitReached, SESSION_EXPIRED, SESSION_FOREIGN, SESSION_UNKNOWN } from 
 import type { Claim } from './queues.js'
 import type { Ledger } from './records/ledger.js'
 import type { Bookkeeping, SessionRecord, SlotRecord } from './records/records.js'
+import { SessionClaims } from './session-claims.js'
 import { ShardedMap } from './sharded-map.js'
 
 export interface Session extends Bookkeeping {
@@ -22,7 +23,7 @@ export interface Session extends Bookkeeping {
   readonly expiry: Deadline
   readonly slots: Map<number, Slot>
   /** Held and waiting, in the order of their ids. */
-  readonly claims: Set<Claim>
+  readonly claims: SessionClaims
   /** By owner, of claims that have one. */
   readonly tasks: Map<string, Task>
   /** What it lost by force, the newest; it may have been away when that happened. */
@@ -154,7 +155,7 @@ export class Sessions {
       openedAt,
       expiry: this.#agenda.add('session', id, expiresAt),
       slots: new Map(),
-      claims: new Set(),
+      claims: new SessionClaims(),
       tasks: new Map(),
       losses,
       isRecorded: false,
@@ -168,7 +169,7 @@ export class Sessions {
 }
 
 export function addClaim(session: Session, claim: Claim): void {
-  session.claims.add(claim)
+  session.claims.append(claim)
   const { owner } = claim.terms
   if (owner === '') return
   const task = session.tasks.get(owner) ?? { held: 0, waiting: new Set() }
@@ -184,7 +185,7 @@ export function startHolding(session: Session, claim: Claim): void {
 }
 
 export function dropClaim(session: Session, claim: Claim): void {
-  session.claims.delete(claim)
+  session.claims.remove(claim)
   const { owner } = claim.terms
   const task = session.tasks.get(owner)
   if (task === undefined) return

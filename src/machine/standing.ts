@@ -91,10 +91,9 @@ export class Standing {
 
   /** Who waits goes first: an upgrade whose shared claim goes with it is told that the session is over, too. */
   endSession(session: Session, reason: 'expired' | 'closed'): void {
-    for (const claim of session.claims) {
-      if (claim.token === undefined) this.answer(claim, refusals.SESSION_EXPIRED, reason)
-    }
-    for (const claim of session.claims) this.leave(claim, reason)
+    const waiting = [...session.claims].filter(({ token }) => token === undefined)
+    for (const claim of waiting) this.answer(claim, refusals.SESSION_EXPIRED, reason)
+    for (const claim of [...session.claims]) this.leave(claim, reason)
     this.sessions.remove(session)
     this.journal.event({ kind: 'sessionEnded', session: session.id, reason })
   }

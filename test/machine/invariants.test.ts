@@ -20,7 +20,8 @@ describe('the invariants notice', () => {
     ['a waiter given the lock beside its holder', /P1/, (m) => grantSecond(m)],
     ['a session that nothing will end', /expiry is on the agenda/, (m) => forget(m)],
     ['a slot that lost its claim', /P5/, (m) => m.sessions.get(2)!.slots.clear()],
-    ['a claim its session does not know', /its session lives/, (m) => m.sessions.get(2)!.claims.clear()],
+    ['a claim its session does not know', /known to its session/, (m) => disown(m)],
+    ['a claim that its session has lost count of', /count of its claims/, (m) => unlink(m)],
   ]
   for (const [what, message, damage] of damages) {
     it(what, () => {
@@ -48,6 +49,16 @@ function grantSecond(machine: Machine): void {
 
 function forget(machine: Machine): void {
   machine.agenda.remove(machine.sessions.get(1)!.expiry)
+}
+
+function disown(machine: Machine): void {
+  machine.sessions.get(2)!.claims.remove(machine.claims.get(2)!)
+}
+
+/** Whoever goes along the claims of session 1 does not come to the newer one. */
+function unlink(machine: Machine): void {
+  machine.apply({ at: 1_000, commands: [acquire(1, { slot: 2, names: ['gate'] })] })
+  machine.claims.get(1)!.nextOfSession = undefined
 }
 
 function setBack(machine: Machine, counters: { nextId?: number; nextToken?: number }): void {

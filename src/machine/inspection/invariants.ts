@@ -12,7 +12,12 @@ import type { Session } from '../sessions.js'
 export function checkMachine(machine: Machine): void {
   for (const queue of machine.claims.queues.values()) checkQueue(machine, queue)
   for (const claim of machine.claims.values()) checkClaim(machine, claim)
-  for (const session of machine.sessions.values()) checkSession(machine, session)
+  let known = 0
+  for (const session of machine.sessions.values()) known += checkSession(machine, session)
+  assert(known === machine.claims.size, 'each claim is known to its session', {
+    known,
+    claims: machine.claims.size,
+  })
   for (const remains of machine.remains.values()) checkRemains(machine, remains)
   checkAgenda(machine)
 }
@@ -100,7 +105,7 @@ function checkClaim(machine: Machine, claim: Claim): void {
   const { id, token, waitLimit } = claim
   const { claims, sessions, agenda } = machine
   assert(id < claims.nextId, 'claim ids are drawn from the counter', { id, next: claims.nextId })
-  assert(sessions.get(claim.session)?.claims.has(claim) === true, 'its session lives and knows it', { id })
+  assert(sessions.get(claim.session) !== undefined, 'its session lives', { id })
   const queues = claim.places.map((place) => place.queue)
   assert(
     queues.every((queue, i) => queue.name === claim.names[i]),
@@ -129,19 +134,21 @@ function checkClaim(machine: Machine, claim: Claim): void {
   assert(answer === id, 'P5: while it waits, its slot waits for it', { id, slot })
 }
 
-function checkSession(machine: Machine, session: Session): void {
+/** Returns how many claims it has. */
+function checkSession(machine: Machine, session: Session): number {
   const { id, expiry, tasks } = session
   assert(id < machine.sessions.nextId, 'session ids are drawn from the counter', { id })
   assert(machine.sessions.withKey(session.key) === session, 'it is found by its key', { id })
   assert(machine.agenda.has(expiry), 'its expiry is on the agenda', { id })
   assert(expiry.at <= machine.at + session.ttlMs, 'no session lives longer than its TTL from now', { id })
-  let previous = 0
-  for (const claim of session.claims) {
+  const claims = [...session.claims]
+  assert(session.claims.size === claims.length, 'the count of its claims is right', { id })
+  for (const [k, claim] of claims.entries()) {
     assert(claim.session === id && machine.claims.get(claim.id) === claim, 'its claims are claims', { id })
-    assert(previous < claim.id, 'its claims are in the order of their ids', { id, claim: claim.id })
-    previous = claim.id
+    assert(claim.previousOfSession === claims[k - 1], 'they are linked both ways', { id, claim: claim.id })
+    assert((claims[k - 1]?.id ?? 0) < claim.id, 'in the order of their ids', { id, claim: claim.id })
   }
-  const owned = [...session.claims].filter(({ terms }) => terms.owner !== '')
+  const owned = claims.filter(({ terms }) => terms.owner !== '')
   for (const [owner, { held, waiting }] of tasks) {
     const [holding, others] = [true, false].map((isHeld) =>
       owned.filter(({ terms, token }) => terms.owner === owner && (token !== undefined) === isHeld),
@@ -162,6 +169,7 @@ function checkSession(machine: Machine, session: Session): void {
       slot,
     })
   }
+  return claims.length
 }
 
 function checkRemains(machine: Machine, remains: Remains): void {
