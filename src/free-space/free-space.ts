@@ -22,14 +22,14 @@ const WORD_MS = 3 * LOOK_MS
 /** A leader proposes nothing while it hands over, and the heir may not be able to. */
 const HAND_OVER_EVERY_MS = 30_000
 const RESERVE_BYTES_MIN = 64 * BYTES_PER_MIB
-const RESERVE_CHECKPOINTS = 8
+const RESERVE_INTERVALS = 16
 
 /**
  * What a disk needs to go on when nothing is added any more: renewals and releases are logged and checkpointed like
  * everything else, and LevelDB writes what it compacts anew before it drops the old.
  */
 export function reserveBytes(checkpointBytes: number): number {
-  return RESERVE_BYTES_MIN + RESERVE_CHECKPOINTS * checkpointBytes
+  return RESERVE_BYTES_MIN + RESERVE_INTERVALS * checkpointBytes
 }
 
 /**
