@@ -87,7 +87,7 @@ describe('a good cluster file', () => {
   it('need not speak of storage, and may say how often there is a checkpoint', () => {
     assert.deepEqual(load(GOOD).storage, DEFAULT_STORAGE)
     assert.equal(load(`${GOOD}storage:\n  checkpointMiB: 1\n`).storage.checkpointMiB, 1)
-    assert.equal(nodeConfig(load(`${GOOD}storage:\n  checkpointMiB: 64\n`), 1).storage.checkpointMiB, 64)
+    assert.equal(nodeConfig(load(`${GOOD}storage:\n  checkpointMiB: 16\n`), 1).storage.checkpointMiB, 16)
   })
 
   it('may change one figure of the timing and keep the others', () => {
@@ -259,11 +259,11 @@ describe('a cluster file that contradicts itself', () => {
   })
 
   it('a checkpoint that would never come, or all the time', () => {
-    for (const figure of ['0', '0.5', '65', 'often']) {
+    for (const figure of ['0', '0.5', '17', 'often']) {
       refused(
         (good) => `${good}storage:\n  checkpointMiB: ${figure}\n`,
         `${file}:17: storage.checkpointMiB is `,
-        'write a whole number of MiB from 1 to 64',
+        'write a whole number of MiB from 1 to 16',
       )
     }
   })

@@ -1,3 +1,4 @@
+import { assert } from './assert.js'
 import type { Claim } from './queues.js'
 
 /**
@@ -24,6 +25,7 @@ export class SessionClaims {
 
   remove(claim: Claim): void {
     const { previousOfSession: previous, nextOfSession: next } = claim
+    assert(previous !== undefined || claim === this.#first, 'only who is there goes', { claim: claim.id })
     claim.previousOfSession = undefined
     claim.nextOfSession = undefined
     if (previous === undefined) this.#first = next

@@ -39,7 +39,7 @@ const NODE_ID = expect('a whole number from 1 to 999 that no other node has')
 const DATA = expect('a directory of this node alone, for example /var/lib/lockkeeper/1')
 const TICK_MS = expect('milliseconds from 1 to 100 (10 is the default)')
 const TICKS = expect('a whole number of ticks, 1 or more')
-const CHECKPOINT_MIB = expect('a whole number of MiB from 1 to 64 (2 is the default)')
+const CHECKPOINT_MIB = expect('a whole number of MiB from 1 to 16 (2 is the default)')
 
 const node = section(
   {
@@ -74,7 +74,7 @@ const storage = section(
     checkpointMiB: z
       .int(CHECKPOINT_MIB)
       .min(1, CHECKPOINT_MIB)
-      .max(64, CHECKPOINT_MIB)
+      .max(16, CHECKPOINT_MIB)
       .default(DEFAULT_STORAGE.checkpointMiB),
   },
   'checkpointMiB, or leave it out',

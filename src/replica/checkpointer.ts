@@ -1,4 +1,4 @@
-import type { LogIndex, LogStart, RaftNode } from '../../raft/index.js'
+import type { LogIndex, LogStart } from '../../raft/index.js'
 import type { Machine } from '../machine/machine.js'
 import type { Backup, CheckpointDraft, Clock, NodeDisk } from './ports.js'
 import { encodeChange } from './record-codec.js'
@@ -11,19 +11,11 @@ const REST_MS = { least: 4, most: 20 } as const
  * once. The rest is for putting it on disk. As PostgreSQL's `checkpoint_completion_target`.
  */
 const SHARE_OF_INTERVAL = 0.8
-/** So much of the log stays behind a checkpoint, in intervals: a follower that restarts needs no snapshot. */
-const WINDOW_INTERVALS = 8
-/** And so much at most, although followers in reach need more. */
-const WINDOW_INTERVALS_MAX = 64
-
 /** A machine, and the entry it has applied last. */
 export interface Place {
   readonly machine: Machine
   readonly start: LogStart
 }
-
-/** The log that the machine is of: it begins where the disk's does, or before. */
-type MemoryLog = Pick<RaftNode, 'startAt' | 'lastBefore'>
 
 interface UnderWay extends Place {
   readonly draft: CheckpointDraft
@@ -54,8 +46,8 @@ export interface WrittenCheckpoint {
 }
 
 export interface CheckpointerHandlers {
-  /** Followers in reach need the log from after this entry on. */
-  readonly neededFrom: () => LogIndex
+  /** Where the log is to begin, now that there is a checkpoint at `index`; undefined: where it does. */
+  readonly logStart: (index: LogIndex) => LogStart | undefined
   /** The log on disk begins after this index now. */
   readonly onForgotten: (index: LogIndex) => void
   readonly onWritten: (checkpoint: WrittenCheckpoint) => void
@@ -65,11 +57,10 @@ export interface CheckpointerHandlers {
 /**
  * Writes down what has changed in the machine while the machine goes on (design §6): a slice at a time, then all of it as
  * one atomic change of the disk. The cost is that of what changed, not of what exists. The log before it is forgotten
- * then, but for a window, and for what followers in reach have yet to get.
+ * then, as far as nobody is expected to need it.
  */
 export class Checkpointer {
   readonly #disk: NodeDisk
-  readonly #log: MemoryLog
   readonly #intervalBytes: number
   readonly #clock: Clock
   readonly #handlers: CheckpointerHandlers
@@ -85,26 +76,19 @@ export class Checkpointer {
   #stopped = false
 
   /** `intervalBytes`: of entries applied between the beginnings of two checkpoints. */
-  constructor(
-    disk: NodeDisk,
-    log: MemoryLog,
-    intervalBytes: number,
-    clock: Clock,
-    handlers: CheckpointerHandlers,
-  ) {
+  constructor(disk: NodeDisk, intervalBytes: number, clock: Clock, handlers: CheckpointerHandlers) {
     this.#disk = disk
-    this.#log = log
     this.#intervalBytes = intervalBytes
     this.#clock = clock
     this.#handlers = handlers
   }
 
-  /** The entry at `index`, of so many bytes, has been applied to `machine`. */
-  applied(machine: Machine, bytes: number, index: LogIndex): void {
+  /** An entry of so many bytes has been applied to `machine`, whose place in the log `start` tells. */
+  applied(machine: Machine, bytes: number, start: () => LogStart): void {
     this.#bytes += bytes
     if (this.#underWay !== undefined || this.#bytes < this.#intervalBytes || this.#stopped) return
     this.#bytes = 0
-    this.#begin({ machine, start: this.#log.startAt(index) }, [])
+    this.#begin({ machine, start: start() }, [])
   }
 
   /**
@@ -233,16 +217,11 @@ export class Checkpointer {
     this.#beginForBackups()
   }
 
-  /** Of the log up to the checkpoint at `index`, what nobody is expected to need. */
   async #forgetBehind(index: LogIndex): Promise<void> {
-    if (this.#stopped) return
-    const log = this.#log
-    const leaving = (intervals: number): LogIndex => log.lastBefore(index, intervals * this.#intervalBytes)
-    const unneeded = Math.min(leaving(WINDOW_INTERVALS), this.#handlers.neededFrom())
-    const last = Math.max(unneeded, leaving(WINDOW_INTERVALS_MAX))
-    if (last === leaving(Infinity)) return
-    await this.#disk.log.compact(log.startAt(last))
-    this.#handlers.onForgotten(last)
+    const start = this.#stopped ? undefined : this.#handlers.logStart(index)
+    if (start === undefined) return
+    await this.#disk.log.compact(start)
+    this.#handlers.onForgotten(start.index)
   }
 }
 

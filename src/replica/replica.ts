@@ -20,6 +20,7 @@ import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
 import { type Difference, DivergenceDetector } from './divergence.js'
+import { LogWindow } from './log-window.js'
 import { commandsOf, decodePayload, encodePayload } from './payload.js'
 import type { Backup, Chunk, Clock, DigestItem, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
 import { MachineRestorer } from './record-codec.js'
@@ -125,8 +126,14 @@ export class Replica {
       written: (write) => this.#input({ kind: 'written', write }),
       failed: onFailed,
     })
-    this.#checkpoints = new Checkpointer(disk, raft, checkpointBytes, clock, {
-      neededFrom: () => this.#neededFrom(),
+    const logWindow = new LogWindow({
+      raft,
+      intervalBytes: checkpointBytes,
+      followers: () => this.#followersInReach(),
+      oldestSnapshot: () => this.#sender.oldestIndex,
+    })
+    this.#checkpoints = new Checkpointer(disk, checkpointBytes, clock, {
+      logStart: (index) => logWindow.startFor(index),
       onForgotten: (index) => this.#input({ kind: 'compact', index }),
       onWritten: (checkpoint) => this.#handlers?.onCheckpoint(checkpoint),
       onFailed,
@@ -279,11 +286,6 @@ export class Replica {
     }))
   }
 
-  /** What followers in reach have yet to get comes after this entry; Infinity: there are none. */
-  #neededFrom(): LogIndex {
-    return Math.min(this.#sender.oldestIndex, ...this.#followersInReach().map(({ match }) => match))
-  }
-
   /** Those that get entries: not in the place of what they lack, but behind what they have. */
   #followersInReach(): FollowerProgress[] {
     const connected = this.#parts.transport.connected()
@@ -414,7 +416,8 @@ export class Replica {
     this.#appliedTerm = entry.term
     if (entry.payload.length > 0 && entry.config === undefined) this.#perform(entry)
     if (this.isUpToTerm && !wasUpToTerm) this.#handlers?.onUpToTerm()
-    this.#checkpoints.applied(this.#machine, entryBytes(entry), entry.index)
+    const start = () => this.#parts.raft.startAt(entry.index)
+    this.#checkpoints.applied(this.#machine, entryBytes(entry), start)
   }
 
   #perform(entry: Entry): void {

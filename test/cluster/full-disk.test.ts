@@ -8,7 +8,7 @@ import { eventually, within } from './eventually.js'
 import { NO_SMALL_DISKS, SmallDisk } from './mounts.js'
 import { UnaryError, UnarySession } from './unary-session.js'
 
-/** A node keeps 64 MiB and eight times this in reserve. */
+/** A node keeps 64 MiB and sixteen times this in reserve. */
 const SMALL = { checkpointMiB: 1 }
 const DISK_MIB = 160
 const LOW_MIB = 40
@@ -36,7 +36,7 @@ test('with all disks nearly full nothing is added, what ends and renews goes on;
     const said = await eventually(`the door of node ${k + 1} refuses`, SOON_MS, () =>
       refusal(session, `new/${k}`),
     )
-    assert.match(said, /node \d has \d+ MiB left \(its reserve is 72 MiB\).*; make room there/)
+    assert.match(said, /node \d has \d+ MiB left \(its reserve is 80 MiB\).*; make room there/)
     await assert.rejects(opened(cluster.clientAddress(k + 1), TTL_MS), { code: 'BUSY' })
   }
   const renewals = sessions.flatMap((session) =>

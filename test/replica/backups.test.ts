@@ -30,9 +30,8 @@ async function contentOf({ source }: Backup): Promise<Machine> {
 function alone(clock: Clock): { disk: MemoryDisk; opened: MemoryNodeDisk; checkpoints: Checkpointer } {
   const disk = new MemoryDisk({ sync: (done) => done(), random: () => 0 })
   const opened = disk.open()
-  const log = { startAt: () => START, lastBefore: () => START.index }
-  const checkpoints = new Checkpointer(opened, log, Number.POSITIVE_INFINITY, clock, {
-    neededFrom: () => Number.POSITIVE_INFINITY,
+  const checkpoints = new Checkpointer(opened, Number.POSITIVE_INFINITY, clock, {
+    logStart: () => undefined,
     onForgotten: () => assert.fail('nothing is forgotten'),
     onWritten: () => undefined,
     onFailed: (error) => assert.fail(String(error)),

@@ -372,6 +372,23 @@ describe('a follower that fell behind the window', () => {
     assert.equal(lost.restored, 1)
   })
 
+  it('does not hold on to the log by being in reach, if it does not get on', async () => {
+    const raft = { appendBytesMax: 1_000, inflightBytesMax: 8_000 }
+    const cluster = await HandDrivenCluster.start(3, { checkpointBytes: CHECKPOINT_BYTES, raft })
+    const leader = await cluster.leader()
+    const stalled = cluster.nodes.find((node) => node !== leader)!
+    await ask(cluster, leader, open(101, TTL_MS))
+    await cluster.agree()
+    stalled.diskStalled = true
+    for (let cycles = 0; cycles < 300; cycles++) await cycle(cluster, leader)
+    const intervals = sum(leader.disk.entries.map(entryBytes)) / CHECKPOINT_BYTES
+    assert(intervals < 10, `${intervals} intervals of log`)
+    stalled.diskStalled = false
+    await stalled.sync()
+    await cluster.agree()
+    assertEqual(cluster)
+  })
+
   it('does not keep the log for ever if it is very slow, and catches up when there is less to do', async () => {
     const { cluster, leader, lost } = await withOneLeftBehind(6_000)
     cluster.copies = (item, from, to) => {

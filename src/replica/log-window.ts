@@ -1,0 +1,48 @@
+import type { FollowerProgress, LogIndex, LogStart, NodeId, RaftNode } from '../../raft/index.js'
+
+/** So much of the log stays behind a checkpoint, in intervals: a follower that restarts needs no snapshot. */
+const WINDOW_INTERVALS = 8
+/** And so much at most, although followers that get on need more. */
+const WINDOW_INTERVALS_MAX = 64
+
+export interface LogWindowParts {
+  readonly raft: Pick<RaftNode, 'startAt' | 'lastBefore'>
+  /** Of entries applied between the beginnings of two checkpoints. */
+  readonly intervalBytes: number
+  /** Who is being sent entries; none if this node does not lead. */
+  readonly followers: () => readonly FollowerProgress[]
+  /** Whoever is being sent a snapshot will need the log from after this entry on. Infinity: nobody is. */
+  readonly oldestSnapshot: () => LogIndex
+}
+
+/**
+ * How much of the log stays behind a checkpoint: a window, and what followers have yet to get, as long as they get on. Cut
+ * sooner, one that comes from a snapshot over a slow link would need another one, and another.
+ */
+export class LogWindow {
+  readonly #parts: LogWindowParts
+  /** As of the checkpoint before. */
+  #matches: ReadonlyMap<NodeId, LogIndex> = new Map()
+
+  constructor(parts: LogWindowParts) {
+    this.#parts = parts
+  }
+
+  /** Where the log is to begin, now that there is a checkpoint at `index`; undefined: where it does. */
+  startFor(index: LogIndex): LogStart | undefined {
+    const { raft, intervalBytes, oldestSnapshot } = this.#parts
+    const leaving = (intervals: number): LogIndex => raft.lastBefore(index, intervals * intervalBytes)
+    const unneeded = Math.min(leaving(WINDOW_INTERVALS), oldestSnapshot(), this.#leastMatchOfAdvancing())
+    const last = Math.max(unneeded, leaving(WINDOW_INTERVALS_MAX))
+    return last === leaving(Number.POSITIVE_INFINITY) ? undefined : raft.startAt(last)
+  }
+
+  /** One that has got nothing since the last checkpoint, because its disk has stalled, say, holds on to nothing. */
+  #leastMatchOfAdvancing(): LogIndex {
+    const before = this.#matches
+    const followers = this.#parts.followers()
+    this.#matches = new Map(followers.map(({ id, match }) => [id, match]))
+    const advancing = followers.filter(({ id, match }) => match !== before.get(id))
+    return Math.min(...advancing.map(({ match }) => match))
+  }
+}
