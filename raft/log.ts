@@ -94,8 +94,9 @@ export class Log {
     return from > to ? NONE : this.#entries.slice(from - this.firstIndex, to - this.firstIndex + 1)
   }
 
-  /** Bytes of the entries after `after` up to `upTo`. */
+  /** Bytes of the entries after `after` up to `upTo`. Infinity if some of them are forgotten: nobody knows. */
   bytesBetween(after: LogIndex, upTo: LogIndex): number {
+    if (after < this.#start.index) return Number.POSITIVE_INFINITY
     return this.#bytesUpTo(upTo) - this.#bytesUpTo(after)
   }
 

@@ -46,6 +46,20 @@ describe('a log that has forgotten its beginning', () => {
     assert.throws(() => node.step([{ kind: 'compact', index: 11 }]), /only what was reported/)
   })
 
+  it('takes nothing for arrived because it is forgotten: a follower that does not answer is not sent more and more', () => {
+    const node = leaderOne()
+    node.step([heard(2, accepted(1)), heard(3, accepted(1))])
+    for (let index = 2; index <= 40; index++) {
+      const { write, send } = node.step([propose])
+      node.step([{ kind: 'written', write: write!.id }, heard(2, accepted(index))])
+      node.step([{ kind: 'compact', index: index - 1 }])
+      const entries = send.flatMap(({ to, message }) =>
+        to === 3 && message.kind === 'append' ? message.entries : [],
+      )
+      assert.equal(entries.length, index <= 3 ? 1 : 0, `entry ${index}`)
+    }
+  })
+
   it('begins there after a restart, and reports only what the checkpoint lacks', () => {
     const entries = [entry(6, 2), entry(7, 2), entry(8, 3)]
     const node = restarted({ start: start(5, 2), entries, appliedIndex: 7, term: 3 })
