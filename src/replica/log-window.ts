@@ -15,14 +15,19 @@ export interface LogWindowParts {
   readonly oldestSnapshot: () => LogIndex
 }
 
+interface Seen {
+  readonly match: LogIndex
+  readonly since: LogIndex
+}
+
 /**
  * How much of the log stays behind a checkpoint: a window, and what followers have yet to get, as long as they get on. Cut
  * sooner, one that comes from a snapshot over a slow link would need another one, and another.
  */
 export class LogWindow {
   readonly #parts: LogWindowParts
-  /** As of the checkpoint before. */
-  #matches: ReadonlyMap<NodeId, LogIndex> = new Map()
+  /** How far each follower is, and since which checkpoint. */
+  #seen: ReadonlyMap<NodeId, Seen> = new Map()
 
   constructor(parts: LogWindowParts) {
     this.#parts = parts
@@ -32,17 +37,21 @@ export class LogWindow {
   startFor(index: LogIndex): LogStart | undefined {
     const { raft, intervalBytes, oldestSnapshot } = this.#parts
     const leaving = (intervals: number): LogIndex => raft.lastBefore(index, intervals * intervalBytes)
-    const unneeded = Math.min(leaving(WINDOW_INTERVALS), oldestSnapshot(), this.#leastMatchOfAdvancing())
+    const window = leaving(WINDOW_INTERVALS)
+    this.#look(index)
+    // One that has got nothing for a whole window, because its disk has stalled, say, holds on to nothing.
+    const matches = [...this.#seen.values()].filter(({ since }) => since > window).map(({ match }) => match)
+    const unneeded = Math.min(window, oldestSnapshot(), ...matches)
     const last = Math.max(unneeded, leaving(WINDOW_INTERVALS_MAX))
     return last === leaving(Number.POSITIVE_INFINITY) ? undefined : raft.startAt(last)
   }
 
-  /** One that has got nothing since the last checkpoint, because its disk has stalled, say, holds on to nothing. */
-  #leastMatchOfAdvancing(): LogIndex {
-    const before = this.#matches
-    const followers = this.#parts.followers()
-    this.#matches = new Map(followers.map(({ id, match }) => [id, match]))
-    const advancing = followers.filter(({ id, match }) => match !== before.get(id))
-    return Math.min(...advancing.map(({ match }) => match))
+  #look(index: LogIndex): void {
+    const before = this.#seen
+    const seen = this.#parts.followers().map(({ id, match }): [NodeId, Seen] => {
+      const known = before.get(id)
+      return [id, known?.match === match ? known : { match, since: index }]
+    })
+    this.#seen = new Map(seen)
   }
 }
