@@ -107,13 +107,13 @@ export class Log {
     return end
   }
 
-  /** The entry behind which the shortest run up to `to` begins that has so many bytes; this log's start if it has fewer. */
-  runStart(to: LogIndex, bytesMin: number): LogIndex {
+  /** The last entry behind which so many bytes follow up to `index`; the start of this log if it has fewer. */
+  lastBefore(index: LogIndex, bytes: number): LogIndex {
     let low = this.#start.index
-    let high = to
+    let high = index
     while (low < high) {
       const middle = Math.ceil((low + high) / 2)
-      if (this.bytesBetween(middle, to) >= bytesMin) low = middle
+      if (this.bytesBetween(middle, index) >= bytes) low = middle
       else high = middle - 1
     }
     return low

@@ -73,11 +73,10 @@ export class RaftNode {
   }
 
   /**
-   * The last entry that can be forgotten if so many bytes of the log up to `index` are to stay, or fewer if it has no
-   * more: then it is where the log starts.
+   * The last entry that may go if so many bytes of the log up to `index` are to stay; where the log starts if it has fewer.
    */
   lastBefore(index: LogIndex, bytes: number): LogIndex {
-    return this.#server.log.runStart(index, bytes)
+    return this.#server.log.lastBefore(index, bytes)
   }
 
   /** Whether a peer's checkpoint that ends at `start` may be put in place of this log, and `restored` be reported. */

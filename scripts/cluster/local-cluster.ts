@@ -142,9 +142,10 @@ export class LocalCluster {
     const { commitIndex = 0 } = (await this.status(id)) ?? {}
     return await this.#eventually('all nodes have caught up', async () => {
       const statuses = await Promise.all(this.nodes.map((node) => this.status(node.id)))
-      const leaders = new Set(statuses.map((status) => numberOf(status?.topology?.leader ?? 0)))
+      const [leader = 0, ...others] = new Set(statuses.map((status) => status?.topology?.leader))
       const haveAll = statuses.every((status) => status !== undefined && status.appliedIndex >= commitIndex)
-      return haveAll && leaders.size === 1 ? this.nodes.find((node) => leaders.has(node.id)) : undefined
+      const agree = haveAll && others.length === 0
+      return agree ? this.nodes.find((node) => node.id === numberOf(leader)) : undefined
     })
   }
 

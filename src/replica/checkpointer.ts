@@ -11,6 +11,7 @@ const REST_MS = { least: 4, most: 20 } as const
  * once. The rest is for putting it on disk. As PostgreSQL's `checkpoint_completion_target`.
  */
 const SHARE_OF_INTERVAL = 0.8
+
 /** A machine, and the entry it has applied last. */
 export interface Place {
   readonly machine: Machine

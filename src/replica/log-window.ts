@@ -2,7 +2,7 @@ import type { FollowerProgress, LogIndex, LogStart, NodeId, RaftNode } from '../
 
 /** So much of the log stays behind a checkpoint, in intervals: a follower that restarts needs no snapshot. */
 const WINDOW_INTERVALS = 8
-/** And so much at most, although followers that get on need more. */
+/** And so much at most, although followers that get on, or are sent a snapshot, will need more. */
 const WINDOW_INTERVALS_MAX = 64
 
 export interface LogWindowParts {
@@ -17,6 +17,7 @@ export interface LogWindowParts {
 
 interface Seen {
   readonly match: LogIndex
+  /** The checkpoint at which it was seen to have got so far. */
   readonly since: LogIndex
 }
 
@@ -26,7 +27,7 @@ interface Seen {
  */
 export class LogWindow {
   readonly #parts: LogWindowParts
-  /** How far each follower is, and since which checkpoint. */
+  /** How far each follower is, as of the last checkpoint. */
   #seen: ReadonlyMap<NodeId, Seen> = new Map()
 
   constructor(parts: LogWindowParts) {

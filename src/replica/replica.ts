@@ -286,7 +286,7 @@ export class Replica {
     }))
   }
 
-  /** Those that get entries: not in the place of what they lack, but behind what they have. */
+  /** Connected, and sent entries and not a snapshot. */
   #followersInReach(): FollowerProgress[] {
     const connected = this.#parts.transport.connected()
     return this.progress().filter(({ id, snapshot }) => connected.has(id) && !snapshot)

@@ -77,7 +77,7 @@ describe('the log, against a dumb twin', () => {
     )
   })
 
-  it('the shortest run that has so many bytes begins behind the last entry that leaves as many', () => {
+  it('the last entry that may go is the last one behind which so many bytes follow', () => {
     fc.assert(
       fc.property(growingTerms, fc.nat(30), fc.nat(30), fc.nat(2_500), (terms, cut, end, bytes) => {
         const log = logOf(terms)
@@ -87,8 +87,8 @@ describe('the log, against a dumb twin', () => {
         const to = Math.max(log.start.index, Math.min(end, terms.length))
         let twin = to
         while (twin > log.start.index && log.bytesBetween(twin, to) < bytes) twin--
-        assert.equal(log.runStart(to, bytes), twin)
-        assert.equal(log.runStart(to, Number.POSITIVE_INFINITY), log.start.index)
+        assert.equal(log.lastBefore(to, bytes), twin)
+        assert.equal(log.lastBefore(to, Number.POSITIVE_INFINITY), log.start.index)
       }),
     )
   })

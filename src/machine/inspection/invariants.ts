@@ -12,12 +12,8 @@ import type { Session } from '../sessions.js'
 export function checkMachine(machine: Machine): void {
   for (const queue of machine.claims.queues.values()) checkQueue(machine, queue)
   for (const claim of machine.claims.values()) checkClaim(machine, claim)
-  let known = 0
-  for (const session of machine.sessions.values()) known += checkSession(machine, session)
-  assert(known === machine.claims.size, 'each claim is known to its session', {
-    known,
-    claims: machine.claims.size,
-  })
+  for (const session of machine.sessions.values()) checkSession(machine, session)
+  checkOwnership(machine)
   for (const remains of machine.remains.values()) checkRemains(machine, remains)
   checkAgenda(machine)
 }
@@ -134,8 +130,7 @@ function checkClaim(machine: Machine, claim: Claim): void {
   assert(answer === id, 'P5: while it waits, its slot waits for it', { id, slot })
 }
 
-/** Returns how many claims it has. */
-function checkSession(machine: Machine, session: Session): number {
+function checkSession(machine: Machine, session: Session): void {
   const { id, expiry, tasks } = session
   assert(id < machine.sessions.nextId, 'session ids are drawn from the counter', { id })
   assert(machine.sessions.withKey(session.key) === session, 'it is found by its key', { id })
@@ -169,7 +164,13 @@ function checkSession(machine: Machine, session: Session): number {
       slot,
     })
   }
-  return claims.length
+}
+
+/** What sessions have was found to be claims above, so as many as there are means: all of them. */
+function checkOwnership({ sessions, claims: { size } }: Machine): void {
+  let known = 0
+  for (const { claims } of sessions.values()) known += claims.size
+  assert(known === size, 'each claim is known to its session', { known, size })
 }
 
 function checkRemains(machine: Machine, remains: Remains): void {
