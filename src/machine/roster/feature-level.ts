@@ -6,7 +6,7 @@
 import type { Acquire, Command } from '../language/command.js'
 
 /** What this version knows. */
-export const FEATURE_LEVEL = 3
+export const FEATURE_LEVEL = 4
 
 /** Commands; where nothing stands, it is 0. */
 const SINCE: Partial<Record<Command['op'], number>> = {
@@ -28,6 +28,10 @@ export const CHANGES_SINCE = 2
 export const KEPT_SINCE = 2
 /** Deadlocks in semaphores are counted by seats, and found if they close through several holders. */
 export const CIRCLES_SINCE = 3
+/** Every reply to a request is remembered with a fingerprint of the request, and a different request is refused. */
+export const FINGERPRINTS_SINCE = 4
+/** The work of one entry is bounded; what is left of it is done in later entries. */
+export const STEPS_SINCE = 4
 
 export function levelOf(command: Command): number {
   if (command.op === 'acquire') return isPlain(command) ? 0 : TERMS_SINCE
