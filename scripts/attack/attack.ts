@@ -1,0 +1,18 @@
+import type { LocalCluster } from '../cluster/local-cluster.js'
+
+/** One way in which a client or a peer misbehaves. Its traffic goes to this cluster only, and is bounded in count and time. */
+export interface Attack {
+  /** One line: what is done to the cluster. */
+  readonly summary: string
+  /** Of the cluster; 3 by default. */
+  readonly nodes?: number
+  /** Added to the environment of each node, for limits that the attack is about. */
+  readonly nodeEnv?: NodeJS.ProcessEnv
+  /** What must be there before the attack; nothing is measured meanwhile. */
+  readonly prepare?: (cluster: LocalCluster) => Promise<void>
+  /**
+   * Resolves when it is over, with figures of its own to print. Sockets and clients that it opened are closed by then. The
+   * refusals that the attacker meets are figures, not errors.
+   */
+  readonly run: (cluster: LocalCluster) => Promise<Readonly<Record<string, number | string>>>
+}
