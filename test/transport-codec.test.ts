@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
-import { InvariantError, type Message } from '../raft/index.js'
+import { InvariantError, type Message, RAFT_DEFAULTS } from '../raft/index.js'
 import type { PeerItem } from '../src/replica/ports.js'
 import { decodeItems, encodeItems, itemBytes } from '../src/transport/codec.js'
-import { FrameError, pack } from '../src/transport/fields.js'
+import { pack } from '../src/transport/fields.js'
+import { FrameError } from '../src/transport/frame-error.js'
 import { decodeHello, encodeHello, refusal, rollback } from '../src/transport/hello.js'
+import { FRAME_BYTES } from '../src/transport/limits.js'
 
 const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
 const flag = fc.boolean()
@@ -80,6 +82,13 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('snapshot_chunk' as const), index: number, data: bytes }),
 )
+
+/** One array, with this value in it as many times. */
+function arrayOf(count: number, value: Buffer): Buffer {
+  const head = Buffer.from([0xdd, 0, 0, 0, 0])
+  head.writeUInt32BE(count, 1)
+  return Buffer.concat([head, Buffer.alloc(count * value.length, value)])
+}
 
 const bareArrays = new Packr({ useRecords: false })
 
@@ -163,6 +172,48 @@ describe('a frame', () => {
   it('that claims millions of items in a few bytes is refused before they are made', () => {
     const bomb = Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0xdd, 0x01, 0xff, 0xff, 0xff])))
     assert.throws(() => decodeItems(bomb), FrameError)
+  })
+
+  const bombs: [string, Buffer, RegExp][] = [
+    ['16 MiB of empty maps', arrayOf(16 * 1024 * 1024, Buffer.from([0x80])), /a value of kind 0x80/],
+    ['16 MiB of empty arrays', arrayOf(16 * 1024 * 1024, Buffer.from([0x90])), /more than 131072 values/],
+    ['16 MiB of small numbers', arrayOf(16 * 1024 * 1024, Buffer.from([1])), /more than 131072 values/],
+    ['entries without bytes', arrayOf(100_000, Buffer.from([0x92, 1, 0xc4, 0])), /more than 131072 values/],
+    ['arrays one in the other', Buffer.alloc(1_000_000, 0x91), /arrays more than 5 deep/],
+    ['extensions of msgpack', arrayOf(10, Buffer.from([0xd4, 0, 0])), /a value of kind 0xd4/],
+  ]
+  for (const [what, frame, reason] of bombs) {
+    it(`of ${what} is refused before anything is made of it`, () => {
+      assert.throws(() => decodeItems(frame), { name: 'FrameError', message: reason })
+    })
+  }
+
+  it('of the smallest items that fill one is taken', () => {
+    const item: PeerItem = { kind: 'raft', message: { kind: 'commit', term: 1, commit: 1 } }
+    const items = Array<PeerItem>(Math.ceil(FRAME_BYTES / itemBytes(item))).fill(item)
+    assert.equal(decodeItems(encodeItems(items)).length, items.length)
+  })
+
+  it('of as many entries as one append takes, each with all members in it, is taken', () => {
+    const config = { voters: [1, 2, 3], outgoing: [], learners: [4] }
+    // Raft counts 64 bytes for an entry beside its payload.
+    const count = RAFT_DEFAULTS.appendBytesMax / 64
+    const entries = Array.from({ length: count }, (_, k) => ({
+      index: k + 1,
+      term: 7,
+      payload: new Uint8Array(),
+      ...(k % 100 === 0 ? { config } : {}),
+    }))
+    const message: Message = {
+      kind: 'append',
+      term: 7,
+      prevIndex: 0,
+      prevTerm: 0,
+      commit: 0,
+      round: 0,
+      entries,
+    }
+    assert.equal(decodeItems(encodeItems([{ kind: 'raft', message }])).length, 1)
   })
 
   it('is not made of an append with a hole', () => {

@@ -4,7 +4,7 @@ import { afterEach, describe, it } from 'node:test'
 import { Client, type ClientDuplexStream, Metadata, type StatusObject } from '@grpc/grpc-js'
 import { pino } from 'pino'
 import type { IntactParts, LogPosition, SnapshotChunk } from '../src/replica/ports.js'
-import { FrameError } from '../src/transport/fields.js'
+import { FrameError } from '../src/transport/frame-error.js'
 import { encodeHello } from '../src/transport/hello.js'
 import { SalvageAnswers, SalvagePeer } from '../src/transport/index.js'
 import { decodeQuestion, encodeQuestion } from '../src/transport/salvage-questions.js'
@@ -104,7 +104,7 @@ describe('salvage over the wire', { timeout: 20_000 }, () => {
       lastIndex: 0,
     })
     const frames: [Buffer[], RegExp][] = [
-      [[Buffer.from('nonsense')], /not msgpack/],
+      [[Buffer.from('nonsense')], /7 bytes too many/],
       [[hello, Buffer.from([0x91, 0x09])], /unknown question 9/],
       [[hello, encodeQuestion({ kind: 'chunk', sequence: 0 })], /a chunk of no checkpoint/],
     ]

@@ -7,7 +7,8 @@ import {
   type Message,
 } from '../../raft/index.js'
 import type { Chunk, PeerItem } from '../replica/ports.js'
-import { type Fields, FrameError, pack, unpack } from './fields.js'
+import { type Fields, pack, unpack } from './fields.js'
+import { FrameError } from './frame-error.js'
 
 /**
  * A frame is the items of one turn: [format, item, item, …]. An item is [tag, field, …], with its fields in the order

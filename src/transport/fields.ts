@@ -1,9 +1,6 @@
 import { Packr } from 'msgpackr'
-
-/** What came over the wire is not what a peer of this version says. */
-export class FrameError extends Error {
-  override readonly name = 'FrameError'
-}
+import { FrameError } from './frame-error.js'
+import { checkShape } from './frame-shape.js'
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
 
@@ -11,15 +8,10 @@ export function pack(fields: readonly unknown[]): Buffer {
   return packr.pack(fields)
 }
 
-/** Throws a `FrameError` if the bytes are not one msgpack array. */
+/** Throws a `FrameError` if the bytes are not one msgpack array, before anything is made of them. */
 export function unpack(bytes: Uint8Array): Fields {
-  let value: unknown
-  try {
-    value = packr.unpack(bytes)
-  } catch (error) {
-    throw new FrameError('not msgpack', { cause: error })
-  }
-  return new Fields(value)
+  checkShape(bytes)
+  return new Fields(packr.unpack(bytes))
 }
 
 /** Reads an array field by field; each reader throws a `FrameError` if the next field is of another type. */

@@ -1,7 +1,8 @@
 import type { LogIndex, NodeId } from '../../raft/index.js'
 import { parseAddress } from '../platform/address.js'
 import { numberOf } from '../platform/member-id.js'
-import { FrameError, pack, unpack } from './fields.js'
+import { pack, unpack } from './fields.js'
+import { FrameError } from './frame-error.js'
 import { HELLO_BYTES_MAX } from './limits.js'
 
 /** Raised when a frame can no longer be understood by the version before. */

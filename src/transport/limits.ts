@@ -6,6 +6,10 @@ export const FRAME_BYTES = 1024 * 1024
 export const BUFFER_BYTES_MAX = 16 * 1024 * 1024
 /** What fits into the buffer fits into a frame; the rest is for the frame's own few bytes. */
 export const FRAME_BYTES_MAX = BUFFER_BYTES_MAX + 1024
+/** Those of `FRAME_BYTES` have the most when their items are small: some 100,000. A false frame of this many costs 12 ms. */
+export const FRAME_VALUES_MAX = 128 * 1024
+/** The voters, in the configuration, in an entry, in an append, in a frame. */
+export const FRAME_DEPTH_MAX = 5
 export const HELLO_BYTES_MAX = 1024
 
 /** A peer that does not take one frame in this time is cut off. */

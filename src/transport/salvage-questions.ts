@@ -1,6 +1,7 @@
 import type { LogStart } from '../../raft/index.js'
 import type { LogPosition, SnapshotChunk } from '../replica/ports.js'
-import { type Fields, FrameError, pack, unpack } from './fields.js'
+import { type Fields, pack, unpack } from './fields.js'
+import { FrameError } from './frame-error.js'
 
 /**
  * After hello and welcome, a stream of salvage is questions and answers, a frame each, one at a time:
