@@ -39,7 +39,7 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/transport/', mayImport: [RAFT_DOOR, PORTS, 'src/platform/'] },
   {
     place: 'src/proposals/',
-    mayImport: [RAFT_DOOR, 'src/replica/'],
+    mayImport: [RAFT_DOOR, 'src/replica/', 'src/platform/work-queue.ts'],
     mayImportTypes: ['src/machine/language/command.ts'],
   },
   {
