@@ -7,6 +7,7 @@ import { FEATURE_LEVEL } from './machine/roster/feature-level.js'
 import { Directory } from './membership/directory.js'
 import { FeatureLevel } from './membership/feature-level.js'
 import { Identification } from './membership/identification.js'
+import { Incarnation } from './membership/incarnation.js'
 import { KeptEntries } from './membership/kept-entries.js'
 import { Membership } from './membership/membership.js'
 import { Upkeep } from './membership/upkeep.js'
@@ -99,7 +100,8 @@ async function startOn(
     onFatal(error instanceof Error ? error : new Error(String(error)))
   }
   const levels = () => transport.levels()
-  const featureLevel = new FeatureLevel({ self, replica, proposals, levels })
+  const incarnation = new Incarnation({ number: randomKey(), wallMs: Date.now, onClockBehind: fail })
+  const featureLevel = new FeatureLevel({ self, replica, proposals, incarnation, levels })
   const identification = new Identification({
     self,
     disk: disk.identity.disk,

@@ -119,6 +119,7 @@ export function toResult(final: Final): NonNullable<wire.Answer['result']> {
     case 'forgotten':
     case 'raised':
     case 'identified':
+    case 'begun':
       return refused('INTERNAL', `${final.kind}, which nobody asked for here`)
   }
 }

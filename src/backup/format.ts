@@ -23,7 +23,7 @@ export interface BackupHeader {
   readonly nextToken: number
   /** The cluster's clock in ms. */
   readonly at: number
-  /** When it was taken by the wall clock of the node that gave it, in ISO 8601: for people. */
+  /** When it was taken by the wall clock of the node that gave it, in ISO 8601. */
   readonly takenAt: string
   /** Of the software that wrote it. */
   readonly version: string

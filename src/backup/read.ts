@@ -60,6 +60,8 @@ async function parse(frames: Frames): Promise<{ header: BackupHeader; machine: M
     const format = await frames.preface()
     if (format !== FORMAT) throw damaged(path, `it has format ${format}, and this version reads ${FORMAT}`)
     const header = JSON.parse((await frames.next()).toString()) as BackupHeader
+    if (Number.isNaN(Date.parse(header.takenAt)))
+      throw damaged(path, 'its header does not say when it was taken')
     const machine = await unpack(header, frames)
     const { at, claims } = machine
     if (at === header.at && claims.nextToken === header.nextToken) return { header, machine }

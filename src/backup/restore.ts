@@ -1,4 +1,6 @@
+import { firstTokenAt } from '../machine/incarnation.js'
 import { seedNodeDisk } from '../node-disk/index.js'
+import { ClockBehindError } from '../platform/clock-behind.js'
 import { encodeChange } from '../replica/record-codec.js'
 import { readBackup } from './read.js'
 
@@ -11,8 +13,8 @@ export interface RestoreTarget {
   readonly voters: readonly number[]
   /** Its data directory, missing or empty. */
   readonly directory: string
-  /** The greatest token known to have been given out since the backup was taken; 0 if it is not known. */
-  readonly tokensAfter: number
+  /** By the wall clock. */
+  readonly nowMs: number
 }
 
 export interface Restored {
@@ -20,7 +22,7 @@ export interface Restored {
   readonly from: string
   readonly takenAt: string
   readonly index: number
-  /** The first token of the new cluster. */
+  /** The first token of the new cluster, if its first leader were this machine, now; it begins later, and with a greater one. */
   readonly nextToken: number
 }
 
@@ -31,9 +33,9 @@ export class SameClusterError extends Error {
 
 /**
  * Makes the data directory of one node from a backup: the same on every node of the new cluster, so that these agree from
- * their first moment on. No session lives on, all queues are empty, and the tokens are far ahead (`Machine.successor`).
- * Nothing is written unless the backup is whole. Rejects with a `DamagedBackupError`, a `SameClusterError`, a
- * `RangeError` if the tokens have come to their end, an `UnusableDirectoryError`, or what the system says.
+ * their first moment on. No session lives on, all queues are empty, and tokens go on when the cluster begins
+ * (`Machine.successor`). Nothing is written unless the backup is whole. Rejects with a `DamagedBackupError`, a
+ * `SameClusterError`, a `ClockBehindError`, an `UnusableDirectoryError`, or what the system says.
  */
 export async function restoreBackup(file: string, target: RestoreTarget): Promise<Restored> {
   const { header, machine } = await readBackup(file)
@@ -43,8 +45,10 @@ export async function restoreBackup(file: string, target: RestoreTarget): Promis
       `${file} is a backup of cluster '${clusterId}', and what is restored must have a name of its own, lest nodes and clients of the two meet: change cluster.id in the configuration`,
     )
   }
-  const successor = machine.successor(target.tokensAfter)
-  const { nextToken } = successor.claims
+  const successor = machine.successor(Date.parse(takenAt))
+  const { earliestMs } = successor.incarnation
+  if (target.nowMs < earliestMs) throw new ClockBehindError(target.nowMs, earliestMs)
+  const nextToken = firstTokenAt(target.nowMs)
   const voters = [...target.voters].sort((a, b) => a - b)
   const start = { index, term, config: { voters, outgoing: [], learners: [] } }
   const identity = { clusterId: target.clusterId, nodeId: target.nodeId }

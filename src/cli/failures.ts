@@ -1,6 +1,7 @@
 import { DamagedBackupError } from '../backup/format.js'
 import { SameClusterError } from '../backup/restore.js'
 import { LockkeeperError } from '../client/index.js'
+import { ClockBehindError } from '../platform/clock-behind.js'
 import { ConfigError } from '../platform/config.js'
 import { CliError, EXIT } from './exit-codes.js'
 
@@ -16,7 +17,9 @@ export function messageOf(error: unknown): string {
 /** The code to exit with after `error`. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode
-  if (error instanceof ConfigError || error instanceof SameClusterError) return EXIT.config
+  const isConfig =
+    error instanceof ConfigError || error instanceof SameClusterError || error instanceof ClockBehindError
+  if (isConfig) return EXIT.config
   if (error instanceof DamagedBackupError) return EXIT.damaged
   if (error instanceof LockkeeperError) return EXIT_OF_CLIENT[error.code] ?? EXIT.fatal
   return EXIT.fatal

@@ -111,7 +111,6 @@ function addBackup(program: Command, finish: Finish): void {
 interface RestoreCommandOptions {
   readonly config: string
   readonly node: number
-  readonly tokensAfter: number
 }
 
 function addRestore(program: Command, finish: Finish): void {
@@ -124,15 +123,9 @@ function addRestore(program: Command, finish: Finish): void {
     .argument('<file>', 'the backup, the same for every node')
     .requiredOption('--config <file>', 'the cluster file of the new cluster, with a new cluster.id')
     .requiredOption('--node <id>', 'which node of that file this is', memberId)
-    .option(
-      '--tokens-after <token>',
-      'the greatest token you know of, if more than the backup knows; the same for every node',
-      wholeNumber(0, Number.MAX_SAFE_INTEGER),
-      0,
-    )
     .addHelpText('after', HELP.restore)
-    .action(async (file: string, { config, node, tokensAfter }: RestoreCommandOptions) => {
-      await restoreNode(file, nodeConfig(loadClusterConfig(config), node), tokensAfter)
+    .action(async (file: string, { config, node }: RestoreCommandOptions) => {
+      await restoreNode(file, nodeConfig(loadClusterConfig(config), node))
       finish(0)
     })
 }

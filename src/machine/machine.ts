@@ -13,10 +13,21 @@ import type { Change } from './changes.js'
 import { Claims } from './claims.js'
 import { Digest } from './digest.js'
 import { Force } from './force.js'
+import { firstTokenAt, Incarnation } from './incarnation.js'
 import * as views from './inspection/views.js'
 import { Interventions } from './interventions.js'
 import { Journal } from './journal.js'
-import type { Batch, Command, Forget, MachineEvent, Raise, SessionId, Verdict } from './language/command.js'
+import type {
+  Batch,
+  Begin,
+  Command,
+  Forget,
+  MachineEvent,
+  OpenSession,
+  Raise,
+  SessionId,
+  Verdict,
+} from './language/command.js'
 import * as refusals from './language/refusals.js'
 import { checkCommand } from './language/validate.js'
 import { Ledger } from './records/ledger.js'
@@ -30,7 +41,13 @@ import {
 import { AllRemains } from './remains.js'
 import { Requests } from './requests.js'
 import { Disks } from './roster/disks.js'
-import { CHANGES_SINCE, FEATURE_LEVEL, FeatureLevelError, levelOf } from './roster/feature-level.js'
+import {
+  CHANGES_SINCE,
+  FEATURE_LEVEL,
+  FeatureLevelError,
+  INCARNATION_SINCE,
+  levelOf,
+} from './roster/feature-level.js'
 import { Members } from './roster/members.js'
 import { addClaim, Sessions } from './sessions.js'
 import { Standing } from './standing.js'
@@ -45,15 +62,9 @@ export interface Applied {
   readonly changes: readonly Change[]
 }
 
-/**
- * A cluster goes on after a backup of it was taken, and nobody knows how far: this is more grants than it can have made
- * since. At 30,000 a second it takes more than four years to make 2^42. Tokens end at 2^53, so a cluster and its
- * successors can be restored some 2,000 times.
- */
-const SUCCESSION_LEAP = 2 ** 42
-
 const CLOSED: Verdict = { kind: 'closed' }
 const RAISED: Verdict = { kind: 'raised' }
+const BEGUN: Verdict = { kind: 'begun' }
 
 export class Machine {
   readonly agenda = new Agenda()
@@ -64,6 +75,7 @@ export class Machine {
   readonly disks = new Disks(this.ledger)
   readonly remains = new AllRemains(this.agenda, this.ledger, this.claims.queues)
   readonly interventions = new Interventions(this.ledger)
+  readonly incarnation = new Incarnation()
 
   readonly #journal = new Journal()
   readonly #standing = new Standing(this.sessions, this.claims, this.remains, this.#journal)
@@ -89,6 +101,11 @@ export class Machine {
   /** The feature level of the cluster. */
   get level(): number {
     return this.#standing.level
+  }
+
+  /** Nothing was ever applied. */
+  get isNew(): boolean {
+    return this.digest === 0
   }
 
   /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
@@ -122,7 +139,10 @@ export class Machine {
     const isFirst = this.level === 0 && this.revision === 0
     const format = isFirst ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
     const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
-    return { key: SUMMARY_KEY, fields: isFirst ? fields : [...fields, this.level, this.revision] }
+    if (!isFirst) fields.push(this.level, this.revision)
+    const { number, awaitedAfter } = this.incarnation
+    if (number !== 0 || awaitedAfter !== 0) fields.push(number, awaitedAfter)
+    return { key: SUMMARY_KEY, fields }
   }
 
   /** The machine as its checkpoints left it. Throws a RangeError at a record that this version does not understand. */
@@ -140,28 +160,26 @@ export class Machine {
   }
 
   /**
-   * What a cluster begins with that goes on where this one was, after a restore: nobody has a session, all queues are
-   * empty, the clock stands where it stood. Numbers of tokens, sessions, claims and changes move ahead by `SUCCESSION_LEAP`, and
-   * first behind `tokensAfter`, the greatest token that is known to have been given out since. Throws a RangeError if
-   * that leaves less than another leap.
+   * What a cluster begins with that is restored from a backup of this one, taken at `takenAtMs` by a wall clock: nobody
+   * has a session, all queues are empty, the clock of the log stands where it stood. It grants nothing until it is told
+   * its incarnation, and with it a first token beyond all that was granted meanwhile.
    */
-  successor(tokensAfter: number): Machine {
-    const { sessions, claims } = this
-    const newest = Math.max(sessions.nextId, claims.nextId, claims.nextToken, tokensAfter + 1, this.revision)
-    const next = newest + SUCCESSION_LEAP
-    if (next + SUCCESSION_LEAP > Number.MAX_SAFE_INTEGER) {
-      throw new RangeError(
-        `tokens would go on from ${next}, too near to 2^53, the last that can be told apart: no further restore is possible`,
-      )
-    }
+  successor(takenAtMs: number): Machine {
     const successor = new Machine()
+    successor.#rise(Math.max(this.level, INCARNATION_SINCE))
     successor.#at = this.#at
     successor.#digest = new Digest(this.digest)
-    successor.#digest.at(next)
-    successor.sessions.nextId = next
-    successor.claims.nextId = next
-    successor.claims.nextToken = next
-    successor.#journal.revision = next
+    const { nextId: nextClaim, nextToken } = this.claims
+    const counters = [
+      this.sessions.nextId,
+      nextClaim,
+      nextToken,
+      this.revision,
+      this.incarnation.awaitedAfter,
+    ]
+    const newest = Math.max(...counters, firstTokenAt(takenAtMs))
+    successor.incarnation.awaitedAfter = newest
+    successor.#digest.at(newest)
     return successor
   }
 
@@ -197,13 +215,15 @@ export class Machine {
 
   *#restore(records: RecordReader): Steps<void> {
     const { summary, sessions, slots, claims, remains, members, disks, interventions } = records
-    const [format, at, nextSession, nextClaim, nextToken, digest, level = 0, revision = 0] =
-      summary as readonly number[]
+    const [format, at, nextSession, nextClaim, nextToken, digest, ...later] = summary as readonly number[]
+    const [level = 0, revision = 0, incarnation = 0, awaitedAfter = 0] = later
     if (format !== RECORD_FORMAT.first && format !== RECORD_FORMAT.levelled) {
       throw new RangeError(`records of format ${format}; upgrade this node`)
     }
     this.#rise(level)
     this.#at = at!
+    this.incarnation.number = incarnation
+    this.incarnation.awaitedAfter = awaitedAfter
     this.#digest = new Digest(digest!)
     this.sessions.nextId = nextSession!
     this.claims.nextId = nextClaim!
@@ -250,7 +270,8 @@ export class Machine {
 
   #dispatch(command: Command): Verdict {
     if (command.op === 'unknown') return refusals.UNSUPPORTED
-    if (command.op === 'open') return this.sessions.open(command, this.#at)
+    if (command.op === 'open') return this.#open(command)
+    if (command.op === 'begin') return this.#begin(command)
     if (command.op === 'describe') return this.members.describe(command)
     if (command.op === 'forget') return this.#forget(command)
     if (command.op === 'identify') return this.disks.identify(command)
@@ -273,6 +294,25 @@ export class Machine {
   #forget(command: Forget): Verdict {
     this.disks.forget(command.node)
     return this.members.forget(command)
+  }
+
+  #open(command: OpenSession): Verdict {
+    return this.incarnation.isAwaited ? refusals.NOT_BEGUN : this.sessions.open(command, this.#at)
+  }
+
+  #begin(command: Begin): Verdict {
+    const first = this.incarnation.begin(command)
+    if (typeof first === 'object') return first
+    if (first !== undefined) this.#goOnFrom(first)
+    this.#digest.at(this.incarnation.number)
+    return BEGUN
+  }
+
+  #goOnFrom(next: number): void {
+    this.sessions.nextId = next
+    this.claims.nextId = next
+    this.claims.nextToken = next
+    this.#journal.revision = next
   }
 
   /** A level that has been reached stays. */

@@ -67,15 +67,16 @@ export class Proposals {
     return true
   }
 
-  /** Into the log of this node, if it leads: never repeated, here or elsewhere, and nobody waits for the verdict. */
-  proposeOnce(command: Command): void {
+  /**
+   * Into the log of this node, if it leads, in one entry and ahead of what waits for it: never repeated, here or
+   * elsewhere, and nobody waits for the verdicts.
+   */
+  proposeOnce(commands: readonly Command[]): void {
     const { self, replica } = this.#parts
-    replica.propose({
-      origin: self,
-      first: this.#nextNumber++,
-      count: 1,
-      commands: encodeCommands([command]),
-    })
+    const first = this.#nextNumber
+    const count = commands.length
+    this.#nextNumber += count
+    replica.propose({ origin: self, first, count, commands: encodeCommands(commands) }, true)
   }
 
   /** From a peer: if this node does not lead, the chunk is dropped, and its origin will see who leads. */

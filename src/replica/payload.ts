@@ -37,6 +37,7 @@ const OPCODE = {
   requestRelease: 16,
   suspend: 17,
   resume: 18,
+  begin: 19,
 } as const
 const MODE = { exclusive: 1, shared: 2, permits: 3, member: 4 } as const
 /** One object for all that are held. */
@@ -132,6 +133,8 @@ function toFields(c: Command): unknown[] {
       return [OPCODE.raise, c.level]
     case 'identify':
       return [OPCODE.identify, c.node, c.disk]
+    case 'begin':
+      return [OPCODE.begin, c.incarnation, c.wallMs]
     case 'update':
       return [OPCODE.update, c.session, c.key, c.slot, c.seq, c.token, c.data]
     case 'downgrade':
@@ -220,6 +223,8 @@ function fromFields(f: unknown): Command {
       return { op: 'raise', level: number(f[1]) }
     case OPCODE.identify:
       return { op: 'identify', node: number(f[1]), disk: number(f[2]) }
+    case OPCODE.begin:
+      return { op: 'begin', incarnation: number(f[1]), wallMs: number(f[2]) }
     default:
       return UNKNOWN
   }

@@ -257,11 +257,11 @@ export class Replica {
 
   /**
    * Puts a chunk into the log if this node leads. Whether it did is seen by the verdicts in `onApplied`; a chunk that
-   * gets none is to be proposed again, here or at the next leader.
+   * gets none is to be proposed again, here or at the next leader. With `isFirst`, ahead of what is not in the log yet.
    */
-  propose(chunk: Chunk): void {
+  propose(chunk: Chunk, isFirst = false): void {
     if (this.#status.role !== 'leader' || this.#chunkBytes + chunk.commands.length > INBOX_BYTES_MAX) return
-    this.#chunks.push(chunk)
+    this.#chunks[isFirst ? 'unshift' : 'push'](chunk)
     this.#chunkBytes += chunk.commands.length
     this.#turnSoon()
   }

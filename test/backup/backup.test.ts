@@ -11,12 +11,15 @@ import { backupFile } from '../../src/backup/write.js'
 import { UnusableDirectoryError } from '../../src/leveldb/errors.js'
 import type { Command } from '../../src/machine/language/command.js'
 import { Machine } from '../../src/machine/machine.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import { openNodeDisk } from '../../src/node-disk/index.js'
 import { encodeChange, MachineRestorer } from '../../src/replica/record-codec.js'
 import { writeCheckpoint } from '../suites/checkpoint.js'
 
 const START = { index: 41, term: 3, config: { voters: [1], outgoing: [], learners: [] } }
 const SESSIONS = 40
+const TAKEN_AT = '2026-01-01T00:00:00.000Z'
+const NOW_MS = Date.parse(TAKEN_AT) + 60_000
 
 /** A machine in which many hold and many wait. */
 function busyMachine(): Machine {
@@ -60,10 +63,7 @@ describe('a backup', () => {
     const { at, claims } = machine
     const header = { clusterId: 'old', index: START.index, term: START.term, nextToken: claims.nextToken, at }
     const parts: Buffer[] = []
-    for await (const part of backupFile(
-      { ...header, takenAt: '2026-01-01T00:00:00Z', version: '0' },
-      source,
-    )) {
+    for await (const part of backupFile({ ...header, takenAt: TAKEN_AT, version: '0' }, source)) {
       parts.push(part)
     }
     await source.close()
@@ -73,7 +73,7 @@ describe('a backup', () => {
 
   function target(nodeId: number, change: Partial<RestoreTarget> = {}): RestoreTarget {
     const clusterId = 'new'
-    return { clusterId, nodeId, voters: [3, 1, 2], directory: place(nodeId), tokensAfter: 0, ...change }
+    return { clusterId, nodeId, voters: [3, 1, 2], directory: place(nodeId), nowMs: NOW_MS, ...change }
   }
 
   function place(nodeId: number): string {
@@ -116,8 +116,10 @@ describe('a backup', () => {
       assert.deepEqual([entries, hardState], [[], { term: 3, vote: 0 }])
       assert.equal(successor.sessions.size + successor.claims.size, 0)
       assert.equal(successor.at, 1_000)
-      assert.equal(successor.claims.nextToken, told.nextToken)
-      assert.ok(told.nextToken >= machine.claims.nextToken + 2 ** 42)
+      assert.ok(told.nextToken > machine.claims.nextToken)
+      assert.equal(successor.level, FEATURE_LEVEL)
+      const { number, earliestMs } = successor.incarnation
+      assert.deepEqual([number, earliestMs], [0, Date.parse(TAKEN_AT) + 1])
       assert.equal(successor.digest, first?.machine.digest)
     }
   })
@@ -125,6 +127,15 @@ describe('a backup', () => {
   it('is not restored into a cluster of the same name', async () => {
     const same = target(4, { clusterId: 'old' })
     await assert.rejects(restoreBackup(file, same), SameClusterError)
+    await assert.rejects(readdir(place(4)), { code: 'ENOENT' })
+  })
+
+  it('is not restored by a clock that is before the moment it was made', async () => {
+    const early = target(4, { nowMs: Date.parse(TAKEN_AT) - 1 })
+    await assert.rejects(restoreBackup(file, early), {
+      name: 'ClockBehindError',
+      message: /says 2025-12-31T23:59:59.999Z, and .* can begin from 2026-01-01T00:00:00.001Z on.*set it/,
+    })
     await assert.rejects(readdir(place(4)), { code: 'ENOENT' })
   })
 

@@ -324,6 +324,10 @@ const nodes = fc.oneof(
     (level): Wish =>
       () => ({ op: 'raise', level }),
   ),
+  fc.integer({ min: 1, max: 2 }).map(
+    (incarnation): Wish =>
+      () => ({ op: 'begin', incarnation, wallMs: 1 }),
+  ),
 )
 
 const wish = fc.oneof(
@@ -421,7 +425,15 @@ export function portrait(machine: Machine): object {
     until?.at,
   ])
   const { level, digest, revision } = machine
-  const nodes = { members: membersOf(machine), disks: disksOf(machine), level, revision }
+  const { number, awaitedAfter } = machine.incarnation
+  const nodes = {
+    members: membersOf(machine),
+    disks: disksOf(machine),
+    level,
+    revision,
+    number,
+    awaitedAfter,
+  }
   const counters = { nextId, nextToken, dataLength, kept: machine.remains.dataLength }
   const state = { sessions, ranks, names, remains: remains.sort(), interventions: machine.interventions.all }
   return { ...counters, ...state, ...nodes, due: machine.nextDeadline(), digest }

@@ -68,6 +68,7 @@ function play(story: readonly Batch[]): void {
     assert.deepEqual(appliedInWords(applied), twin.apply(batch))
     assert.deepEqual(membersOf(machine), twin.membersById())
     assert.deepEqual(disksOf(machine), twin.disksByNode())
+    assert.equal(machine.incarnation.number, twin.incarnation)
     applied.verdicts.forEach((verdict, k) => {
       count(`${batch.commands[k]!.op}: ${outcome(verdict)}`)
     })

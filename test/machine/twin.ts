@@ -47,6 +47,7 @@ export class Twin extends TwinNames {
   answers: TwinAnswer[] = []
   members: { id: number; peer: string; client: string }[] = []
   disks: { node: number; disk: number }[] = []
+  incarnation = 0
   interventions: string[] = []
   sessionIds = 0
 
@@ -100,6 +101,7 @@ export class Twin extends TwinNames {
 
   isTooNew(command: Command): boolean {
     if (command.op === 'identify') return this.level < 1
+    if (command.op === 'begin') return this.level < 4
     const isNew =
       ['update', 'downgrade', 'forceRelease', 'requestRelease', 'suspend', 'resume'].includes(command.op) ||
       (command.op === 'acquire' && (command.mode.kind !== 'exclusive' || command.terms !== undefined)) ||
@@ -126,6 +128,9 @@ export class Twin extends TwinNames {
         return 'raised'
       case 'identify':
         return this.identify(command)
+      case 'begin':
+        this.incarnation ||= command.incarnation
+        return 'begun'
       default:
         return this.hear(command)
     }

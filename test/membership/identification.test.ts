@@ -4,6 +4,7 @@ import { RAFT_DEFAULTS } from '../../raft/index.js'
 import { Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { Identification } from '../../src/membership/identification.js'
+import { Incarnation } from '../../src/membership/incarnation.js'
 import { systemClock } from '../../src/platform/clock.js'
 import { Proposals } from '../../src/proposals/proposals.js'
 import type { Transport } from '../../src/replica/ports.js'
@@ -41,7 +42,8 @@ async function put(disk: MemoryDisk, own: number) {
     directory,
     onDisowned: (error) => ended.push(error.message),
   })
-  const featureLevel = new FeatureLevel({ self: 1, replica, proposals, levels: () => new Map() })
+  const incarnation = new Incarnation({ number: 1, wallMs: Date.now, onClockBehind: assert.ifError })
+  const featureLevel = new FeatureLevel({ self: 1, replica, proposals, incarnation, levels: () => new Map() })
   return { replica, proposals, directory, identification, featureLevel, ended }
 }
 

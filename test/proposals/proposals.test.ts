@@ -97,13 +97,13 @@ describe('proposals: from a request to its verdict', () => {
 
   it('never sends elsewhere, or again, what is only for the log of this leader', async () => {
     const node = await following()
-    node.proposals.proposeOnce({ op: 'raise', level: 1 })
+    node.proposals.proposeOnce([{ op: 'raise', level: 1 }])
     await node.clock.turn()
     await leads(node, 3, 2)
     await passUnder(node, 3, 2, 3_000)
     assert.deepEqual(node.takeForwarded(), [])
     const leader = await HandDrivenNode.leading()
-    leader.proposals.proposeOnce({ op: 'raise', level: 1 })
+    leader.proposals.proposeOnce([{ op: 'raise', level: 1 }])
     await leader.clock.turn()
     assert.equal(leader.logged.length, 1)
     await leads(leader, 2, 9)

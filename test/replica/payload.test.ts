@@ -67,6 +67,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ op: fc.constant('resume' as const), ...named }, plain),
   fc.record({ op: fc.constant('raise' as const), level: id }, plain),
   fc.record({ op: fc.constant('identify' as const), node: id, disk: id }, plain),
+  fc.record({ op: fc.constant('begin' as const), incarnation: id, wallMs: id }, plain),
   fc.record({ op: fc.constant('open' as const), key: id, ttlMs: id, label: text }, plain),
   fc.record({ op: fc.constant('keepAlive' as const), session: id, key: id }, plain),
   fc.record({ op: fc.constant('close' as const), session: id, key: id }, plain),

@@ -15,6 +15,7 @@ import type { Machine } from '../../src/machine/machine.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { Identification } from '../../src/membership/identification.js'
+import { Incarnation } from '../../src/membership/incarnation.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
@@ -77,6 +78,8 @@ export interface Node {
   stop(): Promise<void>
 }
 
+/** By the wall, when a simulation begins. */
+const WALL_MS = Date.UTC(2026, 0, 1)
 const silent = pino({ level: 'silent' })
 
 /** One node, put together as in `main.ts`, of the real parts. */
@@ -98,7 +101,13 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const directory = new Directory(id, [...nodes, ...told], replica)
   const connected = () => transport.connected()
   const membership = new Membership({ self: id, replica, proposals, directory, connected })
-  const featureLevel = new FeatureLevel({ self: id, replica, proposals, levels: () => transport.levels() })
+  const incarnation = new Incarnation({
+    number: 1 + Math.floor(random.next() * 2 ** 52),
+    wallMs: () => WALL_MS + Math.floor(clock.nowMs()),
+    onClockBehind: (error) => witness.fatal(id, error),
+  })
+  const levels = () => transport.levels()
+  const featureLevel = new FeatureLevel({ self: id, replica, proposals, incarnation, levels })
   const identification = new Identification({
     self: id,
     disk: diskOf(id),

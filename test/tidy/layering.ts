@@ -30,7 +30,14 @@ export const STATIONS: readonly Station[] = [
   },
   {
     place: 'src/backup/',
-    mayImport: ['src/machine/', PORTS, 'src/replica/record-codec.ts', 'src/record-store/', 'src/node-disk/'],
+    mayImport: [
+      'src/machine/',
+      'src/platform/',
+      PORTS,
+      'src/replica/record-codec.ts',
+      'src/record-store/',
+      'src/node-disk/',
+    ],
   },
   {
     place: 'src/verification/',

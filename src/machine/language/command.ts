@@ -48,6 +48,7 @@ export type Command =
   | Forget
   | Raise
   | Identify
+  | Begin
   | Unknown
 
 /**
@@ -247,6 +248,15 @@ export interface Identify {
   readonly disk: number
 }
 
+/** By the leader, once in the life of a cluster: see `incarnation.ts`. */
+export interface Begin {
+  readonly op: 'begin'
+  /** Drawn at random: a whole number from 1 to 2^53 − 1. */
+  readonly incarnation: number
+  /** By the wall clock of the leader. */
+  readonly wallMs: number
+}
+
 /** A command of a newer version, or bytes that are none: refused the same way on every node. */
 export interface Unknown {
   readonly op: 'unknown'
@@ -270,6 +280,7 @@ export type RefusalCode =
   | 'INVALID' // makes no sense
   | 'CONFLICT' // the name is in other use: another capacity, another fingerprint, suspended
   | 'DEADLOCK' // the owner would wait for itself
+  | 'BUSY' // open: a restored cluster has yet to begin; to be repeated
   | 'UNSUPPORTED' // this version does not know it
 
 export interface Refused {
@@ -310,6 +321,7 @@ export type Verdict =
   | { readonly kind: 'forgotten' }
   | { readonly kind: 'raised' }
   | { readonly kind: 'identified' }
+  | { readonly kind: 'begun' }
   | Refused
 
 /** How a claim that was queued is decided. */

@@ -24,6 +24,7 @@ export const SLOT_BUSY = refuse(
   'the slot’s acquire still waits; cancel it first, or use another slot',
 )
 export const UNSUPPORTED = refuse('UNSUPPORTED', 'this version does not know the command; upgrade all nodes')
+export const NOT_BEGUN = refuse('BUSY', 'the cluster was restored and has yet to begin; repeat the request')
 export const TOKEN_NEVER_GRANTED = refuse(
   'NOT_HELD',
   'this token was never granted; release with the one you got',

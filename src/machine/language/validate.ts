@@ -58,6 +58,8 @@ export function checkCommand(command: Command): Refused | undefined {
       return Number.isSafeInteger(command.level) && command.level > 0 ? undefined : UNSUPPORTED
     case 'identify':
       return checkNode(command.node) ?? checkId('disk', command.disk)
+    case 'begin':
+      return checkId('incarnation', command.incarnation) ?? checkId('wallMs', command.wallMs)
     default:
       return UNSUPPORTED
   }

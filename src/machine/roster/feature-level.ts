@@ -8,6 +8,9 @@ import type { Acquire, Command } from '../language/command.js'
 /** What this version knows. */
 export const FEATURE_LEVEL = 4
 
+/** A cluster has an incarnation: see `incarnation.ts`. */
+export const INCARNATION_SINCE = 4
+
 /** Commands; where nothing stands, it is 0. */
 const SINCE: Partial<Record<Command['op'], number>> = {
   identify: 1,
@@ -17,6 +20,7 @@ const SINCE: Partial<Record<Command['op'], number>> = {
   requestRelease: 2,
   suspend: 2,
   resume: 2,
+  begin: INCARNATION_SINCE,
 }
 /** A peer of a version that knows less breaks off at the word that a disk is low on space. */
 export const LOW_ON_SPACE_SINCE = 1
