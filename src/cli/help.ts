@@ -216,16 +216,16 @@ Examples:
   lockkeeper serve --config new.yaml --node 1                 when all nodes are restored
 
 Every node of the new cluster must be restored from the same file, before any of them is started. The new cluster has
-no sessions and no locks held. Its tokens begin 2^42 ahead, so that none is given out again, whatever the old cluster
-granted since. If another cluster was restored from this file before, or from an older one, pass the greatest token that
-it gave out with --tokens-after. The cluster of the backup must be gone, or cut off from what the locks protect.
+no sessions and no locks held. Its first token comes from the wall clock of its first leader, and is greater than all that
+were granted before, also by clusters that were restored earlier from this file or another one. The clocks must be right:
+one that is behind the backup is refused. The cluster of the backup must be gone, or cut off from what the locks protect.
 
 Exit codes:
    0  restored
   64  the command line makes no sense
   65  the file is damaged, or no backup; nothing was written
   70  the data directory is not empty, or can't be written
-  78  the configuration can't be used: mind that it needs a new cluster.id`,
+  78  the configuration can't be used: mind that it needs a new cluster.id; or the clock is behind the backup`,
 
   members: `
 Examples:
