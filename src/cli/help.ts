@@ -216,9 +216,10 @@ Examples:
   lockkeeper serve --config new.yaml --node 1                 when all nodes are restored
 
 Every node of the new cluster must be restored from the same file, before any of them is started. The new cluster has
-no sessions and no locks held. Its first token comes from the wall clock of its first leader, and is greater than all that
-were granted before, also by clusters that were restored earlier from this file or another one. The clocks must be right:
-one that is behind the backup is refused. The cluster of the backup must be gone, or cut off from what the locks protect.
+no sessions and no locks held. Its first token comes from the wall clock of its first leader, and is greater than all
+that were granted before, also by clusters that were restored earlier, from this file or another one. The clocks must be
+right: one that is behind the backup is refused. The cluster of the backup must be gone, or cut off from what the
+locks protect.
 
 Exit codes:
    0  restored
