@@ -19,6 +19,7 @@ import type { Logger } from './platform/logger.js'
 import { lifeOf } from './platform/member-id.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
+import { WorkQueue } from './platform/work-queue.js'
 import { Proposals } from './proposals/proposals.js'
 import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
@@ -132,6 +133,7 @@ async function startOn(
     attachments,
     freeSpace,
     clock,
+    workQueue: new WorkQueue(clock),
     connected,
     logger,
   })

@@ -1,41 +1,55 @@
 import type { Attachments } from '../attachments/attachments.js'
-import type { Verdict } from '../machine/language/command.js'
+import type { ClaimId, Verdict } from '../machine/language/command.js'
 import type { Waiter } from '../proposals/proposals.js'
 
 /** What a command came to in the end. */
 export type Final = Exclude<Verdict, { kind: 'queued' }>
 
-/**
- * One command on its way to what it comes to in the end: through the log, and through the queue if it has to wait.
- * `done` is called once, unless the asker has left before.
- */
+/** Whoever has asked for something. */
+export interface Asker {
+  /** It has left. A claim keeps its place: the same request, repeated anywhere, finds it. */
+  readonly isGone: boolean
+  /** The log has the request: what follows is a matter of the queue. */
+  onQueued(asked: Asked, claim: ClaimId): void
+  /** Called once, unless the asker is gone by then. */
+  onFinal(asked: Asked, final: Final): void
+}
+
+/** One command on its way to what it comes to in the end: through the log, and through the queue if it has to wait. */
 export class Asked implements Waiter {
   readonly #attachments: Attachments
-  readonly #done: (final: Final) => void
+  readonly #asker: Asker
   #stopListening: (() => void) | undefined
-  #gone = false
-  /** The log has it: what follows is a matter of the queue. */
-  queued = false
+  /** The one that waits in a queue. */
+  claim: ClaimId | undefined
 
-  constructor(attachments: Attachments, done: (final: Final) => void) {
+  /** @param slot and `seq` are those of the request, for the asker */
+  constructor(
+    attachments: Attachments,
+    asker: Asker,
+    readonly slot = 0,
+    readonly seq = 0,
+  ) {
     this.#attachments = attachments
-    this.#done = done
+    this.#asker = asker
   }
 
   get gone(): boolean {
-    return this.#gone
+    return this.#asker.isGone
   }
 
   settle(verdict: Verdict): void {
-    if (this.#gone) return
-    if (verdict.kind !== 'queued') return this.#done(verdict)
-    this.queued = true
-    this.#stopListening = this.#attachments.onDecided(verdict.claim, this.#done)
+    if (this.gone) return
+    if (verdict.kind !== 'queued') return this.#asker.onFinal(this, verdict)
+    this.claim = verdict.claim
+    this.#stopListening = this.#attachments.onDecided(verdict.claim, (outcome) => {
+      if (!this.gone) this.#asker.onFinal(this, outcome)
+    })
+    this.#asker.onQueued(this, verdict.claim)
   }
 
-  /** The asker has left. A claim keeps its place: the same request, repeated anywhere, finds it. */
+  /** Lets go of what it waits for in the queue. */
   leave(): void {
-    this.#gone = true
     this.#stopListening?.()
   }
 }

@@ -10,6 +10,8 @@ import { acquireOf, releaseOf, suspendOf } from './translate.js'
 
 /** One unary call, as far as its caller is concerned. */
 export interface Caller {
+  /** Those of one connection share what is done for them in a turn. */
+  readonly connection: unknown
   /** Until the caller's own deadline; infinite if there is none. */
   readonly remainingMs: number
   /** `action` is called once if the caller leaves before it is answered. */
@@ -125,7 +127,7 @@ export class Calls {
   /** Waits for the log as long as the caller's deadline leaves time to say so, and for the queue as long as it takes. */
   #propose(command: Command, caller: Caller): Promise<Final> {
     const { parts } = this.#door
-    const { attachments, clock } = parts
+    const { attachments, clock, workQueue } = parts
     return new Promise((resolve, reject) => {
       const over = (): void => {
         patience.cancel()
@@ -133,18 +135,26 @@ export class Calls {
       }
       const fail = (refusal: Refusal): void => {
         over()
+        asker.isGone = true
         asked.leave()
         reject(refusal)
       }
-      const asked = new Asked(attachments, (final) => {
-        over()
-        resolve(final)
-      })
+      const asker = {
+        isGone: false,
+        onQueued: () => patience.cancel(),
+        onFinal: (_: Asked, final: Final): void => {
+          patience.cancel()
+          workQueue.add(caller.connection, () => {
+            over()
+            resolve(final)
+            return false
+          })
+        },
+      }
+      const asked = new Asked(attachments, asker)
       const leave = this.#door.enter(fail)
       const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
-      const patience = clock.after(patienceMs, () => {
-        if (!asked.queued) fail(noLeader(patienceMs))
-      })
+      const patience = clock.after(patienceMs, () => fail(noLeader(patienceMs)))
       caller.onGone(() => fail(new Refusal('CANCELLED', 'the caller has left')))
       const refusal = submit(parts, command, asked)
       if (refusal !== undefined) fail(refusal)

@@ -3,6 +3,7 @@ import type { Attachments } from '../attachments/attachments.js'
 import type { FreeSpace } from '../free-space/free-space.js'
 import type { Directory } from '../membership/directory.js'
 import type { Membership } from '../membership/membership.js'
+import type { WorkQueue } from '../platform/work-queue.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Clock } from '../replica/ports.js'
 import type { Replica } from '../replica/replica.js'
@@ -19,6 +20,8 @@ export interface DoorParts {
   readonly attachments: Attachments
   readonly freeSpace: FreeSpace
   readonly clock: Clock
+  /** Whatever may be much: requests, replies, pages, watches. */
+  readonly workQueue: WorkQueue
   /** Peers with a live stream. */
   readonly connected: () => ReadonlySet<number>
   readonly logger: Logger

@@ -1,8 +1,10 @@
 import { LIMITS } from '../machine/language/limits.js'
 import type { Member } from '../membership/directory.js'
 import type { Topology } from '../protocol/lockkeeper.js'
-import { AttachedStream, type Wire } from './attached-stream.js'
+import { AttachedStream, type StreamSurroundings, type Wire } from './attached-stream.js'
+import { NodeBuffer } from './buffered-bytes.js'
 import type { DoorParts } from './door-parts.js'
+import { topologyFrame } from './outgoing.js'
 import { Refusal } from './refusal.js'
 
 /**
@@ -10,13 +12,17 @@ import { Refusal } from './refusal.js'
  * the cluster. It decides nothing about locks.
  */
 export class Door {
+  readonly #surroundings: StreamSurroundings
   readonly #streams = new Set<AttachedStream>()
   /** How to refuse each call under way. */
   readonly #calls = new Set<(refusal: Refusal) => void>()
   #stopping = false
   #onDeserted: () => void = () => undefined
 
-  constructor(readonly parts: DoorParts) {}
+  constructor(readonly parts: DoorParts) {
+    const topology = (): Topology => this.#routes()
+    this.#surroundings = { parts, topology, incoming: new NodeBuffer(), outgoing: new NodeBuffer() }
+  }
 
   /** A unary call begins to wait; `refuse` ends that if the node stops. Returns how to say that it is over. @throws Refusal */
   enter(refuse: (refusal: Refusal) => void): () => void {
@@ -34,15 +40,10 @@ export class Door {
 
   /** A client has opened a stream; what it sends goes to the result. `wire.end` may be called from within. */
   attach(wire: Wire): AttachedStream {
-    const stream = new AttachedStream(
-      this.parts,
-      () => this.#routes(),
-      wire,
-      () => {
-        this.#streams.delete(stream)
-        if (this.#streams.size === 0) this.#onDeserted()
-      },
-    )
+    const stream = new AttachedStream(this.#surroundings, wire, () => {
+      this.#streams.delete(stream)
+      if (this.#streams.size === 0) this.#onDeserted()
+    })
     this.#streams.add(stream)
     const turnedAway = this.#turnedAway()
     if (turnedAway !== undefined) stream.refuse(turnedAway)
@@ -83,8 +84,8 @@ export class Door {
   /** The leader is another one, or ready now. */
   onStatus(): void {
     if (this.#streams.size === 0) return
-    const topology = this.#routes()
-    for (const stream of this.#streams) stream.tell(topology)
+    const frame = topologyFrame(this.#routes())
+    for (const stream of this.#streams) stream.tell(frame)
   }
 
   /** The members are others now, or elsewhere. A node that is none of them any more sends its clients away. */
@@ -127,8 +128,11 @@ export class Door {
   }
 
   #sendAway(refusal: Refusal): void {
-    for (const stream of [...this.#streams]) stream.refuse(refusal)
-    for (const refuse of [...this.#calls]) refuse(refusal)
+    // Streams are over at once, and are told so in slices.
+    for (const stream of this.#streams) stream.refuse(refusal)
+    this.parts.workQueue.addEach(this, [...this.#calls], (refuse) => {
+      if (this.#calls.has(refuse)) refuse(refusal)
+    })
   }
 }
 

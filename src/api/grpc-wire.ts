@@ -1,71 +1,46 @@
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
-import { LIMITS } from '../machine/language/limits.js'
-import { type ClientFrame, ServerFrame } from '../protocol/lockkeeper.js'
 import type { Wire } from './attached-stream.js'
-import type { Malformed } from './malformed.js'
-import { grpcStatus, Refusal } from './refusal.js'
+import { grpcStatus, type Refusal } from './refusal.js'
 
-export type AttachCall = ServerDuplexStream<ClientFrame | Malformed, Buffer>
+/** Frames, encoded both ways. */
+export type AttachCall = ServerDuplexStream<Buffer, Buffer>
 
-/**
- * Frames on their way to one client. They are encoded and counted here, and handed to gRPC one by one, so that a client
- * who does not read costs a known number of bytes, and then nothing more.
- */
+/** One Attach call of gRPC. */
 export class GrpcWire implements Wire {
   readonly #call: AttachCall
-  /** Called once, when the client reads too slowly. */
-  readonly #onTooSlow: (refusal: Refusal) => void
-  #waiting: Buffer[] = []
-  #waitingBytes = 0
-  #writing = false
-  #end: { readonly refusal: Refusal | undefined } | undefined
+  readonly #read: () => void
+  #isReading = true
+  #isReadDue = false
 
-  constructor(call: AttachCall, onTooSlow: (refusal: Refusal) => void) {
+  constructor(call: AttachCall) {
     this.#call = call
-    this.#onTooSlow = onTooSlow
+    // A stream that is paused reads 16 messages ahead, which may be 64 MiB; this one does not read at all.
+    this.#read = call._read.bind(call, 1)
+    call._read = () => {
+      this.#isReadDue = true
+      this.#readIfWanted()
+    }
   }
 
-  send(frame: ServerFrame): void {
-    if (this.#end !== undefined) return
-    const { buffer, byteOffset, byteLength } = ServerFrame.encode(frame).finish()
-    if (this.#waitingBytes + byteLength > LIMITS.streamBufferBytesMax) return this.#tooSlow()
-    this.#waiting.push(Buffer.from(buffer, byteOffset, byteLength))
-    this.#waitingBytes += byteLength
-    this.#pump()
+  setReading(isWanted: boolean): void {
+    this.#isReading = isWanted
+    this.#readIfWanted()
+  }
+
+  send(frame: Uint8Array, onTaken: () => void): void {
+    const { buffer, byteOffset, byteLength } = frame
+    this.#call.write(Buffer.from(buffer, byteOffset, byteLength), onTaken)
   }
 
   end(refusal?: Refusal): void {
-    if (this.#end !== undefined) return
-    this.#end = { refusal }
-    this.#pump()
-  }
-
-  #pump(): void {
-    if (this.#writing) return
-    const next = this.#waiting.shift()
-    if (next === undefined) return this.#endIfAsked()
-    this.#writing = true
-    this.#call.write(next, () => {
-      this.#writing = false
-      this.#waitingBytes -= next.length
-      this.#pump()
-    })
-  }
-
-  #endIfAsked(): void {
-    if (this.#end === undefined) return
-    const { refusal } = this.#end
     if (refusal === undefined) this.#call.end()
     else this.#call.emit('error', grpcError(refusal))
   }
 
-  /** What waits is dropped: the client asks again elsewhere, with the same numbers. */
-  #tooSlow(): void {
-    this.#waiting = []
-    const limit = LIMITS.streamBufferBytesMax
-    this.#onTooSlow(
-      new Refusal('BUSY', `the client left ${limit} bytes unread; read faster, or ask for less at once`),
-    )
+  #readIfWanted(): void {
+    if (!this.#isReading || !this.#isReadDue) return
+    this.#isReadDue = false
+    this.#read()
   }
 }
 

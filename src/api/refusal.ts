@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
 import type { RefusalCode as MachineCode } from '../machine/language/command.js'
 import { RefusalCode } from '../protocol/lockkeeper.js'
 
@@ -18,6 +19,15 @@ export class Refusal extends Error {
   ) {
     super(message)
   }
+}
+
+/** The log has the reason. */
+export function internalRefusal(logger: Logger, error: unknown): Refusal {
+  logger.error({ err: error }, 'a request failed unexpectedly')
+  return new Refusal(
+    'INTERNAL',
+    'this node made a mistake; its log tells which. Report it, and try another node',
+  )
 }
 
 /** The one table of errors: from our codes to gRPC's. Those of `UNAVAILABLE` are worth repeating as they are. */

@@ -19,7 +19,7 @@ import { type AttachCall, GrpcWire, grpcError } from './grpc-wire.js'
 import { Inspection } from './inspection.js'
 import { MALFORMED, type Malformed, malformedRefusal, tolerant } from './malformed.js'
 import { Operations } from './operations.js'
-import { Refusal } from './refusal.js'
+import { internalRefusal, Refusal } from './refusal.js'
 import { Watches } from './watches.js'
 
 const PROTO = fileURLToPath(new URL('../../../src/api/lockkeeper.proto', import.meta.url))
@@ -55,8 +55,9 @@ export class ApiServer {
   constructor(door: Door, randomKey: () => number) {
     this.#door = door
     this.setServing(false)
-    // Attach encodes its own frames, see GrpcWire.
-    const attach = { ...LockkeeperService.attach, responseSerialize: (frame: Buffer) => frame }
+    // Attach decodes and encodes its own frames, a bit at a time.
+    const asItIs = (frame: Buffer): Buffer => frame
+    const attach = { ...LockkeeperService.attach, requestDeserialize: asItIs, responseSerialize: asItIs }
     this.#server.addService(tolerant({ ...LockkeeperService, attach }), this.#implementation(randomKey))
     this.#health.addToServer(this.#server)
     new ReflectionService(loadSync(PROTO)).addToServer(this.#server)
@@ -148,16 +149,9 @@ export class ApiServer {
   }
 
   #attach(call: AttachCall): void {
-    const wire = new GrpcWire(call, (refusal) => stream.refuse(refusal))
+    const wire = new GrpcWire(call)
     const stream = this.#door.attach(wire)
-    call.on('data', (frame) => {
-      if (frame === MALFORMED) return stream.refuse(malformedRefusal())
-      try {
-        stream.receive(frame)
-      } catch (error) {
-        stream.refuse(this.#internal(error))
-      }
-    })
+    call.on('data', (frame) => stream.receive(frame))
     call.on('end', () => {
       stream.closed()
       wire.end()
@@ -183,20 +177,13 @@ export class ApiServer {
   }
 
   #refusalOf(error: unknown): Refusal {
-    return error instanceof Refusal ? error : this.#internal(error)
-  }
-
-  #internal(error: unknown): Refusal {
-    this.#door.parts.logger.error({ err: error }, 'a request failed unexpectedly')
-    return new Refusal(
-      'INTERNAL',
-      'this node made a mistake; its log tells which. Report it, and try another node',
-    )
+    return error instanceof Refusal ? error : internalRefusal(this.#door.parts.logger, error)
   }
 }
 
-function callerOf(call: Pick<UnaryCall<unknown>, 'getDeadline' | 'once'>): Caller {
+function callerOf(call: Pick<UnaryCall<unknown>, 'getPeer' | 'getDeadline' | 'once'>): Caller {
   return {
+    connection: call.getPeer(),
     remainingMs: Number(call.getDeadline()) - Date.now(),
     onGone: (action) => call.once('cancelled', action),
   }

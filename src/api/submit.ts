@@ -1,6 +1,6 @@
 import type { Command } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
-import type { Asked } from './asked.js'
+import type { Waiter } from '../proposals/proposals.js'
 import type { DoorParts } from './door-parts.js'
 import { Refusal } from './refusal.js'
 
@@ -11,11 +11,11 @@ import { Refusal } from './refusal.js'
 export function submit(
   { freeSpace, proposals, replica }: Pick<DoorParts, 'freeSpace' | 'proposals' | 'replica'>,
   command: Command,
-  asked: Asked,
+  waiter: Waiter,
 ): Refusal | undefined {
   const shortage = isAddition(command, replica.machine) ? freeSpace.shortage : undefined
   if (shortage !== undefined) return new Refusal('BUSY', shortage)
-  return proposals.submit(command, asked) ? undefined : tooManyUnderWay()
+  return proposals.submit(command, waiter) ? undefined : tooManyUnderWay()
 }
 
 export function tooManyUnderWay(): Refusal {

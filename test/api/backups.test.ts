@@ -90,7 +90,7 @@ describe('a reader who stops in the middle of a backup', () => {
     const door = doorOf(node)
     const inspection = new Inspection(door)
     const backups = new Backups(door, inspection.confirm.bind(inspection))
-    const caller = { remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }
+    const caller = { connection: 'test', remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }
     const taken: BackupPart[] = []
     const take = async (part: BackupPart): Promise<void> => {
       taken.push(part)

@@ -2,6 +2,7 @@ import { Door } from '../../src/api/door.js'
 import { Directory } from '../../src/membership/directory.js'
 import { Membership } from '../../src/membership/membership.js'
 import { createLogger } from '../../src/platform/logger.js'
+import { WorkQueue } from '../../src/platform/work-queue.js'
 import type { HandDrivenNode } from '../replica/hand-driven.js'
 
 /** The door of a node that the test moves by hand. */
@@ -17,6 +18,7 @@ export function doorOf(node: HandDrivenNode): Door {
     attachments,
     freeSpace,
     clock,
+    workQueue: new WorkQueue(clock),
     connected,
     logger: createLogger('silent', {}),
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { LIMITS } from '../../src/machine/language/limits.js'
-import { OneNode } from './one-node.js'
+import { OneNode, until } from './one-node.js'
 import { acquire, CANCEL, newKey, RawStream, RENEW, release, tokenOf } from './raw-stream.js'
 
 describe('requests on a stream', () => {
@@ -120,6 +120,8 @@ describe('requests on a stream', () => {
     }))
     many.send({ hello: undefined, requests })
     assert.equal(await many.answerTo(0, 1, RENEW), 'renewed')
+    const answers = () => many.frames.flatMap((frame) => frame.answers)
+    await until(() => answers().length === 1_001)
     assert.ok(requests.every(({ slot }) => /^granted/.test(many.answers(slot, 1)[0] ?? '')))
     many.close()
   })

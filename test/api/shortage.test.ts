@@ -25,7 +25,11 @@ function acquire(key: number, slot: number): Command {
 /** A door that is asked, and what it answered so far. */
 function ask(node: HandDrivenNode, command: Command): (string | undefined)[] {
   const answers: (string | undefined)[] = []
-  const asked = new Asked(node.attachments, (final: Final) => answers.push(final.kind))
+  const asked = new Asked(node.attachments, {
+    isGone: false,
+    onQueued: () => undefined,
+    onFinal: (_: Asked, final: Final) => void answers.push(final.kind),
+  })
   const refusal = submit(node, command, asked)
   if (refusal !== undefined) answers.push(refusal.code)
   return answers

@@ -17,7 +17,7 @@ function watching(node: HandDrivenNode, name: string, afterRevision?: number) {
   const watches = new Watches(door, inspection.confirm.bind(inspection))
   const parts: WatchPart[] = []
   const put = async (part: WatchPart): Promise<void> => void parts.push(part)
-  const caller = { remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }
+  const caller = { connection: 'test', remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }
   const ended = watches.send({ name, afterRevision }, caller, put).catch((error: unknown) => error)
   return { door, parts, ended }
 }
@@ -77,6 +77,7 @@ describe('watching a name, on a clock of the test’s own', () => {
     const told = parts.length
     assert.ok(told > 0)
     door.stop()
+    await node.clock.turn()
     const refusal = await ended
     assert.ok(refusal instanceof Refusal && refusal.code === 'STOPPING')
     assert.equal(node.clock.timers, before)

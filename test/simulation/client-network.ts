@@ -60,6 +60,8 @@ export type UnaryMethod =
 /** When a client's pings on a connection that is cut off are given up. */
 const PING_MS_MIN = 5_000
 const PING_MS_MAX = 7_000
+/** How long a frame may wait for room in a socket. */
+const TAKING_MS_MAX = 20
 
 /** The network between clients and the doors of nodes: connections as gRPC over TCP gives them, with real frames on them. */
 export class ClientNetwork {
@@ -181,8 +183,10 @@ class Connection implements Link {
   readonly #stopListening: () => void
   #stream: AttachedStream | undefined
   #server: Serving | undefined
+  /** What the node has not asked for yet. */
+  readonly #unread: Uint8Array[] = []
+  #isReading = true
   #open = true
-  #ended = false
   #pings: Timer | undefined
 
   constructor(
@@ -202,7 +206,7 @@ class Connection implements Link {
 
   /** As the node sees it. */
   get attached(): boolean {
-    return this.#stream !== undefined && !this.#ended
+    return this.#stream?.isGone === false
   }
 
   dial(): void {
@@ -212,11 +216,14 @@ class Connection implements Link {
       if (server === undefined) return this.#end(new UnreachableError('connection refused'))
       this.#server = server
       server.process.take(() => {
-        const stream = server.door.attach({
-          send: (frame) => this.#toClient(ServerFrame.encode(frame).finish()),
+        this.#stream = server.door.attach({
+          send: (frame, onTaken) => {
+            this.#toClient(frame)
+            this.#whenTaken(server.process, onTaken)
+          },
           end: (refusal) => this.#end(toProblem(refusal)),
+          setReading: (isWanted) => this.#setReading(isWanted),
         })
-        this.#stream = stream
       })
     })
   }
@@ -225,7 +232,12 @@ class Connection implements Link {
     if (!this.#open) return
     this.#network.options.witness.sent(this, frame)
     const bytes = ClientFrame.encode(frame).finish()
-    this.#up.send(() => this.#server?.process.take(() => this.#stream?.receive(ClientFrame.decode(bytes))))
+    this.#up.send(() =>
+      this.#server?.process.take(() => {
+        this.#unread.push(bytes)
+        this.#read()
+      }),
+    )
   }
 
   /** By the client. The node learns of it in its own time. */
@@ -250,6 +262,25 @@ class Connection implements Link {
     )
   }
 
+  #setReading(isWanted: boolean): void {
+    this.#isReading = isWanted
+    if (isWanted) this.#server?.process.clock.soon(() => this.#read())
+  }
+
+  #read(): void {
+    while (this.#isReading && this.#stream !== undefined) {
+      const bytes = this.#unread.shift()
+      if (bytes === undefined) return
+      this.#stream.receive(bytes)
+    }
+  }
+
+  /** A socket takes a frame at once or, when it is full, some time later. */
+  #whenTaken(process: Process, onTaken: () => void): void {
+    const { world, random } = this.#network.options
+    world.plan(random.next() < 0.9 ? 0 : random.between(0, TAKING_MS_MAX), () => process.take(onTaken))
+  }
+
   #toClient(bytes: Uint8Array): void {
     this.#down.send(() =>
       this.client.take(() => {
@@ -262,7 +293,6 @@ class Connection implements Link {
   }
 
   #end(problem: Problem): void {
-    this.#ended = true
     this.#down.send(() => this.#closed(problem))
   }
 
@@ -337,6 +367,7 @@ class Question {
       if (server === undefined) return this.#answer(() => this.#reject(new UnreachableError('refused')))
       server.process.take(() => {
         const caller: Caller = {
+          connection: this.#client,
           remainingMs: timeoutMs,
           onGone: (action) => {
             this.#gone = () => server.process.take(action)

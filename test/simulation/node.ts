@@ -19,6 +19,7 @@ import { Incarnation } from '../../src/membership/incarnation.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
+import { WorkQueue } from '../../src/platform/work-queue.js'
 import { Proposals } from '../../src/proposals/proposals.js'
 import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
@@ -138,6 +139,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     attachments,
     freeSpace,
     clock,
+    // The clock stands still while a simulated turn runs: so each turn does one step.
+    workQueue: new WorkQueue(clock, 0),
     connected,
     logger: silent,
   })

@@ -92,6 +92,7 @@ export class Observation {
       const { process, watches } = server
       process.take(() => {
         const caller: Caller = {
+          connection: this,
           remainingMs: Number.POSITIVE_INFINITY,
           onGone: (action) => {
             this.#gone = () => process.take(action)

@@ -30,7 +30,7 @@ export function impurities(sources: readonly Source[]): string[] {
 const BANNED_CODE: readonly (readonly [RegExp, string])[] = [
   [/\bas any\b/g, 'name the type, or take `unknown` and check it'],
   [/\.only\(/g, 'run one test with --test-name-pattern instead'],
-  [/\.skip\(/g, 'repair the test or delete it'],
+  [/\b(it|test|describe|suite|t)\.skip\(/g, 'repair the test or delete it'],
   [/\.todo\(/g, 'write the test or open an issue'],
   [/\brequire\(/g, 'use import'],
 ]

@@ -52,8 +52,11 @@ export const LIMITS = {
   batchBytesMax: 1024 * 1024,
   /** One frame of the wire; carries a whole batch. */
   frameBytesMax: 4 * 1024 * 1024,
-  /** What waits for a client that reads slowly; beyond it the client is cut off. */
-  streamBufferBytesMax: 16 * 1024 * 1024,
+  /** Frames of one stream that have yet to be taken, and as much again of replies to be sent: beyond, nothing is read from it. */
+  streamBufferBytesMax: 8 * 1024 * 1024,
+  /** The same of all streams of a node; beyond, a stream that has more than the third of these is not read from. */
+  nodeBufferBytesMax: 64 * 1024 * 1024,
+  streamBufferBytesMin: 64 * 1024,
   /** Requests of one stream that have no answer yet. */
   requestsPerStreamMax: 262_144,
   /** Streams, and unary calls under way, of one node. */
