@@ -21,6 +21,7 @@ import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
 import { WorkQueue } from './platform/work-queue.js'
 import { Proposals } from './proposals/proposals.js'
+import { LoggedDisks } from './replica/logged-disks.js'
 import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
 import { PeerTransport } from './transport/index.js'
@@ -72,7 +73,7 @@ async function startOn(
   const raftConfig = { ...RAFT_DEFAULTS, id: self, heartbeatTicks, electionTicks }
   const voters = nodes.map(({ id }) => id)
   const firstMembers = config.joins || lifeOf(self) > 0 ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
-  const { raft, machine, addresses, disks } = await recover(disk, raftConfig, firstMembers, random)
+  const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random)
   const transport = new PeerTransport({
     self,
     clusterId: config.clusterId,
@@ -89,6 +90,7 @@ async function startOn(
   const clock = systemClock
   const checkpointBytes = config.storage.checkpointMiB * BYTES_PER_MIB
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
+  const disks = new LoggedDisks(raft, replica)
   const isNew = replica.status.lastIndex === 0
   const attachments = new Attachments()
   const proposals = new Proposals({ self, replica, transport, clock, firstNumber: firstNumber() })
@@ -106,7 +108,7 @@ async function startOn(
   const identification = new Identification({
     self,
     disk: disk.identity.disk,
-    told: disks,
+    disks,
     replica,
     proposals,
     directory,
@@ -139,7 +141,7 @@ async function startOn(
   })
   const api = new ApiServer(door, randomKey)
 
-  const updatePeers = (): void => transport.update({ ...directory.book(), kept: keptEntries.byPeer })
+  const updatePeers = (): void => transport.update({ ...directory.book(), disks, kept: keptEntries.byPeer })
   const upkeep = new Upkeep({
     directory,
     membership,
@@ -193,7 +195,10 @@ async function startOn(
         'the machines of two nodes differ, and one of them is wrong: the one that a majority contradicts stops by itself; if none does, keep the data directories of both, and report it',
       )
     },
-    onKept: (index) => keptEntries.kept(index),
+    onStepped: (kept) => {
+      if (disks.refresh()) updatePeers()
+      keptEntries.kept(kept)
+    },
     onCheckpoint: (checkpoint) => logger.debug(checkpoint, 'checkpoint written'),
     onFatal: fail,
   })

@@ -101,6 +101,21 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     await rolledBack.connectedTo(1)
   })
 
+  it('hears nothing more of one that was let in once the log names another disk of it (fault 17)', async () => {
+    const addresses = await addressesFor(2)
+    const [one, emptied] = [new Station(1, addresses), new Station(2, addresses)]
+    const disks = new Map<number, number>()
+    const book = { addresses, configIndex: 0, isLed: true, disks, kept: new Map(), level: 1 }
+    one.transport.update(book)
+    await Promise.all([one.start(), emptied.start()])
+    await Promise.all([one.connectedTo(2), emptied.connectedTo(1)])
+    disks.set(2, 99)
+    one.transport.update(book)
+    emptied.transport.send(1, commit(1))
+    await emptied.until(() => emptied.events.some((event) => /^disowned, disk lost/.test(event)))
+    assert.deepEqual(one.items, [])
+  })
+
   it('that it had less when it came is nothing against a peer that has told more since (fault 26)', async () => {
     const addresses = await addressesFor(3)
     const stations = [1, 2, 3].map((id) => new Station(id, addresses))

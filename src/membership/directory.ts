@@ -82,14 +82,13 @@ export class Directory {
     return new Map([...this.#peers].map((id) => [id, this.addressesOf(id).peer]))
   }
 
-  /** By what peers are found and judged, but for what they keep. */
-  book(): Omit<PeerBook, 'kept'> {
+  /** By what peers are found and judged, but for what is known of their disks. */
+  book(): Omit<PeerBook, 'disks' | 'kept'> {
     const { machine, status } = this.#sources
     return {
       addresses: this.peers(),
       configIndex: status.configIndex,
       isLed: status.leader !== NOBODY,
-      disks: machine.disks.all,
       level: machine.level,
     }
   }

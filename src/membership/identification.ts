@@ -3,7 +3,7 @@ import type { Identify } from '../machine/language/command.js'
 import { levelOf } from '../machine/roster/feature-level.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Replica } from '../replica/replica.js'
-import type { Loss } from '../transport/index.js'
+import type { Loss, PeerBook } from '../transport/index.js'
 import type { Directory } from './directory.js'
 
 const KNOWN: Readonly<Record<Loss, string>> = {
@@ -24,8 +24,8 @@ export interface IdentificationParts {
   readonly self: NodeId
   /** Which one this node is on. */
   readonly disk: number
-  /** What its log says of disks, and the machine has yet to apply: nobody can know yet that it is committed. */
-  readonly told: readonly Identify[]
+  /** By its whole log, committed or not. */
+  readonly disks: PeerBook['disks']
   readonly replica: Replica
   readonly proposals: Proposals
   readonly directory: Directory
@@ -48,10 +48,8 @@ export class Identification {
    * this node has named it. That this is an earlier copy of the disk is what its log can't know.
    */
   disowned(reason: string, loss: Loss): boolean {
-    const { self, disk, told, replica, onDisowned } = this.#parts
-    const isNamed = told.some((word) => word.node === self && word.disk === disk)
-    const isKnown = isNamed || replica.machine.disks.all.get(self) === disk
-    if (loss === 'disk' && isKnown) return false
+    const { self, disk, disks, onDisowned } = this.#parts
+    if (loss === 'disk' && disks.get(self) === disk) return false
     onDisowned(new DisownedError(loss, reason))
     return true
   }

@@ -1,6 +1,14 @@
 import { Packr } from 'msgpackr'
 import type { NodeId } from '../../raft/index.js'
-import type { Acquire, Command, Mode, Release, Succession, Terms } from '../machine/language/command.js'
+import type {
+  Acquire,
+  Command,
+  Identify,
+  Mode,
+  Release,
+  Succession,
+  Terms,
+} from '../machine/language/command.js'
 import { isPlain } from '../machine/roster/feature-level.js'
 import type { Chunk } from './ports.js'
 
@@ -43,6 +51,8 @@ const MODE = { exclusive: 1, shared: 2, permits: 3, member: 4 } as const
 /** One object for all that are held. */
 const EXCLUSIVE: Mode = { kind: 'exclusive' }
 const UNKNOWN: Command = { op: 'unknown' }
+/** An array of three, and its opcode. */
+const IDENTIFY_BEGINS = packr.pack([OPCODE.identify, 0, 0]).subarray(0, 2)
 
 export interface Payload {
   /** The cluster's clock, in milliseconds. */
@@ -100,6 +110,16 @@ export function commandsOf(chunks: readonly Chunk[]): Command[] {
   const commands: Command[] = []
   for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
   return commands
+}
+
+/**
+ * The registrations of disks in the payload of an entry. Most entries have none, and every entry is looked at when it
+ * comes to the log: one that does not have the bytes with which each of them begins is not unpacked.
+ */
+export function identifiesIn(payload: Uint8Array): Identify[] {
+  const { buffer, byteOffset, length } = payload
+  if (!Buffer.from(buffer, byteOffset, length).includes(IDENTIFY_BEGINS)) return []
+  return commandsOf(decodePayload(payload).chunks).filter((command) => command.op === 'identify')
 }
 
 function unpackArray(bytes: Uint8Array): unknown[] {

@@ -1,5 +1,5 @@
 import { type Configuration, type Entry, type RaftConfig, RaftNode } from '../../raft/index.js'
-import type { Command, Describe, Identify } from '../machine/language/command.js'
+import type { Command, Describe } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
 import { decodeCommands, decodePayload } from './payload.js'
 import type { NodeDisk } from './ports.js'
@@ -14,8 +14,6 @@ export interface Recovery {
    * can know that these are committed; but they are good enough to try.
    */
   readonly addresses: readonly Describe[]
-  /** On which disks they are, likewise. */
-  readonly disks: readonly Identify[]
 }
 
 /**
@@ -37,8 +35,7 @@ export async function recover(
   const raft = new RaftNode(config, { hardState, start: beginning, entries, appliedIndex }, random)
   const commands = commandsIn(entries.filter(({ index }) => index > appliedIndex))
   const addresses = commands.filter((command) => command.op === 'describe')
-  const disks = commands.filter((command) => command.op === 'identify')
-  return { raft, machine: restorer.finish(), addresses, disks }
+  return { raft, machine: restorer.finish(), addresses }
 }
 
 function commandsIn(entries: readonly Entry[]): Command[] {

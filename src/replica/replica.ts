@@ -50,8 +50,8 @@ export interface ReplicaHandlers {
   readonly onRestored: () => void
   /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
   readonly onDifference: (difference: Difference) => void
-  /** All that is committed up to this entry is on disk. With each step, news or not. */
-  readonly onKept: (index: LogIndex) => void
+  /** With each step, news or not. All that is committed up to `kept` is on disk. */
+  readonly onStepped: (kept: LogIndex) => void
   /** A checkpoint is on disk. */
   readonly onCheckpoint: (checkpoint: WrittenCheckpoint) => void
   /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
@@ -341,7 +341,7 @@ export class Replica {
     for (const peer of output.snapshots) void this.#sender.send(peer)
     const { commitIndex, persistedIndex } = this.#parts.raft.view()
     this.#checkpoints.persisted(persistedIndex)
-    this.#handlers?.onKept(Math.min(commitIndex, persistedIndex))
+    this.#handlers?.onStepped(Math.min(commitIndex, persistedIndex))
   }
 
   #send(messages: readonly Outgoing[]): void {

@@ -62,8 +62,8 @@ export interface PeerBook {
   readonly configIndex: LogIndex
   /** It follows a leader, or is one: nobody else need tell it who the members are. */
   readonly isLed: boolean
-  /** Which disk each of them is on, as far as they have told the cluster. */
-  readonly disks: ReadonlyMap<NodeId, number>
+  /** As of now: which disk each of them is on, as far as the log has it. */
+  readonly disks: Pick<ReadonlyMap<NodeId, number>, 'get'>
   /** As of now: up to which entry each of them has told to have on disk what is committed. */
   readonly kept: ReadonlyMap<NodeId, LogIndex>
   /** The feature level of the cluster. */
@@ -94,19 +94,24 @@ export interface Refusal {
 export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refusal | undefined {
   const foreign = foreignness(hello, clusterId, self)
   if (foreign !== undefined) return refused(foreign)
-  if (hello.to !== self)
+  if (numberOf(hello.to) !== numberOf(self))
     return refused(`you look for node ${hello.to} and this is node ${self}: check the peer addresses`)
   if (hello.from === self)
     return refused(`this is node ${self}, and so are you: give each node an id of its own`)
+  // Before anything that its disk may have told the sender, or not: an empty one knows only what its file says.
+  if (isAnother(hello, book)) {
+    const reason = `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
+    return { reason, loss: 'disk' }
+  }
+  if (hello.to !== self)
+    return refused(
+      `you look for member ${hello.to}, and that node is member ${self} now: its leader will say so`,
+    )
   const { addresses, configIndex, isLed, level } = book
   if (hello.level < level) {
     return refused(
       `the cluster is on feature level ${level}, and the version of node ${hello.from} knows level ${hello.level}: upgrade it`,
     )
-  }
-  if (isAnother(hello, book)) {
-    const reason = `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
-    return { reason, loss: 'disk' }
   }
   if (addresses.has(hello.from) || !addresses.has(self)) return undefined
   if (!isLed && hello.configIndex > configIndex) return undefined

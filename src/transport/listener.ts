@@ -5,7 +5,15 @@ import { listen } from '../platform/listen.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './frame-error.js'
-import { decodeHello, encodeWelcome, type Hello, type Receiver, refusal, rollback } from './hello.js'
+import {
+  decodeHello,
+  encodeWelcome,
+  type Hello,
+  type Receiver,
+  type Refusal,
+  refusal,
+  rollback,
+} from './hello.js'
 import { HELLO_MS } from './limits.js'
 import type { SalvageAnswers } from './salvage-answers.js'
 import { LOST, SALVAGE, SERVER_OPTIONS, STREAM } from './service.js'
@@ -51,11 +59,11 @@ export class Listener {
   }
 
   /** A peer that was let in is one no more. */
-  turnOut(peer: NodeId, reason: string): void {
+  turnOut(peer: NodeId, refused: Refusal): void {
     const stream = this.#streams.get(peer)
     if (stream === undefined) return
     this.#lose(peer)
-    this.#refuse(stream, status.FAILED_PRECONDITION, reason)
+    this.#refuse(stream, codeOf(refused), refused.reason)
   }
 
   #accept(stream: PeerStream): void {
@@ -86,8 +94,7 @@ export class Listener {
     const receiver = this.#options.receiver()
     const refused = refusal(hello, receiver) ?? rollback(hello, receiver.book)
     if (refused !== undefined) {
-      const code = refused.loss === undefined ? status.FAILED_PRECONDITION : LOST[refused.loss]
-      this.#refuse(stream, code, refused.reason)
+      this.#refuse(stream, codeOf(refused), refused.reason)
       return undefined
     }
     const older = this.#streams.get(hello.from)
@@ -119,6 +126,10 @@ export class Listener {
     this.#options.logger.warn({ reason: details, remote: stream.getPeer() }, 'peer stream refused')
     stream.emit('error', { code, details })
   }
+}
+
+function codeOf({ loss }: Refusal): status {
+  return loss === undefined ? status.FAILED_PRECONDITION : LOST[loss]
 }
 
 /** Only what the peer did wrong is caught; a mistake of ours goes on upwards. */

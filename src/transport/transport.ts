@@ -1,7 +1,15 @@
 import type { Logger } from 'pino'
 import { assert, type LogIndex, type NodeId } from '../../raft/index.js'
 import type { Clock, IntactParts, PeerItem, Timer, Transport, TransportHandlers } from '../replica/ports.js'
-import { encodeHello, type Hello, type Loss, type PeerBook, type Receiver, refusal } from './hello.js'
+import {
+  encodeHello,
+  type Hello,
+  type Loss,
+  type PeerBook,
+  type Receiver,
+  type Refusal,
+  refusal,
+} from './hello.js'
 import { FAREWELL_MS, GUESTS_MAX } from './limits.js'
 import { Link } from './link.js'
 import { Listener } from './listener.js'
@@ -80,9 +88,13 @@ export class PeerTransport implements Transport {
     this.#dialNew()
   }
 
-  /** The members are others now, or elsewhere. Who is none any more is let go after a moment. */
+  /**
+   * The members are others now, or elsewhere, or on other disks. Who is no member any more is let go after a moment; who is
+   * on another disk than it should be is not heard for a moment longer.
+   */
   update(book: PeerBook): void {
     this.#book = book
+    this.#turnOut(book, ({ loss }) => loss !== undefined)
     this.#dialNew()
     this.#retireLater()
   }
@@ -156,15 +168,20 @@ export class PeerTransport implements Transport {
 
   #retire(): void {
     // Who was let in to lead us may do so.
-    const receiver = { ...this.#receiver, book: { ...this.#book, isLed: false } }
-    for (const hello of [...this.#guests.values()]) {
-      const refused = refusal(hello, receiver)
-      if (refused !== undefined) this.#listener?.turnOut(hello.from, refused.reason)
-    }
+    this.#turnOut({ ...this.#book, isLed: false }, () => true)
     for (const [peer, link] of this.#links) {
       if (this.#addressOf(peer) !== '') continue
       link.stop()
       this.#links.delete(peer)
+    }
+  }
+
+  /** Those who were let in, and would be refused now. */
+  #turnOut(book: PeerBook, which: (refused: Refusal) => boolean): void {
+    const receiver = { ...this.#receiver, book }
+    for (const hello of [...this.#guests.values()]) {
+      const refused = refusal(hello, receiver)
+      if (refused !== undefined && which(refused)) this.#listener?.turnOut(hello.from, refused)
     }
   }
 

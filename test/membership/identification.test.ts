@@ -7,6 +7,7 @@ import { Identification } from '../../src/membership/identification.js'
 import { Incarnation } from '../../src/membership/incarnation.js'
 import { systemClock } from '../../src/platform/clock.js'
 import { Proposals } from '../../src/proposals/proposals.js'
+import { LoggedDisks } from '../../src/replica/logged-disks.js'
 import type { Transport } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { Replica } from '../../src/replica/replica.js'
@@ -25,7 +26,7 @@ async function put(disk: MemoryDisk, own: number) {
   const store = disk.open()
   const config = { ...RAFT_DEFAULTS, id: 1, heartbeatTicks: 2, electionTicks: 5 }
   const first = { voters: [1], outgoing: [], learners: [] }
-  const { raft, machine, disks } = await recover(store, config, first, Math.random)
+  const { raft, machine } = await recover(store, config, first, Math.random)
   const clock = systemClock
   const transport = NOBODY_THERE
   const checkpointBytes = 1_000_000
@@ -36,7 +37,7 @@ async function put(disk: MemoryDisk, own: number) {
   const identification = new Identification({
     self: 1,
     disk: own,
-    told: disks,
+    disks: new LoggedDisks(raft, replica),
     replica,
     proposals,
     directory,
@@ -66,7 +67,7 @@ it('a node that has just started, and applied nothing, is not talked out of the 
       onUpToTerm: look,
       onRestored: look,
       onDifference: reject,
-      onKept: () => undefined,
+      onStepped: () => undefined,
       onCheckpoint: () => undefined,
       onFatal: reject,
     })

@@ -79,7 +79,7 @@ class Alone {
         onUpToTerm: () => alone.membership.tidy(),
         onRestored: () => undefined,
         onDifference: reject,
-        onKept: () => undefined,
+        onStepped: () => undefined,
         onCheckpoint: () => undefined,
         onFatal: reject,
       })

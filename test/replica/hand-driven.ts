@@ -135,7 +135,7 @@ export class HandDrivenNode {
         this.proposals.onRestored()
       },
       onDifference: (difference) => this.differences.push(difference),
-      onKept: (index) => this.keptEntries.kept(index),
+      onStepped: (index) => this.keptEntries.kept(index),
       onCheckpoint: (checkpoint) => this.checkpoints.push(checkpoint),
       onFatal: (error) => this.fatal.push(error),
     })

@@ -21,6 +21,7 @@ import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
 import { WorkQueue } from '../../src/platform/work-queue.js'
 import { Proposals } from '../../src/proposals/proposals.js'
+import { LoggedDisks } from '../../src/replica/logged-disks.js'
 import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
@@ -91,9 +92,10 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const raftConfig = { ...timing, id }
   const voters = nodes.map((node) => node.id)
   const firstMembers = joins ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
-  const { raft, machine, addresses, disks } = await recover(disk, raftConfig, firstMembers, random.next)
+  const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random.next)
   observe(raft, witness)
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
+  const disks = new LoggedDisks(raft, replica)
   witness.restored(id, replica.appliedIndex, machine)
   const attachments = new Attachments()
   const firstNumber = Math.floor(random.next() * 2 ** 52)
@@ -112,7 +114,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const identification = new Identification({
     self: id,
     disk: diskOf(id),
-    told: disks,
+    disks,
     replica,
     proposals,
     directory,
@@ -145,7 +147,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     logger: silent,
   })
   const keptEntries = new KeptEntries({ self: id, replica, transport, clock })
-  const updatePeers = (): void => transport.update({ ...directory.book(), kept: keptEntries.byPeer })
+  const updatePeers = (): void => transport.update({ ...directory.book(), disks, kept: keptEntries.byPeer })
   const upkeep = new Upkeep({
     directory,
     membership,
@@ -186,7 +188,10 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     },
     onDifference: (difference) =>
       witness.fatal(id, new Error(`P1: nodes differ: ${JSON.stringify(difference)}`)),
-    onKept: (index) => keptEntries.kept(index),
+    onStepped: (kept) => {
+      if (disks.refresh()) updatePeers()
+      keptEntries.kept(kept)
+    },
     onCheckpoint: () => undefined,
     onFatal: (error) => witness.fatal(id, error),
   })

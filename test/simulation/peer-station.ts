@@ -90,6 +90,7 @@ export class PeerStation implements Transport, PeerDoor {
 
   update(book: PeerBook): void {
     this.#book = book
+    this.#turnOut(book, ({ loss }) => loss !== undefined)
     this.#dialNew()
     this.#retireLater()
   }
@@ -175,13 +176,18 @@ export class PeerStation implements Transport, PeerDoor {
   }
 
   #retire(): void {
-    const book = { ...this.#book, isLed: false }
-    for (const hello of [...this.#guests.values()])
-      if (this.#refusal(hello, book) !== undefined) this.#parts.turnOut(hello.from)
+    this.#turnOut({ ...this.#book, isLed: false }, () => true)
     for (const [peer, link] of this.#links) {
       if (this.#addressOf(peer) !== '') continue
       link.end()
       this.#links.delete(peer)
+    }
+  }
+
+  #turnOut(book: PeerBook, which: (refused: Refusal) => boolean): void {
+    for (const hello of [...this.#guests.values()]) {
+      const refused = this.#refusal(hello, book)
+      if (refused !== undefined && which(refused)) this.#parts.turnOut(hello.from)
     }
   }
 }
