@@ -17,6 +17,7 @@ import type { NodeConfig } from './platform/config.js'
 import { freeBytes } from './platform/free-bytes.js'
 import type { Logger } from './platform/logger.js'
 import { lifeOf } from './platform/member-id.js'
+import { descriptorsMax, placesFor } from './platform/port/index.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
 import { WorkQueue } from './platform/work-queue.js'
@@ -74,7 +75,9 @@ async function startOn(
   const voters = nodes.map(({ id }) => id)
   const firstMembers = config.joins || lifeOf(self) > 0 ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
   const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random)
+  const places = placesFor(descriptorsMax())
   const transport = new PeerTransport({
+    connectionsMax: places.peers,
     self,
     clusterId: config.clusterId,
     listen: config.peer,
@@ -139,7 +142,7 @@ async function startOn(
     connected,
     logger,
   })
-  const api = new ApiServer(door, randomKey)
+  const api = new ApiServer(door, places.clients, randomKey)
 
   const updatePeers = (): void => transport.update({ ...directory.book(), disks, kept: keptEntries.byPeer })
   const upkeep = new Upkeep({

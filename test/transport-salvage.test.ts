@@ -57,7 +57,7 @@ describe('salvage over the wire', { timeout: 20_000 }, () => {
     const address = (await addressesFor(1)).get(1)!
     const answers = new SalvageAnswers({ clusterId: 'blue', self: 1_002, parts, logger: SILENT })
     const server = await answers.listen(address)
-    closing.push(() => server.forceShutdown())
+    closing.push(() => server.close())
     return address
   }
 
@@ -131,7 +131,7 @@ describe('salvage over the wire', { timeout: 20_000 }, () => {
     const answers = new SalvageAnswers({ clusterId: 'blue', self: 2, parts: new Parts(), logger: SILENT })
     const server = await answers.listen(address)
     const peer = await call(address)
-    server.forceShutdown()
+    server.close()
     await assert.rejects(peer.logUpTo({ index: 9, term: 3 }))
   })
 

@@ -28,6 +28,7 @@ export class Station {
       clusterId,
       listen,
       peers: addresses,
+      connectionsMax: 64,
       level: 1,
       disk: self,
       lastIndex: () => this.lastIndex,

@@ -3,10 +3,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
-import { Client, Metadata, Server, type ServerDuplexStream, type StatusObject, status } from '@grpc/grpc-js'
+import { promisify } from 'node:util'
+import {
+  Client,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js'
 import type { Message, NodeId } from '../raft/index.js'
 import { systemClock } from '../src/platform/clock.js'
-import { ListenError, listen } from '../src/platform/listen.js'
+import { ListenError } from '../src/platform/port/index.js'
 import type { Clock, PeerItem } from '../src/replica/ports.js'
 import { encodeItems } from '../src/transport/codec.js'
 import { pack } from '../src/transport/fields.js'
@@ -409,7 +418,7 @@ async function deafServer(address: string): Promise<DeafServer> {
     { stream: definition },
     { stream: (stream: ServerDuplexStream<Buffer, Buffer>) => deaf.accept(stream) },
   )
-  await listen(server, address, 'peers')
+  await promisify(server.bindAsync.bind(server))(address, ServerCredentials.createInsecure())
   return deaf
 }
 
@@ -422,7 +431,7 @@ function peerProcess(addresses: ReadonlyMap<NodeId, string>) {
     import { systemClock } from ${module('../src/platform/clock.js')}
     const peers = new Map(${JSON.stringify([...addresses])})
     const logger = pino({ level: 'silent' })
-    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, level: 1, disk: 2, lastIndex: () => 0, clock: systemClock, random: Math.random, logger })
+    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, connectionsMax: 8, level: 1, disk: 2, lastIndex: () => 0, clock: systemClock, random: Math.random, logger })
     await transport.start({ onItem: (from, item) => transport.send(from, item), onConnected() {}, onDisconnected() {}, onGreeted() {}, onDisowned() {} })`
   const process_ = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit'],

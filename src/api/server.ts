@@ -1,16 +1,15 @@
 import { fileURLToPath } from 'node:url'
-import {
-  Server,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type sendUnaryData,
-  type UntypedServiceImplementation,
+import type {
+  ServerUnaryCall,
+  ServerWritableStream,
+  sendUnaryData,
+  UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import { LIMITS } from '../machine/language/limits.js'
-import { listen } from '../platform/listen.js'
+import { GrpcPort, type PortFigures } from '../platform/port/index.js'
 import { type BackupPart, LockkeeperService } from '../protocol/lockkeeper.js'
 import { Backups } from './backups.js'
 import { type Caller, Calls } from './calls.js'
@@ -19,6 +18,7 @@ import { type AttachCall, GrpcWire, grpcError } from './grpc-wire.js'
 import { Inspection } from './inspection.js'
 import { MALFORMED, type Malformed, malformedRefusal, tolerant } from './malformed.js'
 import { Operations } from './operations.js'
+import { clientPortLimits } from './port-limits.js'
 import { internalRefusal, Refusal } from './refusal.js'
 import { Watches } from './watches.js'
 
@@ -29,11 +29,12 @@ const DRAIN_MS = 1_000
 
 const OPTIONS = {
   'grpc.max_receive_message_length': LIMITS.frameBytesMax,
-  'grpc.max_concurrent_streams': LIMITS.callsMax,
   // Finds the client whose packets vanish without a word, and frees what it costs.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 10_000,
 }
+
+const asItIs = (frame: Buffer): Buffer => frame
 
 type UnaryCall<Request> = ServerUnaryCall<Request | Malformed, unknown>
 type StreamCall<Request, Part> = ServerWritableStream<Request | Malformed, Part>
@@ -48,24 +49,35 @@ type Send<Request, Part> = (
 /** The gRPC server for clients: the contract, the standard health service, and reflection for tools. */
 export class ApiServer {
   readonly #door: Door
-  readonly #server = new Server(OPTIONS)
+  readonly #port: GrpcPort
   readonly #health = new HealthImplementation()
 
-  /** `randomKey` gives secrets from 1 to 2^53 - 1. */
-  constructor(door: Door, randomKey: () => number) {
+  /** `connectionsMax` is what the process has descriptors for; `randomKey` gives secrets from 1 to 2^53 - 1. */
+  constructor(door: Door, connectionsMax: number, randomKey: () => number) {
     this.#door = door
+    this.#port = new GrpcPort({
+      server: OPTIONS,
+      limits: clientPortLimits(connectionsMax),
+      refused: (code, reason) => grpcError(new Refusal(code, reason)),
+      clock: door.parts.clock,
+      logger: door.parts.logger,
+      whom: 'clients',
+    })
     this.setServing(false)
     // Attach decodes and encodes its own frames, a bit at a time.
-    const asItIs = (frame: Buffer): Buffer => frame
     const attach = { ...LockkeeperService.attach, requestDeserialize: asItIs, responseSerialize: asItIs }
-    this.#server.addService(tolerant({ ...LockkeeperService, attach }), this.#implementation(randomKey))
-    this.#health.addToServer(this.#server)
-    new ReflectionService(loadSync(PROTO)).addToServer(this.#server)
+    this.#port.addService(tolerant({ ...LockkeeperService, attach }), this.#implementation(randomKey))
+    this.#health.addToServer(this.#port.server)
+    new ReflectionService(loadSync(PROTO)).addToServer(this.#port.server)
+  }
+
+  get figures(): PortFigures {
+    return this.#port.figures
   }
 
   /** Rejects with a `ListenError`. */
   listen(address: string): Promise<void> {
-    return listen(this.#server, address, 'clients')
+    return this.#port.listen(address)
   }
 
   /** What the health service says: whether requests have a chance, which takes a leader. */
@@ -79,11 +91,12 @@ export class ApiServer {
     this.#door.stop()
     await new Promise<void>((resolve) => {
       const timer = this.#door.parts.clock.after(DRAIN_MS, () => {
-        this.#server.forceShutdown()
+        this.#port.close()
         resolve()
       })
-      this.#server.tryShutdown(() => {
+      void this.#port.drain().then(() => {
         timer.cancel()
+        this.#port.close()
         resolve()
       })
     })

@@ -1,8 +1,8 @@
-import type { Server } from '@grpc/grpc-js'
 import { InvariantError } from '../../raft/index.js'
 import { DiskRemains } from '../node-disk/index.js'
 import type { NodeConfig } from '../platform/config.js'
 import type { Logger } from '../platform/logger.js'
+import type { GrpcPort } from '../platform/port/index.js'
 import type { IntactParts } from '../replica/ports.js'
 import { SalvageAnswers, SalvagePeer } from '../transport/index.js'
 import { restoreDisk } from './restore-disk.js'
@@ -10,7 +10,7 @@ import { restoreDisk } from './restore-disk.js'
 /** From the first attempt on, until it is closed. */
 interface Bench {
   readonly remains: DiskRemains
-  readonly server: Server
+  readonly port: GrpcPort
 }
 
 /**
@@ -48,7 +48,7 @@ export class Salvage {
   }
 
   async close(): Promise<void> {
-    this.#bench?.server.forceShutdown()
+    this.#bench?.port.close()
     await this.#bench?.remains.close()
     this.#bench = undefined
   }
@@ -58,7 +58,7 @@ export class Salvage {
     const remains = await DiskRemains.open(data)
     try {
       const answers = new SalvageAnswers({ clusterId, self, parts: remains, logger: this.#logger })
-      return { remains, server: await answers.listen(peer) }
+      return { remains, port: await answers.listen(peer) }
     } catch (error) {
       await remains.close()
       throw error

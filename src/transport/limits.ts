@@ -19,6 +19,20 @@ export const DIAL_MS = 2_000
 /** From accepting a stream to its hello. */
 export const HELLO_MS = 5_000
 
+/** Of a node that only answers questions of salvage. */
+export const SALVAGE_CONNECTIONS_MAX = 64
+/** A peer has one stream on a connection, and one of salvage at most. */
+export const CALLS_PER_CONNECTION_MAX = 4
+export const CALLS_MAX = 1_024
+/** Parts of frames, of all peers and of one. */
+export const PARTS_BYTES_MAX = 8 * FRAME_BYTES_MAX
+/** From a connection to the first frame. Meanwhile its place goes to whoever comes, if there is no other: peers say hello at once. */
+export const SILENT_MS = 5_000
+/** From the first byte of a frame to its last. */
+export const FRAME_MS = 10_000
+/** Answers of salvage wait for a peer, and none is taken. */
+export const UNTAKEN_MS = 30_000
+
 /** Until a peer has answered a question of salvage, from its disk. */
 export const ANSWER_MS = 10_000
 /** From one such question to the next: an open checkpoint keeps LevelDB from clearing away what was replaced since. */

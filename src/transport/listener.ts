@@ -1,7 +1,7 @@
-import { Server, type ServerDuplexStream, status } from '@grpc/grpc-js'
+import { type ServerDuplexStream, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { NodeId } from '../../raft/index.js'
-import { listen } from '../platform/listen.js'
+import type { GrpcPort, PortFigures } from '../platform/port/index.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
 import { decodeItems } from './codec.js'
 import { FrameError } from './frame-error.js'
@@ -16,9 +16,10 @@ import {
 } from './hello.js'
 import { HELLO_MS } from './limits.js'
 import type { SalvageAnswers } from './salvage-answers.js'
-import { LOST, SALVAGE, SERVER_OPTIONS, STREAM } from './service.js'
+import { LOST, peerPort, SALVAGE, STREAM } from './service.js'
 
 export interface ListenerOptions {
+  readonly connectionsMax: number
   /** As of now. */
   readonly receiver: () => Receiver
   /** For peers whose disks are damaged. */
@@ -36,26 +37,31 @@ type PeerStream = ServerDuplexStream<Buffer, Buffer>
 /** The peer port: lets peers in, turns strangers away, delivers what peers send. */
 export class Listener {
   readonly #options: ListenerOptions
-  readonly #server = new Server(SERVER_OPTIONS)
+  readonly #port: GrpcPort
   /** The one stream of each peer that is listened to. */
   readonly #streams = new Map<NodeId, PeerStream>()
 
   constructor(options: ListenerOptions) {
     this.#options = options
+    this.#port = peerPort(options.connectionsMax, options.clock, options.logger)
     const service = { stream: STREAM, salvage: SALVAGE }
-    this.#server.addService(service, {
+    this.#port.addService(service, {
       stream: (stream: PeerStream) => this.#accept(stream),
       salvage: (stream: PeerStream) => options.salvage.accept(stream),
     })
   }
 
+  get figures(): PortFigures {
+    return this.#port.figures
+  }
+
   /** Rejects with a `ListenError`. */
   listen(address: string): Promise<void> {
-    return listen(this.#server, address, 'peers')
+    return this.#port.listen(address)
   }
 
   stop(): void {
-    this.#server.forceShutdown()
+    this.#port.close()
   }
 
   /** A peer that was let in is one no more. */

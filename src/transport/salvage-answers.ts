@@ -1,13 +1,14 @@
-import { Server, type ServerDuplexStream, status } from '@grpc/grpc-js'
+import { type ServerDuplexStream, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { NodeId } from '../../raft/index.js'
-import { listen } from '../platform/listen.js'
+import { systemClock } from '../platform/clock.js'
+import type { GrpcPort } from '../platform/port/index.js'
 import type { IntactParts, SnapshotSource } from '../replica/ports.js'
 import { FrameError } from './frame-error.js'
 import { decodeHello, encodeWelcome, salvageRefusal } from './hello.js'
-import { QUESTION_MS } from './limits.js'
+import { QUESTION_MS, SALVAGE_CONNECTIONS_MAX } from './limits.js'
 import { decodeQuestion, encodeChunk, encodeLog, encodeStart, type Question } from './salvage-questions.js'
-import { SALVAGE, SERVER_OPTIONS } from './service.js'
+import { peerPort, SALVAGE } from './service.js'
 
 export interface SalvageAnswersOptions {
   readonly clusterId: string
@@ -28,11 +29,11 @@ export class SalvageAnswers {
   }
 
   /** Of a node that does nothing else at its peer port. Rejects with a `ListenError`. */
-  async listen(address: string): Promise<Server> {
-    const server = new Server(SERVER_OPTIONS)
-    server.addService({ salvage: SALVAGE }, { salvage: (stream: SalvageStream) => this.accept(stream) })
-    await listen(server, address, 'peers')
-    return server
+  async listen(address: string): Promise<GrpcPort> {
+    const port = peerPort(SALVAGE_CONNECTIONS_MAX, systemClock, this.#options.logger)
+    port.addService({ salvage: SALVAGE }, { salvage: (stream: SalvageStream) => this.accept(stream) })
+    await port.listen(address)
+    return port
   }
 
   accept(stream: SalvageStream): void {

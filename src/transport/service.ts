@@ -1,12 +1,18 @@
-import {
-  type ChannelOptions,
-  credentials,
-  type MethodDefinition,
-  type ServerOptions,
-  status,
-} from '@grpc/grpc-js'
+import { type ChannelOptions, credentials, type MethodDefinition, status } from '@grpc/grpc-js'
+import type { Logger } from 'pino'
+import { GrpcPort, type PortLimits } from '../platform/port/index.js'
+import type { Clock } from '../replica/ports.js'
 import type { Loss } from './hello.js'
-import { FRAME_BYTES_MAX } from './limits.js'
+import {
+  CALLS_MAX,
+  CALLS_PER_CONNECTION_MAX,
+  FRAME_BYTES_MAX,
+  FRAME_MS,
+  HELLO_BYTES_MAX,
+  PARTS_BYTES_MAX,
+  SILENT_MS,
+  UNTAKEN_MS,
+} from './limits.js'
 
 /** Frames are bytes to gRPC; `codec.ts` and `hello.ts` give them meaning. */
 function asItIs(frame: Buffer): Buffer {
@@ -60,8 +66,35 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.service_config_disable_resolution': 1,
 }
 
-/** A peer needs one stream. */
-export const SERVER_OPTIONS: ServerOptions = {
-  'grpc.max_concurrent_streams': 4,
-  'grpc.max_receive_message_length': FRAME_BYTES_MAX,
+/** Where peers reach this node. */
+export function peerPort(connectionsMax: number, clock: Clock, logger: Logger): GrpcPort {
+  return new GrpcPort({
+    server: { 'grpc.max_receive_message_length': FRAME_BYTES_MAX },
+    limits: limitsOf(connectionsMax),
+    refused: (_, details) => ({ code: status.RESOURCE_EXHAUSTED, details }),
+    clock,
+    logger,
+    whom: 'peers',
+  })
 }
+
+function limitsOf(connectionsMax: number): PortLimits {
+  return {
+    connectionsMax,
+    connectionsPerAddressMax: connectionsMax,
+    callsMax: CALLS_MAX,
+    callsPerConnectionMax: CALLS_PER_CONNECTION_MAX,
+    bufferedBytesMax: PARTS_BYTES_MAX,
+    bufferedBytesPerConnectionMax: 2 * FRAME_BYTES_MAX,
+    messageBytesMax: (path) => (path === STREAM.path ? ITEMS : QUESTIONS),
+    silentMsMax: SILENT_MS,
+    idleMsMax: SILENT_MS,
+    messageMsMax: FRAME_MS,
+    untakenMsMax: UNTAKEN_MS,
+  }
+}
+
+/** Until it has said hello, a peer is a stranger. */
+const ITEMS = { first: HELLO_BYTES_MAX, later: FRAME_BYTES_MAX }
+/** Questions of salvage are smaller than a hello. */
+const QUESTIONS = { first: HELLO_BYTES_MAX, later: HELLO_BYTES_MAX }

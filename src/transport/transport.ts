@@ -22,6 +22,8 @@ export interface TransportOptions {
   readonly listen: string
   /** 'host:port' of each member to begin with, `self` among them if it is one. */
   readonly peers: ReadonlyMap<NodeId, string>
+  /** From other nodes, and from whoever comes. */
+  readonly connectionsMax: number
   /** The highest feature level that this version knows. */
   readonly level: number
   /** Which disk this node is on. */
@@ -73,8 +75,9 @@ export class PeerTransport implements Transport {
   /** Rejects with a `ListenError`; then nothing was started. */
   async start(handlers: PeerHandlers): Promise<void> {
     assert(this.#listener === undefined, 'a transport is started once')
-    const { self, clusterId, parts, listen, clock, logger } = this.#options
+    const { self, clusterId, parts, listen, connectionsMax, clock, logger } = this.#options
     this.#listener = new Listener({
+      connectionsMax,
       receiver: () => this.#receiver,
       salvage: new SalvageAnswers({ self, clusterId, parts, logger }),
       clock,

@@ -75,7 +75,7 @@ describe('names', () => {
     assert.match(await refusal(''), /^INVALID: .*empty/)
     assert.match(await refusal('x'.repeat(LIMITS.nameBytesMax + 1)), /^LIMIT: .*512 bytes/)
     assert.match(await refusal('é'.repeat(LIMITS.nameBytesMax / 2 + 1)), /^LIMIT: .*512 bytes/)
-    assert.match(await refusal('x'.repeat(1_000_000)), /^LIMIT: .*512 bytes/)
+    assert.match(await refusal('x'.repeat(200_000)), /^LIMIT: .*512 bytes/)
     assert.match(await refusal(), /^INVALID: .*at least one/)
     assert.match(await refusal('a', 'b', 'a'), /^INVALID: .*distinct/)
     const many = Array.from({ length: LIMITS.namesPerClaimMax + 1 }, (_, k) => `${k}`)

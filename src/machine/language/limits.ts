@@ -59,9 +59,22 @@ export const LIMITS = {
   streamBufferBytesMin: 64 * 1024,
   /** Requests of one stream that have no answer yet. */
   requestsPerStreamMax: 262_144,
-  /** Streams, and unary calls under way, of one node. */
+  /** Streams of one node; all calls in progress, with its streams; and those of one connection. */
   streamsMax: 16_384,
-  callsMax: 65_536,
+  callsMax: 32_768,
+  callsPerConnectionMax: 1_024,
+  /** One request of a unary call, encoded: more than any that makes sense, so that a refusal can say what does not. */
+  unaryRequestBytesMax: 256 * 1024,
+  /** Parts of messages that have come, and replies that have not been taken: of all clients, and of one connection. */
+  bufferedBytesMax: 64 * 1024 * 1024,
+  bufferedBytesPerConnectionMax: 16 * 1024 * 1024,
+  /** Of all connections of a node, those from one address. */
+  connectionsPerAddressPart: 3 / 4,
+  /** From a connection to its first call; without any call; from the first byte of a message to its last; while no reply is taken. */
+  silentMsMax: 20_000,
+  idleMsMax: 5 * 60_000,
+  messageMsMax: 20_000,
+  untakenMsMax: 30_000,
   /** Backups under way of one node: each keeps what is replaced meanwhile on disk. */
   backupsMax: 4,
   /** How long a client may take over one part of a backup. */

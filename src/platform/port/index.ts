@@ -1,0 +1,6 @@
+export type { Connection } from './connection.js'
+export { descriptorsMax, placesFor } from './descriptors.js'
+export { GrpcPort } from './grpc-port.js'
+export type { PortFigures, PortLimits } from './limits.js'
+export { ListenError } from './listen.js'
+export type { Status } from './metered-call.js'
