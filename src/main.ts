@@ -21,7 +21,7 @@ import { descriptorsMax, placesFor } from './platform/port/index.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
 import { WorkQueue } from './platform/work-queue.js'
-import { Proposals } from './proposals/proposals.js'
+import { PROPOSAL_LIMITS, Proposals } from './proposals/proposals.js'
 import { LoggedDisks } from './replica/logged-disks.js'
 import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
@@ -96,7 +96,14 @@ async function startOn(
   const disks = new LoggedDisks(raft, replica)
   const isNew = replica.status.lastIndex === 0
   const attachments = new Attachments()
-  const proposals = new Proposals({ self, replica, transport, clock, firstNumber: firstNumber() })
+  const proposals = new Proposals({
+    self,
+    replica,
+    transport,
+    clock,
+    firstNumber: firstNumber(),
+    limits: PROPOSAL_LIMITS,
+  })
   const told = addresses.map(({ node, peer, client }) => ({ id: node, peer, client }))
   const directory = new Directory(self, [...nodes, ...told], replica)
   const connected = () => transport.connected()
@@ -198,6 +205,12 @@ async function startOn(
         'the machines of two nodes differ, and one of them is wrong: the one that a majority contradicts stops by itself; if none does, keep the data directories of both, and report it',
       )
     },
+    onForbidden: (node, op) => {
+      logger.error(
+        { node, op },
+        'a node sent what only the leader may say, or another of itself; it was ignored: see who can reach the peer ports',
+      )
+    },
     onStepped: (kept) => {
       if (disks.refresh()) updatePeers()
       keptEntries.kept(kept)
@@ -244,5 +257,5 @@ async function startOn(
 
 /** At random, so that no answer meant for an earlier process of this node is taken for one of this. */
 function firstNumber(): number {
-  return Math.floor(random() * 2 ** 52)
+  return 1 + Math.floor(random() * 2 ** 52)
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { InvariantError, type Message, RAFT_DEFAULTS } from '../raft/index.js'
 import type { PeerItem } from '../src/replica/ports.js'
-import { decodeItems, encodeItems, itemBytes } from '../src/transport/codec.js'
+import { decodeItems, decodeItemsFrom, encodeItems, itemBytes } from '../src/transport/codec.js'
 import { pack } from '../src/transport/fields.js'
 import { FrameError } from '../src/transport/frame-error.js'
 import { decodeHello, encodeHello, refusal, rollback } from '../src/transport/hello.js'
@@ -65,8 +65,18 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
   fc.record({
     kind: fc.constant('forward' as const),
     chunk: fc
-      .record({ origin: number, first: number, count: number, commands: bytes })
-      .map((chunk) => ({ ...chunk, count: Math.min(chunk.count, chunk.commands.length) })),
+      .record({
+        origin: number,
+        first: number,
+        count: number,
+        commands: fc.uint8Array({ minLength: 1, maxLength: 80 }),
+      })
+      .map(({ origin, first, count, commands }) => ({
+        origin,
+        first: Math.max(first, 1),
+        count: Math.max(1, Math.min(count, commands.length)),
+        commands,
+      })),
   }),
   fc.record({ kind: fc.constant('digest' as const), index: number, digest: number }),
   fc.record({ kind: fc.constant('kept' as const), index: number }),
@@ -172,6 +182,23 @@ describe('a frame', () => {
   it('that claims millions of items in a few bytes is refused before they are made', () => {
     const bomb = Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0xdd, 0x01, 0xff, 0xff, 0xff])))
     assert.throws(() => decodeItems(bomb), FrameError)
+  })
+
+  it('with commands is taken only in the name of the node that sent it', () => {
+    const chunk = { origin: 2, first: 1, count: 1, commands: new Uint8Array(3) }
+    const frame = encodeItems([{ kind: 'forward', chunk }])
+    assert.equal(decodeItemsFrom(2, frame).length, 1)
+    assert.throws(() => decodeItemsFrom(3, frame), {
+      name: 'FrameError',
+      message: 'commands in the name of node 2',
+    })
+  })
+
+  it('with commands that have no number, that of what a leader says itself, or that are none is refused', () => {
+    for (const wrong of [{ first: 0 }, { first: -5 }, { count: 0 }, { count: 4 }]) {
+      const chunk = { origin: 2, first: 1, count: 1, commands: new Uint8Array(3), ...wrong }
+      assert.throws(() => decodeItems(encodeItems([{ kind: 'forward', chunk }])), FrameError)
+    }
   })
 
   const bombs: [string, Buffer, RegExp][] = [

@@ -67,7 +67,8 @@ export class Membership {
     const members = new Set(membersOf(config))
     const { machine } = replica
     const told = new Set([...[...machine.members.values()].map(({ id }) => id), ...machine.disks.all.keys()])
-    for (const node of told) if (!members.has(node)) proposals.submit({ op: 'forget', node }, FORGETTING)
+    for (const node of told)
+      if (!members.has(node)) proposals.proposeAsLeader({ op: 'forget', node }, FORGETTING)
   }
 
   /** As of a moment between the question and the answer. */
@@ -197,9 +198,7 @@ export class Membership {
         return over
       },
     }
-    if (!this.#parts.proposals.submit(command, waiter)) {
-      throw new ChangeRefused('BUSY', 'too many requests are under way here; repeat this one later')
-    }
+    this.#parts.proposals.proposeAsLeader(command, waiter)
     try {
       const settled = await this.#until(() => verdict ?? this.#nothingYet())
       if (settled.kind === 'refused') throw new ChangeRefused('LIMIT', settled.message)

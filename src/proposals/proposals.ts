@@ -1,8 +1,10 @@
 import { NOBODY, type NodeId, type Status } from '../../raft/index.js'
 import type { Command, Verdict } from '../machine/language/command.js'
+import { FairQueue } from '../platform/fair-queue.js'
 import { encodeCommands } from '../replica/payload.js'
-import type { Chunk, Clock, Timer, Transport } from '../replica/ports.js'
-import { type Applied, ENTRY_BYTES_MAX, type Replica } from '../replica/replica.js'
+import { type Chunk, type Clock, isOfLeader, type Timer, type Transport } from '../replica/ports.js'
+import type { Applied, Replica } from '../replica/replica.js'
+import { heldBytes, isUrgent, laneOf } from './lanes.js'
 
 /** Who waits for a verdict. Called once, synchronously when the command has been applied on this node. */
 export interface Waiter {
@@ -16,18 +18,41 @@ export interface ProposalsParts {
   readonly replica: Replica
   readonly transport: Transport
   readonly clock: Clock
-  /** Of the first command. Later processes of this node must start higher or elsewhere: wall-clock µs will do. */
+  /** Of the first command, from 1. Later processes of this node must start elsewhere. */
   readonly firstNumber: number
+  readonly limits: ProposalLimits
 }
 
-/** Commands taken and not yet applied, per node, and their bytes. */
-const PENDING_MAX = 262_144
-const PENDING_BYTES_MAX = 64 * 1024 * 1024
+/** Both by `heldBytes`. */
+export interface ProposalLimits {
+  /** Of what waits here and is not yet on its way to the log. */
+  readonly heldBytesMax: number
+  /** Of what is on its way and not yet applied. Renewals find as much again. */
+  readonly windowBytes: number
+}
+
+export const PROPOSAL_LIMITS: ProposalLimits = {
+  heldBytesMax: 192 * 1024 * 1024,
+  /** 2,048 small commands, which a leader takes within some 25 ms: so long waits who comes next for what has left before. */
+  windowBytes: 1024 * 1024,
+}
+
+/** Of what is held; renewals have room of their own. */
+const RENEWALS_SHARE = 1 / 8
+/** From which on a chunk takes no further command. Encoded, it is far from the limit of what a peer takes at once. */
+const CHUNK_BYTES = 256 * 1024
 /** How often to look for chunks that may have been dropped on the way. */
 const REPEAT_MS = 1_000
 
+interface Submitted {
+  readonly command: Command
+  readonly waiter: Waiter
+}
+
 interface PendingChunk {
   readonly chunk: Chunk
+  /** Its share of the window. */
+  readonly bytes: number
   readonly waiters: readonly Waiter[]
   sentAtMs: number
   /** Without a verdict for so long it is sent again, ever more rarely: copies make a slow log slower. */
@@ -35,18 +60,21 @@ interface PendingChunk {
 }
 
 /**
- * From a request to its verdict. The commands of one turn go as one chunk to the leader, be it this node or another, and
- * again to the next leader, until this node's own log says what became of them. Repeating is safe because the machine
- * knows a request by (session, slot, seq): a failover is only a delay (P5).
+ * From a request to its verdict. Commands wait here in the lanes of their sessions, which take turns, until there is room in the
+ * window of what is on its way: so nobody waits for another's backlog, and no turn of the event loop encodes, proposes or settles
+ * more than a window. In chunks they go to the leader, be it this node or another, and again to the next leader,
+ * until this node's own log says what became of them. Repeating is safe because the machine knows a request by
+ * (session, slot, seq): a failover is only a delay (P5).
  */
 export class Proposals {
   readonly #parts: ProposalsParts
   #nextNumber: number
-  #commands: Command[] = []
-  #waiters: Waiter[] = []
-  /** By the number of the first command, in order of submission. */
+  readonly #held: FairQueue<Submitted>
+  readonly #renewals: FairQueue<Submitted>
+  #flushDue = false
+  /** By the number of the first command, in the order in which they left. */
   readonly #pending = new Map<number, PendingChunk>()
-  #pendingCount = 0
+  /** Of all that is pending. */
   #pendingBytes = 0
   #repeatTimer: Timer | undefined
   #stopped = false
@@ -54,16 +82,17 @@ export class Proposals {
   constructor(parts: ProposalsParts) {
     this.#parts = parts
     this.#nextNumber = parts.firstNumber
+    this.#held = new FairQueue(parts.limits.heldBytesMax)
+    this.#renewals = new FairQueue(parts.limits.heldBytesMax * RENEWALS_SHARE)
   }
 
-  /** False: too much is pending; nothing was taken, the request may be repeated as it is. */
+  /** False: too much waits here, or in the lane of this session; nothing was taken, the request may be repeated as it is. */
   submit(command: Command, waiter: Waiter): boolean {
-    const full = this.#pendingCount >= PENDING_MAX || this.#pendingBytes >= PENDING_BYTES_MAX
-    if (this.#stopped || full) return false
-    if (this.#commands.length === 0) this.#parts.clock.soon(() => this.#flush())
-    this.#commands.push(command)
-    this.#waiters.push(waiter)
-    this.#pendingCount++
+    if (this.#stopped) return false
+    const queue = isUrgent(command) ? this.#renewals : this.#held
+    const lane = laneOf(command, this.#parts.replica.machine)
+    if (!queue.push(lane, { command, waiter }, heldBytes(command))) return false
+    this.#flushSoon()
     return true
   }
 
@@ -72,11 +101,13 @@ export class Proposals {
    * elsewhere, and nobody waits for the verdicts.
    */
   proposeOnce(commands: readonly Command[]): void {
-    const { self, replica } = this.#parts
-    const first = this.#nextNumber
-    const count = commands.length
-    this.#nextNumber += count
-    replica.propose({ origin: self, first, count, commands: encodeCommands(commands) }, true)
+    this.#parts.replica.propose(this.#ofLeader(commands))
+  }
+
+  /** Into the log of this node, as long as it leads: then it is forgotten, and the verdict never comes. */
+  proposeAsLeader(command: Command, waiter: Waiter): void {
+    this.#track(this.#ofLeader([command]), [waiter], heldBytes(command))
+    this.#repeatLater()
   }
 
   /** From a peer: if this node does not lead, the chunk is dropped, and its origin will see who leads. */
@@ -92,6 +123,7 @@ export class Proposals {
 
   /** There may be a new leader: what is pending goes there, oldest first. It keeps that until it is ready. */
   onStatus(status: Status): void {
+    if (status.leader !== this.#parts.self) this.#repeat(({ chunk }) => isOfLeader(chunk))
     if (status.leader !== NOBODY && !status.serving) this.#repeat(() => true)
   }
 
@@ -110,31 +142,57 @@ export class Proposals {
     this.#repeatTimer?.cancel()
   }
 
+  #flushSoon(): void {
+    if (this.#flushDue) return
+    this.#flushDue = true
+    this.#parts.clock.soon(() => this.#flush())
+  }
+
   #flush(): void {
-    const commands = this.#commands
-    const waiters = this.#waiters
-    this.#commands = []
-    this.#waiters = []
+    this.#flushDue = false
     if (this.#stopped) return
-    this.#cut(commands, waiters)
-    this.#repeatLater()
+    const { windowBytes } = this.#parts.limits
+    this.#fill(this.#renewals, 2 * windowBytes)
+    this.#fill(this.#held, windowBytes)
+    if (this.#pending.size > 0) this.#repeatLater()
   }
 
-  /** A chunk must fit an entry: a peer that never takes an entry, because it is too large, stops the log for good. */
-  #cut(commands: readonly Command[], waiters: readonly Waiter[]): void {
-    const count = commands.length
-    const encoded = encodeCommands(commands)
-    if (encoded.length <= ENTRY_BYTES_MAX || count === 1) return this.#add(count, encoded, waiters)
-    const half = count >> 1
-    this.#cut(commands.slice(0, half), waiters.slice(0, half))
-    this.#cut(commands.slice(half), waiters.slice(half))
+  #fill(queue: FairQueue<Submitted>, windowBytes: number): void {
+    while (!queue.isEmpty && this.#pendingBytes < windowBytes) {
+      this.#sendChunk(queue, Math.min(CHUNK_BYTES, windowBytes - this.#pendingBytes))
+    }
   }
 
-  #add(count: number, commands: Uint8Array, waiters: readonly Waiter[]): void {
-    const chunk: Chunk = { origin: this.#parts.self, first: this.#nextNumber, count, commands }
-    const pending = { chunk, waiters, sentAtMs: 0, patienceMs: REPEAT_MS }
-    this.#nextNumber += count
-    this.#pendingBytes += commands.length
+  #sendChunk(queue: FairQueue<Submitted>, bytesMax: number): void {
+    const commands: Command[] = []
+    const waiters: Waiter[] = []
+    let bytes = 0
+    while (bytes < bytesMax) {
+      const taken = queue.take()
+      if (taken === undefined) break
+      const { command, waiter } = taken.item
+      if (waiter.gone && isAddition(command)) continue
+      commands.push(command)
+      waiters.push(waiter)
+      bytes += taken.bytes
+    }
+    if (commands.length > 0) this.#track(this.#chunkOf(commands), waiters, bytes)
+  }
+
+  #chunkOf(commands: readonly Command[]): Chunk {
+    const first = this.#nextNumber
+    this.#nextNumber += commands.length
+    return { origin: this.#parts.self, first, count: commands.length, commands: encodeCommands(commands) }
+  }
+
+  #ofLeader(commands: readonly Command[]): Chunk {
+    const chunk = this.#chunkOf(commands)
+    return { ...chunk, first: -chunk.first }
+  }
+
+  #track(chunk: Chunk, waiters: readonly Waiter[], bytes: number): void {
+    const pending = { chunk, bytes, waiters, sentAtMs: 0, patienceMs: REPEAT_MS }
+    this.#pendingBytes += bytes
     this.#pending.set(chunk.first, pending)
     this.#send(pending)
   }
@@ -144,6 +202,7 @@ export class Proposals {
     const { leader } = replica.status
     pending.sentAtMs = clock.nowMs()
     if (leader === self) replica.propose(pending.chunk)
+    else if (isOfLeader(pending.chunk)) this.#drop(pending.chunk.first, pending)
     else if (leader !== NOBODY) transport.send(leader, { kind: 'forward', chunk: pending.chunk })
   }
 
@@ -160,8 +219,8 @@ export class Proposals {
 
   #drop(first: number, pending: PendingChunk): void {
     this.#pending.delete(first)
-    this.#pendingCount -= pending.chunk.count
-    this.#pendingBytes -= pending.chunk.commands.length
+    this.#pendingBytes -= pending.bytes
+    if (!this.#held.isEmpty || !this.#renewals.isEmpty) this.#flushSoon()
   }
 
   #repeat(isDue: (pending: PendingChunk) => boolean): void {
@@ -183,4 +242,9 @@ export class Proposals {
       if (this.#pending.size > 0 && !this.#stopped) this.#repeatLater()
     })
   }
+}
+
+/** Nobody misses it if whoever asked has left before it did; what ends or renews something is another matter. */
+function isAddition({ op }: Command): boolean {
+  return op === 'acquire' || op === 'open'
 }

@@ -9,8 +9,8 @@ import type {
   Succession,
   Terms,
 } from '../machine/language/command.js'
-import { isPlain } from '../machine/roster/feature-level.js'
-import type { Chunk } from './ports.js'
+import { FORWARDING_SINCE, isPlain } from '../machine/roster/feature-level.js'
+import { type Chunk, isOfLeader } from './ports.js'
 
 /**
  * What is in the payload of a log entry. It outlives the process that wrote it, so it is spelled out field by field and
@@ -105,21 +105,55 @@ export function decodeCommands(bytes: Uint8Array, count: number, into: Command[]
   for (let k = 0; k < count; k++) into.push(fromFields(tuples[k]))
 }
 
-/** The commands of all chunks, in their order. */
-export function commandsOf(chunks: readonly Chunk[]): Command[] {
+/**
+ * The commands of all chunks, in their order. A command that its chunk may not carry becomes `unknown`, on every node the same,
+ * since whoever can send to a leader could otherwise remove the addresses of members or raise the feature level.
+ */
+export function commandsOf(
+  chunks: readonly Chunk[],
+  level: number,
+  onForbidden: (chunk: Chunk, op: Command['op']) => void = () => undefined,
+): Command[] {
   const commands: Command[] = []
-  for (const chunk of chunks) decodeCommands(chunk.commands, chunk.count, commands)
+  for (const chunk of chunks) {
+    let k = commands.length
+    decodeCommands(chunk.commands, chunk.count, commands)
+    if (level < FORWARDING_SINCE) continue
+    for (; k < commands.length; k++) {
+      const command = commands[k]!
+      if (mayCarry(chunk, command)) continue
+      onForbidden(chunk, command.op)
+      commands[k] = UNKNOWN
+    }
+  }
   return commands
+}
+
+/** The leader alone decides on the cluster. A node says on which disk it is, and of no other node. */
+function mayCarry(chunk: Chunk, command: Command): boolean {
+  switch (command.op) {
+    case 'describe':
+    case 'forget':
+    case 'raise':
+    case 'begin':
+      return isOfLeader(chunk)
+    case 'identify':
+      return command.node === chunk.origin
+    default:
+      return true
+  }
 }
 
 /**
  * The registrations of disks in the payload of an entry. Most entries have none, and every entry is looked at when it
- * comes to the log: one that does not have the bytes with which each of them begins is not unpacked.
+ * comes to the log: one that does not have the bytes with which each of them begins is not unpacked. No version forwards
+ * the registration of another node, so those do not count on any level.
  */
 export function identifiesIn(payload: Uint8Array): Identify[] {
   const { buffer, byteOffset, length } = payload
   if (!Buffer.from(buffer, byteOffset, length).includes(IDENTIFY_BEGINS)) return []
-  return commandsOf(decodePayload(payload).chunks).filter((command) => command.op === 'identify')
+  const commands = commandsOf(decodePayload(payload).chunks, FORWARDING_SINCE)
+  return commands.filter((command) => command.op === 'identify')
 }
 
 function unpackArray(bytes: Uint8Array): unknown[] {

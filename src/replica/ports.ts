@@ -203,11 +203,19 @@ export interface RecoveredDisk extends RecoveredLog {
 export interface Chunk {
   /** The node whose clients asked. */
   readonly origin: NodeId
-  /** Number of the first command; numbers of one process are never used again by its successor. */
+  /**
+   * Number of the first command; numbers of one process are never used again by its successor. Negative in what a leader
+   * put into its log by itself: such a chunk is never forwarded, and none that is forwarded looks like it.
+   */
   readonly first: number
   readonly count: number
   /** See `payload.ts`. */
   readonly commands: Uint8Array
+}
+
+/** The leader of its term put it into the log by itself. */
+export function isOfLeader({ first }: Chunk): boolean {
+  return first < 0
 }
 
 export type PeerItem =

@@ -13,13 +13,14 @@ import {
   type Status,
 } from '../../raft/index.js'
 import type { Change } from '../machine/changes.js'
-import type { MachineEvent, Verdict } from '../machine/language/command.js'
+import type { Command, MachineEvent, Verdict } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
 import { Checkpointer, type WrittenCheckpoint } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
 import { type Difference, DivergenceDetector } from './divergence.js'
+import { Inbox } from './inbox.js'
 import { LogWindow } from './log-window.js'
 import { commandsOf, decodePayload, encodePayload } from './payload.js'
 import type { Backup, Chunk, Clock, DigestItem, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
@@ -50,6 +51,8 @@ export interface ReplicaHandlers {
   readonly onRestored: () => void
   /** A peer's machine has said something else than this one, and no majority is with it. To be told to people. */
   readonly onDifference: (difference: Difference) => void
+  /** A node had this in the log, which only the leader may say, or another node of itself. Nothing came of it. */
+  readonly onForbidden: (origin: NodeId, op: Command['op']) => void
   /** With each step, news or not. All that is committed up to `kept` is on disk. */
   readonly onStepped: (kept: LogIndex) => void
   /** A checkpoint is on disk. */
@@ -67,12 +70,8 @@ export interface Applied {
   readonly changes: readonly Change[]
 }
 
-/** Bytes of chunks waiting for the disk on a leader; beyond, chunks are dropped and their origin repeats them. */
-const INBOX_BYTES_MAX = 64 * 1024 * 1024
 /** Longer than any transfer that will succeed. */
 const HAND_OVER_MS = 1_000
-/** Bytes of chunks in one entry; one chunk always fits. */
-export const ENTRY_BYTES_MAX = 1024 * 1024
 /** Between two steps in which a machine is made of a snapshot. */
 const STEP_REST_MS = 1
 const NO_COMMANDS = new Uint8Array(0)
@@ -100,8 +99,7 @@ export class Replica {
   #handlers: ReplicaHandlers | undefined
   #status: Status
   #inputs: Input[] = []
-  #chunks: Chunk[] = []
-  #chunkBytes = 0
+  readonly #inbox = new Inbox()
   #turnDue = false
   #stopped = false
   #onHandedOver: () => void = () => undefined
@@ -257,13 +255,10 @@ export class Replica {
 
   /**
    * Puts a chunk into the log if this node leads. Whether it did is seen by the verdicts in `onApplied`; a chunk that
-   * gets none is to be proposed again, here or at the next leader. With `isFirst`, ahead of what is not in the log yet.
+   * gets none is to be proposed again, here or at the next leader.
    */
-  propose(chunk: Chunk, isFirst = false): void {
-    if (this.#status.role !== 'leader' || this.#chunkBytes + chunk.commands.length > INBOX_BYTES_MAX) return
-    this.#chunks[isFirst ? 'unshift' : 'push'](chunk)
-    this.#chunkBytes += chunk.commands.length
-    this.#turnSoon()
+  propose(chunk: Chunk): void {
+    if (this.#status.role === 'leader' && this.#inbox.push(chunk)) this.#turnSoon()
   }
 
   /**
@@ -359,8 +354,7 @@ export class Replica {
   #loseLeadership(): void {
     this.#clusterClock = undefined
     this.#stampedAt = 0
-    this.#chunks = []
-    this.#chunkBytes = 0
+    this.#inbox.clear()
     this.#sender.stop()
   }
 
@@ -373,7 +367,7 @@ export class Replica {
     this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs(), tickMs)
     const at = Math.max(machine.at, this.#clusterClock.turn(clock.nowMs()))
     if (this.#disk.busy) return
-    if (this.#chunks.length > 0) this.#proposeGathered(at)
+    if (!this.#inbox.isEmpty) this.#proposeEntry(at, this.#inbox.takeEntry())
     else if (this.#timeDue(at)) this.#proposeEntry(at, [])
   }
 
@@ -386,23 +380,6 @@ export class Replica {
     const told = Math.max(this.#machine.at, this.#stampedAt)
     if (deadline === undefined || told >= deadline) return false
     return at >= Math.min(deadline, told + UNTOLD_MS_MAX + (deadline - told) / 100)
-  }
-
-  #proposeGathered(at: number): void {
-    let batch: Chunk[] = []
-    let bytes = 0
-    for (const chunk of this.#chunks) {
-      if (batch.length > 0 && bytes + chunk.commands.length > ENTRY_BYTES_MAX) {
-        this.#proposeEntry(at, batch)
-        batch = []
-        bytes = 0
-      }
-      batch.push(chunk)
-      bytes += chunk.commands.length
-    }
-    this.#proposeEntry(at, batch)
-    this.#chunks = []
-    this.#chunkBytes = 0
   }
 
   #proposeEntry(at: number, chunks: readonly Chunk[]): void {
@@ -423,7 +400,10 @@ export class Replica {
   #perform(entry: Entry): void {
     const { at, chunks } = decodePayload(entry.payload)
     const before = this.#machine.at
-    const { verdicts, events, changes } = this.#machine.apply({ at, commands: commandsOf(chunks) })
+    const commands = commandsOf(chunks, this.#machine.level, ({ origin }, op) =>
+      this.#handlers?.onForbidden(origin, op),
+    )
+    const { verdicts, events, changes } = this.#machine.apply({ at, commands })
     this.#divergence.applied(entry.index, before, at, this.#machine.digest)
     this.#appliedAtMs = this.#parts.clock.nowMs()
     let start = 0

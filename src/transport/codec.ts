@@ -5,6 +5,7 @@ import {
   type Entry,
   type LogStart,
   type Message,
+  type NodeId,
 } from '../../raft/index.js'
 import type { Chunk, PeerItem } from '../replica/ports.js'
 import { type Fields, pack, unpack } from './fields.js'
@@ -81,6 +82,16 @@ export function decodeItems(frame: Uint8Array): PeerItem[] {
     throw new FrameError(`frame of format ${format}; this version reads format ${FORMAT}`)
   const items: PeerItem[] = []
   while (!fields.done) items.push(decodeItem(fields.fields()))
+  return items
+}
+
+/** Throws a `FrameError` also if this peer speaks for another node: the replies would go to who never asked. */
+export function decodeItemsFrom(peer: NodeId, frame: Uint8Array): PeerItem[] {
+  const items = decodeItems(frame)
+  for (const item of items) {
+    if (item.kind !== 'forward' || item.chunk.origin === peer) continue
+    throw new FrameError(`commands in the name of node ${item.chunk.origin}`)
+  }
   return items
 }
 
@@ -227,10 +238,14 @@ function append(term: number, f: Fields): Append {
   return { kind: 'append', term, ...head, entries }
 }
 
-/** A command takes a byte at least. Each node makes as many as `count` says: a false one would be the death of all. */
+/**
+ * A command takes a byte at least. Each node makes as many as `count` says: a false one would be the death of all. Numbers are
+ * from 1, since others are for what the leader says itself.
+ */
 function chunk(f: Fields): Chunk {
   const made = { origin: f.number(), first: f.number(), count: f.number(), commands: f.bytes() }
-  if (made.count > made.commands.length)
+  if (made.first === 0) throw new FrameError('a chunk without a number')
+  if (made.count === 0 || made.count > made.commands.length)
     throw new FrameError(`a chunk of ${made.count} commands in too few bytes`)
   return made
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { NodeId } from '../../raft/index.js'
 import type { GrpcPort, PortFigures } from '../platform/port/index.js'
 import type { Clock, PeerItem } from '../replica/ports.js'
-import { decodeItems } from './codec.js'
+import { decodeItemsFrom } from './codec.js'
 import { FrameError } from './frame-error.js'
 import {
   decodeHello,
@@ -114,7 +114,7 @@ export class Listener {
 
   #receive(stream: PeerStream, from: NodeId | undefined, frame: Buffer): void {
     if (from === undefined || this.#streams.get(from) !== stream) return
-    const items = attempt(() => decodeItems(frame))
+    const items = attempt(() => decodeItemsFrom(from, frame))
     if (items instanceof FrameError) {
       this.#lose(from)
       this.#refuse(stream, status.INVALID_ARGUMENT, `malformed frame from node ${from}: ${items.message}`)

@@ -101,7 +101,7 @@ function replay(machine: Machine, { entries, checkpoint }: RecoveredDisk): void 
     .map(({ payload }) => decodePayload(payload))
   try {
     checkMachine(machine)
-    for (const { at, chunks } of batches) machine.apply({ at, commands: commandsOf(chunks) })
+    for (const { at, chunks } of batches) machine.apply({ at, commands: commandsOf(chunks, machine.level) })
     checkMachine(machine)
   } catch (error) {
     throw new BrokenMachineError(error)

@@ -6,7 +6,7 @@ import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { Identification } from '../../src/membership/identification.js'
 import { Incarnation } from '../../src/membership/incarnation.js'
 import { systemClock } from '../../src/platform/clock.js'
-import { Proposals } from '../../src/proposals/proposals.js'
+import { PROPOSAL_LIMITS, Proposals } from '../../src/proposals/proposals.js'
 import { LoggedDisks } from '../../src/replica/logged-disks.js'
 import type { Transport } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
@@ -31,7 +31,14 @@ async function put(disk: MemoryDisk, own: number) {
   const transport = NOBODY_THERE
   const checkpointBytes = 1_000_000
   const replica = new Replica({ raft, machine, disk: store, transport, clock, tickMs: 1, checkpointBytes })
-  const proposals = new Proposals({ self: 1, replica, transport, clock, firstNumber: 1 })
+  const proposals = new Proposals({
+    self: 1,
+    replica,
+    transport,
+    clock,
+    firstNumber: 1,
+    limits: PROPOSAL_LIMITS,
+  })
   const directory = new Directory(1, [{ id: 1, peer: 'localhost:1', client: 'localhost:2' }], replica)
   const ended: string[] = []
   const identification = new Identification({
@@ -67,6 +74,7 @@ it('a node that has just started, and applied nothing, is not talked out of the 
       onUpToTerm: look,
       onRestored: look,
       onDifference: reject,
+      onForbidden: () => undefined,
       onStepped: () => undefined,
       onCheckpoint: () => undefined,
       onFatal: reject,

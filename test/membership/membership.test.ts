@@ -5,7 +5,7 @@ import type { Command } from '../../src/machine/language/command.js'
 import { Directory } from '../../src/membership/directory.js'
 import { Membership } from '../../src/membership/membership.js'
 import { systemClock } from '../../src/platform/clock.js'
-import { Proposals } from '../../src/proposals/proposals.js'
+import { PROPOSAL_LIMITS, Proposals } from '../../src/proposals/proposals.js'
 import type { Transport } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { Replica } from '../../src/replica/replica.js'
@@ -39,6 +39,7 @@ class Alone {
       transport: NOBODY_THERE,
       clock: systemClock,
       firstNumber: 1,
+      limits: PROPOSAL_LIMITS,
     })
     this.directory = new Directory(1, [OWN], replica)
     const connected = () => this.reached
@@ -79,6 +80,7 @@ class Alone {
         onUpToTerm: () => alone.membership.tidy(),
         onRestored: () => undefined,
         onDifference: reject,
+        onForbidden: () => undefined,
         onStepped: () => undefined,
         onCheckpoint: () => undefined,
         onFatal: reject,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { entryBytes, type Message } from '../../raft/index.js'
+import { encodeCommands } from '../../src/replica/payload.js'
 import { acquire, open, release } from '../machine/commands.js'
 import { portrait } from '../machine/stories.js'
 import { HandDrivenNode } from './hand-driven.js'
@@ -170,7 +171,8 @@ describe('checkpoints', () => {
     const claims = Array.from({ length: 5_000 }, (_, slot) =>
       acquire(1, { slot: 10 + slot, names: [`n${slot}`] }),
     )
-    node.submit(...claims)
+    const commands = encodeCommands(claims)
+    node.replica.propose({ origin: node.id, first: 1_000_000, count: claims.length, commands })
     await node.clock.turn()
     let isWritten = false
     node.onCheckpoint = async () => {

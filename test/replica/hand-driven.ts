@@ -6,11 +6,11 @@ import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Command, Verdict } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
-import { Proposals } from '../../src/proposals/proposals.js'
+import { PROPOSAL_LIMITS, type ProposalLimits, Proposals } from '../../src/proposals/proposals.js'
 import type { WrittenCheckpoint } from '../../src/replica/checkpointer.js'
 import type { Difference } from '../../src/replica/divergence.js'
-import { decodePayload } from '../../src/replica/payload.js'
-import type { NodeDisk, PeerItem, Transport } from '../../src/replica/ports.js'
+import { decodePayload, type Payload } from '../../src/replica/payload.js'
+import type { Chunk, NodeDisk, PeerItem, Transport } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { type Applied, Replica } from '../../src/replica/replica.js'
 import { MemoryDisk } from '../suites/memory-disk.js'
@@ -22,6 +22,7 @@ export interface Circumstances {
   readonly tickMs?: number
   readonly firstNumber?: number
   readonly checkpointBytes?: number
+  readonly limits?: ProposalLimits
   readonly raft?: Partial<RaftConfig>
   /** In [0, 1). */
   readonly random?: () => number
@@ -50,6 +51,7 @@ export class HandDrivenNode {
   readonly statuses: Status[] = []
   readonly fatal: unknown[] = []
   readonly differences: Difference[] = []
+  readonly forbidden: { readonly origin: NodeId; readonly op: string }[] = []
   /** Those on disk, in their order. */
   readonly checkpoints: WrittenCheckpoint[] = []
   /** Called before the parts of the node hear of an entry or a status. */
@@ -105,6 +107,7 @@ export class HandDrivenNode {
       tickMs = 10,
       firstNumber = 1,
       checkpointBytes = 8 * 1024 * 1024,
+      limits = PROPOSAL_LIMITS,
       random = () => 0,
       raft: settings,
     } = this.#circumstances
@@ -113,7 +116,7 @@ export class HandDrivenNode {
     const { raft, machine } = await recover(disk, { ...RAFT_DEFAULTS, ...settings, id }, firstMembers, random)
     const transport = this.#transport()
     this.replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
-    this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber })
+    this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber, limits })
     const measure = async () => this.freeBytes
     const parts = { self: id, replica: this.replica, transport, clock, logger: silent }
     this.freeSpace = new FreeSpace({ ...parts, measure, reserveBytes: RESERVE_BYTES })
@@ -135,6 +138,7 @@ export class HandDrivenNode {
         this.proposals.onRestored()
       },
       onDifference: (difference) => this.differences.push(difference),
+      onForbidden: (origin, op) => this.forbidden.push({ origin, op }),
       onStepped: (index) => this.keptEntries.kept(index),
       onCheckpoint: (checkpoint) => this.checkpoints.push(checkpoint),
       onFatal: (error) => this.fatal.push(error),
@@ -222,10 +226,17 @@ export class HandDrivenNode {
 
   /** What the entries on disk hold, no-ops left out. */
   get logged(): { at: number; firsts: number[] }[] {
-    return this.disk.entries
-      .filter(({ payload }) => payload.length > 0)
-      .map(({ payload }) => decodePayload(payload))
-      .map(({ at, chunks }) => ({ at, firsts: chunks.map(({ first }) => first) }))
+    return this.#payloads.map(({ at, chunks }) => ({ at, firsts: chunks.map(({ first }) => first) }))
+  }
+
+  /** Of all entries on disk. */
+  get chunks(): readonly Chunk[] {
+    return this.#payloads.flatMap(({ chunks }) => chunks)
+  }
+
+  get #payloads(): Payload[] {
+    const { entries } = this.disk
+    return entries.flatMap(({ payload }) => (payload.length > 0 ? [decodePayload(payload)] : []))
   }
 
   #failing(disk: NodeDisk): NodeDisk {

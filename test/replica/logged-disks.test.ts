@@ -11,10 +11,15 @@ const OTHERS: readonly Command[] = [
   { op: 'forget', node: 3 },
 ]
 
+/** A node registers its own disk. */
 function payload(...commands: Command[]): Uint8Array {
+  const chunks = commands.map((command) => {
+    const origin = 'node' in command ? command.node : 1
+    return { origin, first: 9, count: 1, commands: encodeCommands([command]) }
+  })
   return encodePayload(1, [
     { origin: 1, first: 1, count: OTHERS.length, commands: encodeCommands(OTHERS) },
-    { origin: 1, first: 9, count: commands.length, commands: encodeCommands(commands) },
+    ...chunks,
   ])
 }
 
@@ -113,5 +118,7 @@ it('registrations are found among other commands, whatever their figures, and no
   ] as const
   assert.deepEqual(identifiesIn(payload(...identifies)), identifies)
   assert.deepEqual(identifiesIn(payload({ op: 'raise', level: 10 })), [])
+  const ofAnother = { origin: 2, first: 9, count: 1, commands: encodeCommands(identifies.slice(0, 1)) }
+  assert.deepEqual(identifiesIn(encodePayload(1, [ofAnother])), [], 'nobody registers the disk of another')
   assert.deepEqual(identifiesIn(new Uint8Array()), [])
 })

@@ -153,7 +153,8 @@ describe('a follower that fell behind the window', () => {
     assert.equal(verdicts[0].token, token)
     assert.deepEqual(
       verdicts.map(({ kind }) => kind),
-      ['granted', 'opened', 'queued'],
+      ['granted', 'queued', 'opened'],
+      'the requests of a session keep together',
     )
     assert.equal(leader.machine.sessions.size, 2)
     await cluster.agree()

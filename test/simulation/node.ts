@@ -20,7 +20,7 @@ import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
 import { WorkQueue } from '../../src/platform/work-queue.js'
-import { Proposals } from '../../src/proposals/proposals.js'
+import { type ProposalLimits, Proposals } from '../../src/proposals/proposals.js'
 import { LoggedDisks } from '../../src/replica/logged-disks.js'
 import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
@@ -41,6 +41,7 @@ export interface NodeTuning {
   readonly inflightBytesMax: number
   readonly pendingReadsMax: number
   readonly checkpointBytes: number
+  readonly proposals: ProposalLimits
 }
 
 /** Sees what the parts of a node do, from between them. */
@@ -87,7 +88,7 @@ const silent = pino({ level: 'silent' })
 /** One node, put together as in `main.ts`, of the real parts. */
 export async function startNode(parts: NodeParts): Promise<Node> {
   const { id, nodes, joins, process, disk, transport, random, tuning, witness } = parts
-  const { tickMs, checkpointBytes, ...timing } = tuning
+  const { tickMs, checkpointBytes, proposals: limits, ...timing } = tuning
   const { clock } = process
   const raftConfig = { ...timing, id }
   const voters = nodes.map((node) => node.id)
@@ -98,8 +99,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const disks = new LoggedDisks(raft, replica)
   witness.restored(id, replica.appliedIndex, machine)
   const attachments = new Attachments()
-  const firstNumber = Math.floor(random.next() * 2 ** 52)
-  const proposals = new Proposals({ self: id, replica, transport, clock, firstNumber })
+  const firstNumber = 1 + Math.floor(random.next() * 2 ** 52)
+  const proposals = new Proposals({ self: id, replica, transport, clock, firstNumber, limits })
   const told = addresses.map(({ node, peer, client }) => ({ id: node, peer, client }))
   const directory = new Directory(id, [...nodes, ...told], replica)
   const connected = () => transport.connected()
@@ -188,6 +189,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     },
     onDifference: (difference) =>
       witness.fatal(id, new Error(`P1: nodes differ: ${JSON.stringify(difference)}`)),
+    onForbidden: (node, op) => witness.fatal(id, new Error(`node ${node} proposed ${op}`)),
     onStepped: (kept) => {
       if (disks.refresh()) updatePeers()
       keptEntries.kept(kept)

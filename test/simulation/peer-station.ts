@@ -1,7 +1,7 @@
 import type { LogIndex, NodeId } from '../../raft/index.js'
 import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import type { PeerItem, Timer, Transport } from '../../src/replica/ports.js'
-import { decodeItems } from '../../src/transport/codec.js'
+import { decodeItemsFrom } from '../../src/transport/codec.js'
 import {
   decodeHello,
   encodeHello,
@@ -126,7 +126,7 @@ export class PeerStation implements Transport, PeerDoor {
   }
 
   receive(from: NodeId, items: Uint8Array): void {
-    for (const item of decodeItems(items)) this.#handlers?.onItem(from, item)
+    for (const item of decodeItemsFrom(from, items)) this.#handlers?.onItem(from, item)
   }
 
   #refusal(hello: Hello, book: PeerBook): Refusal | undefined {

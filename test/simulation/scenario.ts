@@ -1,4 +1,5 @@
 import { RAFT_DEFAULTS } from '../../raft/index.js'
+import { PROPOSAL_LIMITS, type ProposalLimits } from '../../src/proposals/proposals.js'
 import type { SyncMs } from './cluster.js'
 import type { NodeTuning } from './node.js'
 import type { Weather } from './paths.js'
@@ -11,6 +12,8 @@ export interface Scenario {
   readonly clients: number
   /** Programs that use unary calls instead of our client. */
   readonly callers: number
+  /** Of one more client, which asks for far more at a time than the others do. */
+  readonly floodWorkers: number
   /** Programs that use everything, by streams of their own. */
   readonly participants: number
   /** Programs that watch a name. */
@@ -37,6 +40,9 @@ export interface Workload {
   readonly workers: number
 }
 
+/** So small that a few clients fill them, or as they are. */
+const SMALL_LIMITS: ProposalLimits = { heldBytesMax: 64 * 1024, windowBytes: 1024 }
+
 const NAMES = ['alpha', 'beta', 'gamma', 'delta']
 /** Of a good disk, a spinning one, a shared one. */
 const DISKS: readonly SyncMs[] = [
@@ -48,7 +54,7 @@ const DISKS: readonly SyncMs[] = [
 
 /** `company`: chance of who else is there; however many they are, all others do as they would without them. */
 export function drawScenario(random: Random, company: Random): Scenario {
-  return {
+  const scenario = {
     nodes: random.pick([1, 3, 3, 3, 3, 5]),
     clients: random.integer(2, 5),
     callers: random.integer(0, 2),
@@ -67,11 +73,14 @@ export function drawScenario(random: Random, company: Random): Scenario {
     tuning: drawTuning(random),
     participants: company.pick([0, 1, 1, 2]),
     observers: company.integer(0, 2),
+    floodWorkers: company.pick([0, 0, 0, 30]),
   }
+  const proposals = company.pick([SMALL_LIMITS, PROPOSAL_LIMITS])
+  return { ...scenario, tuning: { ...scenario.tuning, proposals } }
 }
 
 /** Usual timing, or unusual; limits so small that they are reached, or as they are. */
-function drawTuning(random: Random): NodeTuning {
+function drawTuning(random: Random): Omit<NodeTuning, 'proposals'> {
   const tickMs = random.pick([5, 10, 20])
   const heartbeatTicks = random.integer(2, 6)
   const electionTicks = Math.max(3 * heartbeatTicks, Math.ceil(random.between(150, 600) / tickMs))

@@ -161,6 +161,7 @@ export class Simulation {
       this.#startParticipant(k, company),
     )
     this.#observers = Array.from({ length: scenario.observers }, (_, k) => this.#startObserver(k, company))
+    if (scenario.floodWorkers > 0) this.#startClient(scenario.floodWorkers)
     this.#lookRegularly()
   }
 

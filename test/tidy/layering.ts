@@ -20,7 +20,7 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/machine/', mayImport: [] },
   { place: 'src/platform/', mayImport: [] },
   { place: 'src/protocol/', mayImport: [] },
-  { place: 'src/replica/', mayImport: [RAFT_DOOR, 'src/machine/'] },
+  { place: 'src/replica/', mayImport: [RAFT_DOOR, 'src/machine/', 'src/platform/fair-queue.ts'] },
   { place: 'src/leveldb/', mayImport: [] },
   { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/', 'src/platform/member-id.ts'] },
   { place: 'src/record-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
@@ -46,8 +46,8 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/transport/', mayImport: [RAFT_DOOR, PORTS, 'src/platform/'] },
   {
     place: 'src/proposals/',
-    mayImport: [RAFT_DOOR, 'src/replica/', 'src/platform/work-queue.ts'],
-    mayImportTypes: ['src/machine/language/command.ts'],
+    mayImport: [RAFT_DOOR, 'src/replica/', 'src/platform/work-queue.ts', 'src/platform/fair-queue.ts'],
+    mayImportTypes: ['src/machine/language/command.ts', 'src/machine/machine.ts'],
   },
   {
     place: 'src/membership/',

@@ -37,6 +37,9 @@ export const FINGERPRINTS_SINCE = 4
 /** The work of one entry is bounded; what is left of it is done in later entries. */
 export const STEPS_SINCE = 4
 
+/** What a peer forwards is whitelisted: see `payload.ts` in `src/replica`. */
+export const FORWARDING_SINCE = 4
+
 export function levelOf(command: Command): number {
   if (command.op === 'acquire') return isPlain(command) ? 0 : TERMS_SINCE
   if (command.op === 'release') return command.succession === undefined ? 0 : TERMS_SINCE
