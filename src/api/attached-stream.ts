@@ -10,7 +10,7 @@ import { ClientFrames, type FramePart } from './client-frames.js'
 import type { DoorParts } from './door-parts.js'
 import { malformedRefusal } from './malformed.js'
 import { Outgoing, sessionEndedFrame } from './outgoing.js'
-import { internalRefusal, Refusal } from './refusal.js'
+import { internalRefusal, noLeader, Refusal } from './refusal.js'
 import { submit, tooManyUnderWay } from './submit.js'
 import { refused, toCommand, toNotice, toResult } from './translate.js'
 
@@ -387,14 +387,6 @@ export class AttachedStream implements Asker {
     this.#outgoing.clear()
     this.#farewell = undefined
   }
-}
-
-export function noLeader(waitedMs: number): Refusal {
-  const within = `within ${Math.round(waitedMs)} ms`
-  return new Refusal(
-    'NO_LEADER',
-    `no leader with a majority answered ${within}; repeat with the same numbers`,
-  )
 }
 
 function invalid(message: string): Refusal {

@@ -5,18 +5,18 @@ import type { BackupPart } from '../protocol/lockkeeper.js'
 import type { Backup } from '../replica/ports.js'
 import type { Caller } from './calls.js'
 import type { Door } from './door.js'
-import { Refusal } from './refusal.js'
+import { CALLER_LEFT, Refusal } from './refusal.js'
+import type { StateReads } from './state-reads.js'
 
 /** Gives backups away, a part at a time, each when the one before it has been taken. */
 export class Backups {
   readonly #door: Door
-  readonly #confirm: (caller: Caller) => Promise<void>
+  readonly #reads: StateReads
   #underWay = 0
 
-  /** `confirm` resolves when this node's state is at least as new as the question. */
-  constructor(door: Door, confirm: (caller: Caller) => Promise<void>) {
+  constructor(door: Door, reads: StateReads) {
     this.#door = door
-    this.#confirm = confirm
+    this.#reads = reads
   }
 
   /** Resolves when `put` has taken the last part. Rejects with a `Refusal`. */
@@ -26,7 +26,7 @@ export class Backups {
     }
     this.#underWay++
     try {
-      await this.#confirm(caller)
+      await this.#reads.confirm(caller)
       await this.#sendConfirmed(caller, put)
     } finally {
       this.#underWay--
@@ -40,7 +40,7 @@ export class Backups {
     })
     brokenOff.catch(() => undefined)
     const leave = this.#door.enter(breakOff)
-    caller.onGone(() => breakOff(new Refusal('CANCELLED', 'the caller has left')))
+    caller.onGone(() => breakOff(CALLER_LEFT))
     try {
       const backup = await this.#unlessUnreadable(this.#door.parts.replica.openBackup())
       try {

@@ -2,9 +2,8 @@ import type { Command } from '../machine/language/command.js'
 import { checkCommand } from '../machine/language/validate.js'
 import type * as wire from '../protocol/lockkeeper.js'
 import { Asked, type Final } from './asked.js'
-import { noLeader } from './attached-stream.js'
 import type { Door } from './door.js'
-import { Refusal } from './refusal.js'
+import { CALLER_LEFT, noLeader, Refusal } from './refusal.js'
 import { submit } from './submit.js'
 import { acquireOf, releaseOf, suspendOf } from './translate.js'
 
@@ -155,7 +154,7 @@ export class Calls {
       const leave = this.#door.enter(fail)
       const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
       const patience = clock.after(patienceMs, () => fail(noLeader(patienceMs)))
-      caller.onGone(() => fail(new Refusal('CANCELLED', 'the caller has left')))
+      caller.onGone(() => fail(CALLER_LEFT))
       const refusal = submit(parts, command, asked)
       if (refusal !== undefined) fail(refusal)
     })

@@ -3,7 +3,7 @@ import type { Membership } from '../membership/membership.js'
 import type * as wire from '../protocol/lockkeeper.js'
 import type { Caller } from './calls.js'
 import type { Door } from './door.js'
-import { Refusal } from './refusal.js'
+import { CALLER_LEFT, Refusal } from './refusal.js'
 
 /** How long a call without a deadline waits. */
 const PATIENCE_MS = 60_000
@@ -78,7 +78,7 @@ export class Operations {
       const leave = this.#door.enter(fail)
       const patienceMs = Math.max(0, Math.min(PATIENCE_MS, caller.remainingMs * PATIENCE_SHARE))
       const patience = this.#door.parts.clock.after(patienceMs, () => fail(notDoneYet(patienceMs)))
-      caller.onGone(() => fail(new Refusal('CANCELLED', 'the caller has left')))
+      caller.onGone(() => fail(CALLER_LEFT))
       operate().then(
         (answer) => {
           over()

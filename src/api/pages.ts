@@ -1,22 +1,32 @@
 import type { Page } from '../machine/inspection/views.js'
 import { LIMITS } from '../machine/language/limits.js'
 
-/** Of `more`, beside what a page shows. */
-const MORE_BYTES = 2
+/** What a page shows, names and claims together: it takes some milliseconds to make. */
+const SHOWN_MAX = 1_000
 
-/** As much of a page as fits a message, and at least one. `bytesOf` counts what one takes in the page. */
-export function fitting<View, State>(
+/**
+ * As much of a page as fits a message and may be shown at once, at least one item, encoded. Each item is encoded once, as a
+ * response that has nothing else: one after the other they are the encoding of the response that has them all.
+ */
+export function encodedPage<View>(
   page: Page<View>,
-  show: (view: View) => State,
-  bytesOf: (state: State) => number,
-): { readonly shown: State[]; readonly more: boolean } {
-  const shown: State[] = []
-  let bytes = MORE_BYTES
+  encode: (shown: readonly View[], more: boolean) => Uint8Array,
+  claimsIn: (view: View) => number,
+): Buffer {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  let shown = 0
   for (const view of page.views) {
-    const state = show(view)
-    bytes += bytesOf(state)
-    if (shown.length > 0 && bytes > LIMITS.pageBytesMax) return { shown, more: true }
-    shown.push(state)
+    if (shown >= SHOWN_MAX) return joined(parts, encode([], true))
+    const part = encode([view], false)
+    bytes += part.length
+    if (parts.length > 0 && bytes > LIMITS.pageBytesMax) return joined(parts, encode([], true))
+    parts.push(part)
+    shown += 1 + claimsIn(view)
   }
-  return { shown, more: page.more }
+  return joined(parts, encode([], page.more))
+}
+
+function joined(parts: readonly Uint8Array[], last: Uint8Array): Buffer {
+  return Buffer.concat([...parts, last])
 }

@@ -21,6 +21,17 @@ export class Refusal extends Error {
   }
 }
 
+export function noLeader(waitedMs: number): Refusal {
+  const within = `within ${Math.round(waitedMs)} ms`
+  return new Refusal(
+    'NO_LEADER',
+    `no leader with a majority answered ${within}; repeat with the same numbers`,
+  )
+}
+
+/** To whom nobody listens any more. */
+export const CALLER_LEFT = new Refusal('CANCELLED', 'the caller has left')
+
 /** The log has the reason. */
 export function internalRefusal(logger: Logger, error: unknown): Refusal {
   logger.error({ err: error }, 'a request failed unexpectedly')

@@ -19,7 +19,8 @@ import { Inspection } from './inspection.js'
 import { MALFORMED, type Malformed, malformedRefusal, tolerant } from './malformed.js'
 import { Operations } from './operations.js'
 import { clientPortLimits } from './port-limits.js'
-import { internalRefusal, Refusal } from './refusal.js'
+import { CALLER_LEFT, internalRefusal, Refusal } from './refusal.js'
+import { StateReads } from './state-reads.js'
 import { Watches } from './watches.js'
 
 const PROTO = fileURLToPath(new URL('../../../src/api/lockkeeper.proto', import.meta.url))
@@ -34,7 +35,15 @@ const OPTIONS = {
   'grpc.keepalive_timeout_ms': 10_000,
 }
 
-const asItIs = (frame: Buffer): Buffer => frame
+const asItIs = (bytes: Buffer): Buffer => bytes
+/** What may be large is decoded and encoded elsewhere, a bit at a time. */
+const ENCODED_SERVICE = {
+  ...LockkeeperService,
+  attach: { ...LockkeeperService.attach, requestDeserialize: asItIs, responseSerialize: asItIs },
+  listNames: { ...LockkeeperService.listNames, responseSerialize: asItIs },
+  listClaims: { ...LockkeeperService.listClaims, responseSerialize: asItIs },
+  listSessions: { ...LockkeeperService.listSessions, responseSerialize: asItIs },
+}
 
 type UnaryCall<Request> = ServerUnaryCall<Request | Malformed, unknown>
 type StreamCall<Request, Part> = ServerWritableStream<Request | Malformed, Part>
@@ -64,9 +73,7 @@ export class ApiServer {
       whom: 'clients',
     })
     this.setServing(false)
-    // Attach decodes and encodes its own frames, a bit at a time.
-    const attach = { ...LockkeeperService.attach, requestDeserialize: asItIs, responseSerialize: asItIs }
-    this.#port.addService(tolerant({ ...LockkeeperService, attach }), this.#implementation(randomKey))
+    this.#port.addService(tolerant(ENCODED_SERVICE), this.#implementation(randomKey))
     this.#health.addToServer(this.#port.server)
     new ReflectionService(loadSync(PROTO)).addToServer(this.#port.server)
   }
@@ -104,9 +111,10 @@ export class ApiServer {
 
   #implementation(randomKey: () => number): UntypedServiceImplementation {
     const calls = new Calls(this.#door, randomKey)
-    const inspection = new Inspection(this.#door)
-    const backups = new Backups(this.#door, inspection.confirm.bind(inspection))
-    const watches = new Watches(this.#door, inspection.confirm.bind(inspection))
+    const reads = new StateReads(this.#door)
+    const inspection = new Inspection(this.#door, reads)
+    const backups = new Backups(this.#door, reads)
+    const watches = new Watches(this.#door, reads)
     const operations = new Operations(this.#door)
     return {
       attach: (call: AttachCall) => this.#attach(call),
@@ -148,7 +156,7 @@ export class ApiServer {
     const put = (part: Part): Promise<void> =>
       new Promise((resolve, reject) => {
         call.write(part, (error: unknown) => {
-          if (error) reject(new Refusal('CANCELLED', 'the caller has left'))
+          if (error) reject(CALLER_LEFT)
           else resolve()
         })
       })
@@ -157,7 +165,7 @@ export class ApiServer {
       await send(call.request, callerOf(call), put)
       call.end()
     } catch (error) {
-      call.emit('error', grpcError(this.#refusalOf(error)))
+      if (error !== CALLER_LEFT) call.emit('error', grpcError(this.#refusalOf(error)))
     }
   }
 
@@ -179,7 +187,9 @@ export class ApiServer {
     return (call, callback) => {
       this.#answer(handle, call).then(
         (response) => callback(null, response),
-        (error: unknown) => callback(grpcError(this.#refusalOf(error))),
+        (error: unknown) => {
+          if (error !== CALLER_LEFT) callback(grpcError(this.#refusalOf(error)))
+        },
       )
     }
   }

@@ -9,8 +9,9 @@ import * as wire from '../protocol/lockkeeper.js'
 
 /** Of each of the three; beside them a name has little to show. */
 const LINE_BYTES_MAX = LIMITS.pageBytesMax / 4
-/** Of the field and the length of one claim. */
-const PREFIX_BYTES = 4
+/** What surrounds a text, and the numbers of a claim with all that surrounds them. */
+const TEXT_BYTES = 4
+const REST_BYTES = 160
 
 export function nameState(view: NameView, machine: Machine, usage: UsageBook, now: number): wire.NameState {
   const { name, suspension, result } = view
@@ -112,12 +113,20 @@ function line(views: readonly ClaimView[], now: number): wire.Claim[] {
   const shown: wire.Claim[] = []
   let bytes = 0
   for (const view of views) {
-    const claim = claimState(view, now)
-    bytes += wire.Claim.encode(claim).finish().length + PREFIX_BYTES
+    bytes += bytesMaxOf(view)
     if (bytes > LINE_BYTES_MAX) break
-    shown.push(claim)
+    shown.push(claimState(view, now))
   }
   return shown
+}
+
+/** An upper bound that is cheaper than to encode the claim. */
+function bytesMaxOf({ sessionLabel, label, names, data, owner, seats }: ClaimView): number {
+  const texts = [sessionLabel, label, data, owner, ...names]
+  return texts.reduce(
+    (bytes, text) => bytes + TEXT_BYTES + Buffer.byteLength(text),
+    REST_BYTES + 4 * seats.length,
+  )
 }
 
 function left(until: number | undefined, now: number): number | undefined {

@@ -3,18 +3,18 @@ import { CHANGES_SINCE } from '../machine/roster/feature-level.js'
 import type * as wire from '../protocol/lockkeeper.js'
 import type { Caller } from './calls.js'
 import type { Door } from './door.js'
-import { Refusal } from './refusal.js'
+import { CALLER_LEFT, Refusal } from './refusal.js'
+import type { StateReads } from './state-reads.js'
 import { Watch } from './watch.js'
 
 /** Lets clients watch names, each until somebody ends it. */
 export class Watches {
   readonly #door: Door
-  readonly #confirm: (caller: Caller) => Promise<void>
+  readonly #reads: StateReads
 
-  /** `confirm` resolves when this node's state is at least as new as the question. */
-  constructor(door: Door, confirm: (caller: Caller) => Promise<void>) {
+  constructor(door: Door, reads: StateReads) {
     this.#door = door
-    this.#confirm = confirm
+    this.#reads = reads
   }
 
   /** Each part is made when `put` has taken the one before. Never resolves; rejects with a `Refusal`, which is the end. */
@@ -25,7 +25,7 @@ export class Watches {
   ): Promise<never> {
     const problem = checkName(name)
     if (problem !== undefined) throw new Refusal(problem.code, problem.message)
-    await this.#confirm(caller)
+    await this.#reads.confirm(caller)
     this.#check(afterRevision)
     return await new Promise<never>((_, reject) => {
       const end = (error: unknown): void => {
@@ -34,7 +34,7 @@ export class Watches {
         reject(error)
       }
       const leave = this.#door.enter(end)
-      caller.onGone(() => end(new Refusal('CANCELLED', 'the caller has left')))
+      caller.onGone(() => end(CALLER_LEFT))
       const watch = new Watch(this.#door.parts, name, afterRevision, put, end)
     })
   }

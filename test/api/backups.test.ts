@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type ClientReadableStream, type StatusObject, status } from '@grpc/grpc-js'
 import { Backups } from '../../src/api/backups.js'
-import { Inspection } from '../../src/api/inspection.js'
 import { Refusal } from '../../src/api/refusal.js'
+import { StateReads } from '../../src/api/state-reads.js'
 import { LIMITS } from '../../src/machine/language/limits.js'
 import type { BackupPart } from '../../src/protocol/lockkeeper.js'
 import { HandDrivenNode } from '../replica/hand-driven.js'
@@ -88,8 +88,8 @@ describe('a reader who stops in the middle of a backup', () => {
     const node = await HandDrivenNode.leading()
     const { clock } = node
     const door = doorOf(node)
-    const inspection = new Inspection(door)
-    const backups = new Backups(door, inspection.confirm.bind(inspection))
+    const reads = new StateReads(door)
+    const backups = new Backups(door, reads)
     const caller = { connection: 'test', remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }
     const taken: BackupPart[] = []
     const take = async (part: BackupPart): Promise<void> => {

@@ -5,8 +5,8 @@ import { createLogger } from '../../src/platform/logger.js'
 import { WorkQueue } from '../../src/platform/work-queue.js'
 import type { HandDrivenNode } from '../replica/hand-driven.js'
 
-/** The door of a node that the test moves by hand. */
-export function doorOf(node: HandDrivenNode): Door {
+/** The door of a node that the test moves by hand; with `budgetMs` 0 each turn does one step of its work. */
+export function doorOf(node: HandDrivenNode, budgetMs?: number): Door {
   const { id, replica, proposals, attachments, freeSpace, clock } = node
   const connected = () => new Set<number>()
   const directory = new Directory(id, [], replica)
@@ -18,7 +18,7 @@ export function doorOf(node: HandDrivenNode): Door {
     attachments,
     freeSpace,
     clock,
-    workQueue: new WorkQueue(clock),
+    workQueue: new WorkQueue(clock, budgetMs),
     connected,
     logger: createLogger('silent', {}),
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Inspection } from '../../src/api/inspection.js'
 import { Refusal } from '../../src/api/refusal.js'
+import { StateReads } from '../../src/api/state-reads.js'
 import { Watches } from '../../src/api/watches.js'
 import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import type { WatchPart } from '../../src/protocol/lockkeeper.js'
@@ -13,8 +13,8 @@ const SECOND_MS = 1_000
 /** A watch that keeps its parts and how it ended. */
 function watching(node: HandDrivenNode, name: string, afterRevision?: number) {
   const door = doorOf(node)
-  const inspection = new Inspection(door)
-  const watches = new Watches(door, inspection.confirm.bind(inspection))
+  const reads = new StateReads(door)
+  const watches = new Watches(door, reads)
   const parts: WatchPart[] = []
   const put = async (part: WatchPart): Promise<void> => void parts.push(part)
   const caller = { connection: 'test', remainingMs: Number.POSITIVE_INFINITY, onGone: () => undefined }

@@ -417,7 +417,8 @@ export function portrait(machine: Machine): object {
   ])
   const claims = [...machine.claims.values()].sort((a, b) => a.id - b.id)
   const ranks = claims.map(({ id, rank, terms }) => [id, rank, terms])
-  const names = machine.names('', '', 100)
+  const { views, more } = machine.names('', '', 100)
+  const names = { views: [...views], more }
   const remains = [...machine.remains.values()].map(({ id, kind, name, until }) => [
     id,
     kind,

@@ -4,6 +4,7 @@ import { type Caller, Calls } from '../../src/api/calls.js'
 import type { Door } from '../../src/api/door.js'
 import { Inspection } from '../../src/api/inspection.js'
 import { Refusal } from '../../src/api/refusal.js'
+import { StateReads } from '../../src/api/state-reads.js'
 import { Watches } from '../../src/api/watches.js'
 import { RefusedError, UnreachableError } from '../../src/client/errors.js'
 import type { Connector, Link, LinkHandlers, Problem, ReadMethod, Reads } from '../../src/client/ports.js'
@@ -73,8 +74,9 @@ export class ClientNetwork {
   serve(host: string, process: Process, door: Door): void {
     const randomKey = (): number => this.options.random.integer(1, Number.MAX_SAFE_INTEGER - 1)
     const calls = new Calls(door, randomKey)
-    const inspection = new Inspection(door)
-    const watches = new Watches(door, inspection.confirm.bind(inspection))
+    const reads = new StateReads(door)
+    const inspection = new Inspection(door, reads)
+    const watches = new Watches(door, reads)
     this.#serving.set(host, { process, door, inspection, calls, watches })
   }
 
@@ -375,7 +377,7 @@ class Question {
         }
         perform(server, method, codec.requestDeserialize(bytes), caller).then(
           (response) => {
-            const answer = codec.responseSerialize(response)
+            const answer = response instanceof Buffer ? response : codec.responseSerialize(response)
             this.#answer(() => this.#resolve(codec.responseDeserialize(answer)))
           },
           (error: unknown) => this.#answer(() => this.#reject(toProblem(error as Refusal))),

@@ -42,7 +42,8 @@ export interface NameView {
 }
 
 export interface Page<View> {
-  readonly views: readonly View[]
+  /** Each is made when it is looked at, of the machine as it is then. */
+  readonly views: Iterable<View>
   /** Whether there is more after the last of these. */
   readonly more: boolean
 }
@@ -172,7 +173,11 @@ function pageOf<Item, View>(
     bar = picked.at(-1)
   }
   picked.sort(compare)
-  return { views: picked.slice(0, count).map(view), more: picked.length > count }
+  return { views: viewsOf(picked.slice(0, count), view), more: picked.length > count }
+}
+
+function* viewsOf<Item, View>(items: readonly Item[], view: (item: Item) => View): Generator<View, void> {
+  for (const item of items) yield view(item)
 }
 
 function byName(a: Queue, b: Queue): number {

@@ -80,7 +80,7 @@ export const LIMITS = {
   /** How long a client may take over one part of a backup. */
   backupPartMsMax: 30_000,
   /** One page of a listing, encoded. */
-  pageBytesMax: 4 * 1024 * 1024,
+  pageBytesMax: 512 * 1024,
   /** Names in one page of a listing. */
   pageMax: 1_000,
   /** Changes that a node remembers for those who watch. */
