@@ -127,7 +127,7 @@ describe('inspection', () => {
     const { session } = await node.call('openSession', { ttlMs: 20_000, label: 'cron', key })
     const claims = { ...PLAIN_CLAIM, session, seq: 1 }
     await node.call('acquire', { ...claims, slot: 1, names: ['of cron'] })
-    const late = await node.refusalOf('acquire', { ...claims, slot: 2, names: ['of cron'] }, 100)
+    const late = await node.refusalOf('acquire', { ...claims, slot: 2, names: ['of cron'] }, 1_000)
     assert.equal(late.status, 'DEADLINE_EXCEEDED')
     const { sessions: all, more } = await node.call('listSessions', { after: 0, limit: 1_000 })
     assert.equal(more, false)
