@@ -261,10 +261,11 @@ describe('a frame', () => {
 describe('a hello', () => {
   const addresses = new Map([1, 2, 3, 1_005].map((id) => [id, `127.0.0.1:${7200 + id}`]))
   const kept = new Map([[1, 1_200]])
-  const book = { addresses, configIndex: 5, isLed: false, disks: new Map([[1, 77]]), kept, level: 1 }
+  const disks = new Map([[1, 77]])
+  const book = { addresses, configIndex: 5, isLed: false, disks, kept, level: 1, incarnation: 50 }
   const receiver = { clusterId: 'blue', self: 2, book }
   const who = { version: 1, clusterId: 'blue', from: 1, to: 2, address: '127.0.0.1:7201' }
-  const hello = { ...who, configIndex: 5, level: 1, disk: 77, lastIndex: 1_200 }
+  const hello = { ...who, configIndex: 5, level: 1, disk: 77, lastIndex: 1_200, incarnation: 50 }
 
   it('of a peer is welcome', () => {
     assert.equal(refusal(decodeHello(encodeHello(hello)), receiver), undefined)
@@ -279,6 +280,11 @@ describe('a hello', () => {
     ['one on another disk (fault 17)', { disk: 78 }, /node 1 was here before, on another disk/],
     ['an earlier life (fault 17)', { from: 5 }, /node 5 was here before/],
     ['an earlier version (fault 18)', { level: 0 }, /feature level 1.*knows level 0: upgrade it/],
+    [
+      'another incarnation',
+      { incarnation: 51, disk: 78 },
+      /another incarnation of cluster 'blue' \(51\) than node 2 \(50\)/,
+    ],
     ['one who was removed', { from: 9, configIndex: 4 }, /node 9 is no member/],
   ]
   for (const [who, change, reason] of strangers) {
@@ -290,7 +296,7 @@ describe('a hello', () => {
   it('of one on another disk disowns it only if it is of this cluster, and looks for this node (fault 17)', () => {
     const elsewhere = { ...hello, disk: 78 }
     assert.equal(refusal(elsewhere, receiver)?.loss, 'disk')
-    for (const change of [{ clusterId: 'green' }, { to: 3 }, { version: 2 }])
+    for (const change of [{ clusterId: 'green' }, { to: 3 }, { version: 2 }, { incarnation: 51 }])
       assert.equal(refusal({ ...elsewhere, ...change }, receiver)?.loss, undefined)
   })
 
@@ -314,6 +320,13 @@ describe('a hello', () => {
     const earlier = decodeHello(pack([1, 'blue', 1, 2, '127.0.0.1:7201', 5, 1, 77]))
     assert.equal(earlier.lastIndex, undefined)
     assert.equal(rollback(earlier, book), undefined)
+  })
+
+  it('is not judged by its incarnation before both sides know theirs', () => {
+    assert.equal(refusal({ ...hello, incarnation: 0 }, receiver), undefined)
+    assert.equal(refusal(hello, { ...receiver, book: { ...book, incarnation: 0 } }), undefined)
+    const earlier = decodeHello(pack([1, 'blue', 1, 2, '127.0.0.1:7201', 5, 1, 77, 1_200]))
+    assert.equal(refusal(earlier, receiver), undefined)
   })
 
   it('of a later version is welcome, and of a disk that nobody has named yet', () => {

@@ -12,6 +12,7 @@ const HELLO: Hello = {
   level: 3,
   disk: 22,
   lastIndex: 40,
+  incarnation: 0,
 }
 const BOOK: PeerBook = {
   addresses: members(1, 2, 3),
@@ -20,6 +21,7 @@ const BOOK: PeerBook = {
   disks: new Map([[2, 22]]),
   kept: new Map([[2, 40]]),
   level: 3,
+  incarnation: 0,
 }
 
 function members(...ids: number[]): PeerBook['addresses'] {

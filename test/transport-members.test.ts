@@ -19,6 +19,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
       disks: new Map(),
       kept: new Map(),
       level: 0,
+      incarnation: 0,
     })
     await Promise.all([one.connectedTo(3), newcomer.connectedTo(1)])
     one.transport.send(3, commit(1))
@@ -38,6 +39,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
       disks: new Map(),
       kept: new Map(),
       level: 0,
+      incarnation: 0,
     })
     await two.until(() => two.logged.some((line) => /node 2 is no member as far as node 1 knows/.test(line)))
     assert.deepEqual(two.events.at(-1), 'disconnected 1')
@@ -57,6 +59,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
       disks: new Map(),
       kept: new Map(),
       level: 0,
+      incarnation: 0,
     })
     await one.connectedTo(2)
     one.transport.send(2, commit(1))
@@ -73,6 +76,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
       disks: new Map([[2, 99]]),
       kept: new Map(),
       level: 1,
+      incarnation: 0,
     })
     await Promise.all([one.start(), emptied.start()])
     await emptied.until(() =>
@@ -88,7 +92,15 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     const [one, rolledBack] = [new Station(1, addresses), new Station(2, addresses)]
     rolledBack.lastIndex = 4
     const disks = new Map([[2, 2]])
-    one.transport.update({ addresses, configIndex: 0, isLed: true, disks, kept: new Map([[2, 5]]), level: 1 })
+    one.transport.update({
+      addresses,
+      configIndex: 0,
+      isLed: true,
+      disks,
+      kept: new Map([[2, 5]]),
+      level: 1,
+      incarnation: 0,
+    })
     await Promise.all([one.start(), rolledBack.start()])
     await rolledBack.until(() =>
       rolledBack.events.some((event) => /^disowned, end_of_log lost: .*had entry 5 on disk/.test(event)),
@@ -105,7 +117,7 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     const addresses = await addressesFor(2)
     const [one, emptied] = [new Station(1, addresses), new Station(2, addresses)]
     const disks = new Map<number, number>()
-    const book = { addresses, configIndex: 0, isLed: true, disks, kept: new Map(), level: 1 }
+    const book = { addresses, configIndex: 0, isLed: true, disks, kept: new Map(), level: 1, incarnation: 0 }
     one.transport.update(book)
     await Promise.all([one.start(), emptied.start()])
     await Promise.all([one.connectedTo(2), emptied.connectedTo(1)])
@@ -116,6 +128,23 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     assert.deepEqual(one.items, [])
   })
 
+  it('hears nothing of one of another incarnation, and does not tell it that its disk is lost', async () => {
+    const addresses = await addressesFor(2)
+    const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
+    const book = { addresses, configIndex: 0, isLed: true, kept: new Map(), level: 1 }
+    one.transport.update({ ...book, disks: new Map([[2, 99]]), incarnation: 5 })
+    two.transport.update({ ...book, disks: new Map(), incarnation: 6 })
+    await Promise.all([one.start(), two.start()])
+    for (const [station, peer] of [
+      [one, 2],
+      [two, 1],
+    ] as const) {
+      await station.until(() => station.logged.some((line) => /of another incarnation/.test(line)))
+      station.transport.send(peer, commit(1))
+      assert.deepEqual([station.events, station.items], [[], []])
+    }
+  })
+
   it('that it had less when it came is nothing against a peer that has told more since (fault 26)', async () => {
     const addresses = await addressesFor(3)
     const stations = [1, 2, 3].map((id) => new Station(id, addresses))
@@ -123,7 +152,14 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     await Promise.all(stations.map((station) => station.start()))
     await Promise.all([two.connectedTo(1), three.connectedTo(1)])
     const members = new Map([...addresses].slice(0, 2))
-    const book = { addresses: members, configIndex: 9, isLed: true, disks: new Map([[2, 2]]), level: 1 }
+    const book = {
+      addresses: members,
+      configIndex: 9,
+      isLed: true,
+      disks: new Map([[2, 2]]),
+      level: 1,
+      incarnation: 0,
+    }
     one.transport.update({ ...book, kept: new Map([[2, 5]]) })
     // After a moment all that are let in are looked at anew.
     await three.until(() => three.events.includes('disconnected 1'))

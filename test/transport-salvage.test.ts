@@ -102,6 +102,7 @@ describe('salvage over the wire', { timeout: 20_000 }, () => {
       level: 0,
       disk: 0,
       lastIndex: 0,
+      incarnation: 0,
     })
     const frames: [Buffer[], RegExp][] = [
       [[Buffer.from('nonsense')], /7 bytes too many/],

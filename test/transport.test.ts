@@ -52,7 +52,8 @@ function forward(bytes: number, first = 1): PeerItem {
 
 /** Of one who names no address: the nodes dial those that they know. */
 function hello(clusterId: string, from: NodeId, to: NodeId, configIndex = 0, address = ''): Buffer {
-  return encodeHello({ clusterId, from, to, address, configIndex, level: 1, disk: from, lastIndex: 0 })
+  const told = { level: 1, disk: from, lastIndex: 0, incarnation: 0 }
+  return encodeHello({ clusterId, from, to, address, configIndex, ...told })
 }
 
 /** A client that knows the protocol and no manners. */

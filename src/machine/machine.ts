@@ -108,6 +108,11 @@ export class Machine {
     return this.digest === 0
   }
 
+  /** A checkpoint is to be made soon: after a restart this node must know its cluster's incarnation before it meets a peer. */
+  get wantsCheckpoint(): boolean {
+    return this.incarnation.isUnrecorded
+  }
+
   /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
   nextDeadline(): number | undefined {
     return this.agenda.first()?.at
@@ -140,6 +145,7 @@ export class Machine {
     const format = isFirst ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
     const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
     if (!isFirst) fields.push(this.level, this.revision)
+    this.incarnation.isUnrecorded = false
     const { number, awaitedAfter } = this.incarnation
     if (number !== 0 || awaitedAfter !== 0) fields.push(number, awaitedAfter)
     return { key: SUMMARY_KEY, fields }

@@ -56,7 +56,8 @@ export class Directory {
     const { machine, status } = this.#sources
     const { members, disks, level } = machine
     const { configIndex, configCommitted } = status
-    const now = [machine, members.revision, disks.revision, level, configIndex, configCommitted]
+    const { number } = machine.incarnation
+    const now = [machine, members.revision, disks.revision, level, number, configIndex, configCommitted]
     if (now.every((figure, k) => figure === this.#seen[k])) return false
     this.#seen = now
     // Until a change is committed, those whom it lets go are still needed: for its majorities, and if it is taken back.
@@ -90,6 +91,7 @@ export class Directory {
       configIndex: status.configIndex,
       isLed: status.leader !== NOBODY,
       level: machine.level,
+      incarnation: machine.incarnation.number,
     }
   }
 }

@@ -87,7 +87,8 @@ export class Checkpointer {
   /** An entry of so many bytes has been applied to `machine`, whose place in the log `start` tells. */
   applied(machine: Machine, bytes: number, start: () => LogStart): void {
     this.#bytes += bytes
-    if (this.#underWay !== undefined || this.#bytes < this.#intervalBytes || this.#stopped) return
+    const isDue = this.#bytes >= this.#intervalBytes || machine.wantsCheckpoint
+    if (!isDue || this.#underWay !== undefined || this.#stopped) return
     this.#bytes = 0
     this.#begin({ machine, start: start() }, [])
   }

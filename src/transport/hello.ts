@@ -24,11 +24,14 @@ export interface Hello {
   readonly disk: number
   /** Where the sender's log ends; undefined if its version does not say. */
   readonly lastIndex: LogIndex | undefined
+  /** That of the cluster, as the sender's machine has it; 0 if it has yet to hear of one, or its version does not say. */
+  readonly incarnation: number
 }
 
 export function encodeHello(hello: Omit<Hello, 'version'> & { readonly lastIndex: LogIndex }): Buffer {
-  const { clusterId, from, to, address, configIndex, level, disk, lastIndex } = hello
-  return pack([PROTOCOL_VERSION, clusterId, from, to, address, configIndex, level, disk, lastIndex])
+  const { clusterId, from, to, address, configIndex, level, disk, lastIndex, incarnation } = hello
+  const who = [PROTOCOL_VERSION, clusterId, from, to, address]
+  return pack([...who, configIndex, level, disk, lastIndex, incarnation])
 }
 
 /** The one frame of the answer: from now on items are read. */
@@ -51,7 +54,7 @@ export function decodeHello(frame: Uint8Array): Hello {
     throw new FrameError('the address is no host:port')
   const optional = (): number | undefined => (fields.done ? undefined : fields.number())
   const [configIndex = 0, level = 0, disk = 0, lastIndex] = [optional(), optional(), optional(), optional()]
-  return { ...who, address, configIndex, level, disk, lastIndex }
+  return { ...who, address, configIndex, level, disk, lastIndex, incarnation: optional() ?? 0 }
 }
 
 /** The members of the cluster, as one node knows them. */
@@ -68,6 +71,8 @@ export interface PeerBook {
   readonly kept: ReadonlyMap<NodeId, LogIndex>
   /** The feature level of the cluster. */
   readonly level: number
+  /** Its incarnation; 0 if it is not known yet. */
+  readonly incarnation: number
 }
 
 export interface Receiver {
@@ -89,7 +94,8 @@ export interface Refusal {
 /**
  * Why the sender of this hello is a stranger; undefined if it is a peer. It need not be a member as far as this node knows:
  * this node may be joining, or may have been away while the members changed. But who has a leader hears of new members from
- * that; a log that others lead must not be mixed with ours, though they call their cluster the same.
+ * that; a log that others lead must not be mixed with ours, though they call their cluster the same. Nor must one of another
+ * incarnation, whose terms and indexes say nothing of ours; what such a node knows of disks is not believed either.
  */
 export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refusal | undefined {
   const foreign = foreignness(hello, clusterId, self)
@@ -98,6 +104,13 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
     return refused(`you look for node ${hello.to} and this is node ${self}: check the peer addresses`)
   if (hello.from === self)
     return refused(`this is node ${self}, and so are you: give each node an id of its own`)
+  const { addresses, configIndex, isLed, level, incarnation } = book
+  const isOfAnother = hello.incarnation !== 0 && incarnation !== 0 && hello.incarnation !== incarnation
+  if (isOfAnother) {
+    return refused(
+      `node ${hello.from} is of another incarnation of cluster '${clusterId}' (${hello.incarnation}) than node ${self} (${incarnation}): one of the two was founded or restored again without the other. Keep what holds the state that you need; a node of the other joins this cluster with an empty data directory`,
+    )
+  }
   // Before anything that its disk may have told the sender, or not: an empty one knows only what its file says.
   if (isAnother(hello, book)) {
     const reason = `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
@@ -107,7 +120,6 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
     return refused(
       `you look for member ${hello.to}, and that node is member ${self} now: its leader will say so`,
     )
-  const { addresses, configIndex, isLed, level } = book
   if (hello.level < level) {
     return refused(
       `the cluster is on feature level ${level}, and the version of node ${hello.from} knows level ${hello.level}: upgrade it`,

@@ -7,6 +7,9 @@ import { ANSWER_MS } from './limits.js'
 import { decodeChunk, decodeLog, decodeStart, encodeQuestion, type Question } from './salvage-questions.js'
 import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, SALVAGE } from './service.js'
 
+/** A damaged disk may not know any of it. */
+const NOTHING_TOLD = { configIndex: 0, level: 0, disk: 0, lastIndex: 0, incarnation: 0 }
+
 /** Who asks, and whom. */
 export interface SalvageCall {
   readonly clusterId: string
@@ -39,9 +42,7 @@ export class SalvagePeer implements IntactParts {
     const { clusterId, from, to } = call
     const peer = new SalvagePeer(call)
     try {
-      await peer.#exchange(
-        encodeHello({ clusterId, from, to, address: '', configIndex: 0, level: 0, disk: 0, lastIndex: 0 }),
-      )
+      await peer.#exchange(encodeHello({ clusterId, from, to, address: '', ...NOTHING_TOLD }))
       return peer
     } catch (error) {
       peer.close()

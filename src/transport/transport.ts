@@ -69,6 +69,7 @@ export class PeerTransport implements Transport {
       disks: new Map(),
       kept: new Map(),
       level: 0,
+      incarnation: 0,
     }
   }
 
@@ -201,6 +202,7 @@ export class PeerTransport implements Transport {
         level,
         disk,
         lastIndex: lastIndex(),
+        incarnation: this.#book.incarnation,
       })
     return new Link({ peer, address, hello, clock, random, logger, onConnected, onDisconnected, onDisowned })
   }

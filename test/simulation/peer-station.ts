@@ -53,6 +53,7 @@ export class PeerStation implements Transport, PeerDoor {
     disks: new Map(),
     kept: new Map(),
     level: 0,
+    incarnation: 0,
   }
   #handlers: Handlers | undefined
   #retirement: Timer | undefined
@@ -156,7 +157,7 @@ export class PeerStation implements Transport, PeerDoor {
 
   #hello(to: NodeId, lastIndex: LogIndex): Uint8Array {
     const { self } = this.#parts
-    const { configIndex } = this.#book
+    const { configIndex, incarnation } = this.#book
     return encodeHello({
       clusterId: CLUSTER_ID,
       from: self,
@@ -166,6 +167,7 @@ export class PeerStation implements Transport, PeerDoor {
       level: FEATURE_LEVEL,
       disk: diskOf(self),
       lastIndex,
+      incarnation,
     })
   }
 
