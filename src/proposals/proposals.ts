@@ -1,9 +1,10 @@
 import { NOBODY, type NodeId, type Status } from '../../raft/index.js'
 import type { Command, Verdict } from '../machine/language/command.js'
 import { FairQueue } from '../platform/fair-queue.js'
+import type { Applied } from '../replica/applier.js'
 import { encodeCommands } from '../replica/payload.js'
 import { type Chunk, type Clock, isOfLeader, type Timer, type Transport } from '../replica/ports.js'
-import type { Applied, Replica } from '../replica/replica.js'
+import type { Replica } from '../replica/replica.js'
 import { heldBytes, isUrgent, laneOf } from './lanes.js'
 
 /** Who waits for a verdict. Called once, synchronously when the command has been applied on this node. */

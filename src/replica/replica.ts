@@ -12,9 +12,10 @@ import {
   type RaftNode,
   type Status,
 } from '../../raft/index.js'
-import type { Change } from '../machine/changes.js'
-import type { Command, MachineEvent, Verdict } from '../machine/language/command.js'
+import type { Command } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
+import { WorkQueue } from '../platform/work-queue.js'
+import { APPLY_BUDGET, type Applied, Applier, type ApplyBudget } from './applier.js'
 import { Checkpointer, type WrittenCheckpoint } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
@@ -22,7 +23,7 @@ import { DiskQueue } from './disk-queue.js'
 import { type Difference, DivergenceDetector } from './divergence.js'
 import { Inbox } from './inbox.js'
 import { LogWindow } from './log-window.js'
-import { commandsOf, decodePayload, encodePayload } from './payload.js'
+import { encodePayload } from './payload.js'
 import type { Backup, Chunk, Clock, DigestItem, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
 import { MachineRestorer } from './record-codec.js'
 import { SnapshotReceiver } from './snapshot-receiver.js'
@@ -38,6 +39,8 @@ export interface ReplicaParts {
   readonly tickMs: number
   /** Bytes of entries from the beginning of one checkpoint to that of the next. */
   readonly checkpointBytes: number
+  /** `APPLY_BUDGET` by default. */
+  readonly applyBudget?: ApplyBudget
 }
 
 export interface ReplicaHandlers {
@@ -59,15 +62,6 @@ export interface ReplicaHandlers {
   readonly onCheckpoint: (checkpoint: WrittenCheckpoint) => void
   /** A broken invariant, a failed disk or a `DivergedError`. Nothing more will come of this replica. */
   readonly onFatal: (error: unknown) => void
-}
-
-/** What one entry did: the verdicts of each chunk's commands, and the events in the order they came to pass. */
-export interface Applied {
-  readonly index: number
-  readonly chunks: readonly { readonly chunk: Chunk; readonly verdicts: readonly Verdict[] }[]
-  readonly events: readonly MachineEvent[]
-  /** Of names, for those who watch. */
-  readonly changes: readonly Change[]
 }
 
 /** Longer than any transfer that will succeed. */
@@ -93,31 +87,27 @@ export class Replica {
   readonly #checkpoints: Checkpointer
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
-  readonly #reads = new ConfirmedReads()
+  readonly #reads: ConfirmedReads
   readonly #divergence: DivergenceDetector
-  #machine: Machine
+  readonly #applier: Applier
   #handlers: ReplicaHandlers | undefined
   #status: Status
   #inputs: Input[] = []
   readonly #inbox = new Inbox()
   #turnDue = false
+  /** What is still to be applied waits for a later turn of the event loop. */
+  #resting = false
   #stopped = false
   #onHandedOver: () => void = () => undefined
   /** A snapshot is being put in place of everything: until then Raft stands still. */
   #installing = false
   #clusterClock: ClusterClock | undefined
   #stampedAt = 0
-  #appliedIndex: number
-  #appliedTerm = 0
-  #appliedAtMs: number
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts
-    const { raft, machine, disk, transport, clock, checkpointBytes } = parts
+    const { raft, machine, disk, transport, clock, checkpointBytes, applyBudget = APPLY_BUDGET } = parts
     this.#status = raft.status()
-    this.#machine = machine
-    this.#appliedIndex = this.#status.commitIndex
-    this.#appliedAtMs = clock.nowMs()
     const onFailed = (error: unknown): void => this.#fail(error)
     this.#disk = new DiskQueue(disk.log, {
       send: (messages) => this.#send(messages),
@@ -139,24 +129,36 @@ export class Replica {
     const onEnded = (peer: NodeId): void => this.#input({ kind: 'snapshot_ended', peer })
     this.#sender = new SnapshotSender(disk.records, transport, clock, onEnded)
     this.#receiver = new SnapshotReceiver(disk.records, transport, {
-      appliedIndex: () => this.#appliedIndex,
+      commitIndex: () => this.#status.commitIndex,
       install: (staging) => this.#install(staging),
       onFailed,
     })
+    this.#reads = new ConfirmedReads(new WorkQueue(clock))
     this.#divergence = new DivergenceDetector({
       self: raft.view().id,
       members: () => this.#status.config,
       send: (to, item) => transport.send(to, item),
       onDifference: (difference) => this.#handlers?.onDifference(difference),
     })
+    const divergence = this.#divergence
+    const index = this.#status.commitIndex
+    this.#applier = new Applier(
+      { machine, index, clock, budget: applyBudget, divergence },
+      {
+        onApplied: (applied) => this.#handlers?.onApplied(applied),
+        onForbidden: (origin, op) => this.#handlers?.onForbidden(origin, op),
+        onPassed: (entry, isFirstOfTerm) => this.#passed(entry, isFirstOfTerm),
+      },
+    )
   }
 
+  /** As Raft has it; but a leader is `serving` only once the machine here has applied all of its log up to its no-op. */
   get status(): Status {
     return this.#status
   }
 
-  get appliedIndex(): number {
-    return this.#appliedIndex
+  get appliedIndex(): LogIndex {
+    return this.#applier.index
   }
 
   /**
@@ -164,17 +166,17 @@ export class Replica {
    * hear what happened long ago.
    */
   get isUpToTerm(): boolean {
-    return this.#appliedTerm === this.#status.term
+    return this.#applier.term === this.#status.term
   }
 
   /** The replicated state, as applied here so far. For reading only; linearizable after `confirmRead`. */
   get machine(): Machine {
-    return this.#machine
+    return this.#applier.machine
   }
 
   /** The cluster's clock in whole ms, estimated from the last entry on: for people, never for decisions. */
   clusterNow(): number {
-    return this.machine.at + Math.floor(this.#parts.clock.nowMs() - this.#appliedAtMs)
+    return this.machine.at + Math.floor(this.#parts.clock.nowMs() - this.#applier.atMs)
   }
 
   /** To be called before the transport delivers anything. */
@@ -276,8 +278,8 @@ export class Replica {
    */
   async openBackup(): Promise<Backup> {
     return await this.#checkpoints.backup(() => ({
-      machine: this.#machine,
-      start: this.#parts.raft.startAt(this.#appliedIndex),
+      machine: this.machine,
+      start: this.#parts.raft.startAt(this.appliedIndex),
     }))
   }
 
@@ -317,22 +319,41 @@ export class Replica {
     this.#turnDue = false
     if (this.#stopped || this.#installing) return
     try {
+      const wasBehind = this.#applier.isBehind
       this.#proposeChunks()
       const inputs = this.#inputs
       this.#inputs = []
       if (inputs.length > 0) this.#carryOut(this.#parts.raft.step(inputs))
+      if (!this.#resting) this.#apply()
+      // To propose what has gathered.
+      if (wasBehind && !this.#applier.isBehind) this.#turnSoon()
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  /**
+   * Applies as much as one turn has time for; the rest waits until the event loop has turned, and what came from peers
+   * meanwhile has been stepped and acknowledged.
+   */
+  #apply(): void {
+    this.#applier.apply()
+    if (!this.#status.serving && this.#status.role === 'leader') this.#follow(this.#parts.raft.status())
+    this.#reads.applied(this.appliedIndex)
+    if (!this.#applier.isBehind) return
+    this.#resting = true
+    this.#parts.clock.after(0, () => {
+      this.#resting = false
+      this.#turnSoon()
+    })
   }
 
   #carryOut(output: Output): void {
     this.#send(output.send)
     this.#disk.push(output.write, output.sendAfterWrite)
     this.#follow(output.status)
-    for (const entry of output.committed) this.#apply(entry)
-    for (const verdict of output.reads) this.#reads.resolve(verdict)
-    this.#reads.applied(this.#appliedIndex)
+    this.#applier.committed(output.committed)
+    this.#reads.resolve(output.reads)
     for (const peer of output.snapshots) void this.#sender.send(peer)
     const { commitIndex, persistedIndex } = this.#parts.raft.view()
     this.#checkpoints.persisted(persistedIndex)
@@ -343,8 +364,10 @@ export class Replica {
     for (const { to, message } of messages) this.#parts.transport.send(to, { kind: 'raft', message })
   }
 
-  #follow(status: Status): void {
+  #follow(raftStatus: Status): void {
     const before = this.#status
+    const serving = raftStatus.serving && this.#applier.term === raftStatus.term
+    const status = { ...raftStatus, serving }
     this.#status = status
     if (status.role !== 'leader') this.#loseLeadership()
     if (before.role === 'leader' && status.role !== 'leader') this.#onHandedOver()
@@ -360,10 +383,11 @@ export class Replica {
 
   /** Stamps and proposes what has gathered, once the disk is free: the next entry is as large as the last was slow. */
   #proposeChunks(): void {
-    if (!this.#status.serving || this.#status.transferring) return
+    // While the machine is behind, the clock stands still: what gathers meanwhile comes before anything expires.
+    if (!this.#status.serving || this.#status.transferring || this.#applier.isBehind) return
     const { clock, tickMs } = this.#parts
-    const machine = this.#machine
-    // By the time a leader serves, it has applied all of its log up to its term's no-op: machine.at is the last `at`.
+    const { machine } = this
+    // A leader that serves has applied all of its log up to its term's no-op: machine.at is the last `at`.
     this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs(), tickMs)
     const at = Math.max(machine.at, this.#clusterClock.turn(clock.nowMs()))
     if (this.#disk.busy) return
@@ -376,8 +400,8 @@ export class Replica {
    * from the last `at` in the log, would make it too late (P7). Not if an entry under way finds the deadline.
    */
   #timeDue(at: number): boolean {
-    const deadline = this.#machine.nextDeadline()
-    const told = Math.max(this.#machine.at, this.#stampedAt)
+    const deadline = this.machine.nextDeadline()
+    const told = Math.max(this.machine.at, this.#stampedAt)
     if (deadline === undefined || told >= deadline) return false
     return at >= Math.min(deadline, told + UNTOLD_MS_MAX + (deadline - told) / 100)
   }
@@ -387,32 +411,10 @@ export class Replica {
     this.#inputs.push({ kind: 'propose', payload: encodePayload(at, chunks) })
   }
 
-  #apply(entry: Entry): void {
-    this.#appliedIndex = entry.index
-    const wasUpToTerm = this.isUpToTerm
-    this.#appliedTerm = entry.term
-    if (entry.payload.length > 0 && entry.config === undefined) this.#perform(entry)
-    if (this.isUpToTerm && !wasUpToTerm) this.#handlers?.onUpToTerm()
+  #passed(entry: Entry, isFirstOfTerm: boolean): void {
+    if (isFirstOfTerm && this.isUpToTerm) this.#handlers?.onUpToTerm()
     const start = () => this.#parts.raft.startAt(entry.index)
-    this.#checkpoints.applied(this.#machine, entryBytes(entry), start)
-  }
-
-  #perform(entry: Entry): void {
-    const { at, chunks } = decodePayload(entry.payload)
-    const before = this.#machine.at
-    const commands = commandsOf(chunks, this.#machine.level, ({ origin }, op) =>
-      this.#handlers?.onForbidden(origin, op),
-    )
-    const { verdicts, events, changes } = this.#machine.apply({ at, commands })
-    this.#divergence.applied(entry.index, before, at, this.#machine.digest)
-    this.#appliedAtMs = this.#parts.clock.nowMs()
-    let start = 0
-    const settled = chunks.map((chunk) => {
-      const own = verdicts.slice(start, start + chunk.count)
-      start += chunk.count
-      return { chunk, verdicts: own }
-    })
-    this.#handlers?.onApplied({ index: entry.index, chunks: settled, events, changes })
+    this.#checkpoints.applied(this.machine, entryBytes(entry), start)
   }
 
   /**
@@ -459,13 +461,8 @@ export class Replica {
   }
 
   async #replace(staging: Staging, machine: Machine): Promise<void> {
-    const { disk, clock } = this.#parts
-    await disk.install(staging)
-    this.#machine = machine
-    this.#appliedIndex = staging.start.index
-    this.#appliedTerm = staging.start.term
-    this.#appliedAtMs = clock.nowMs()
-    this.#divergence.restored()
+    await this.#parts.disk.install(staging)
+    this.#applier.restored(machine, staging.start)
     this.#inputs.unshift({ kind: 'restored', start: staging.start })
     if (!this.#stopped) this.#handlers?.onRestored()
   }

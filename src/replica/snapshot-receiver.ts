@@ -2,8 +2,8 @@ import type { LogIndex, LogStart, NodeId } from '../../raft/index.js'
 import { DamagedSnapshotError, type RecordStore, type Staging, type Transport } from './ports.js'
 
 export interface SnapshotReceiverHandlers {
-  /** Up to here this node has everything: an older snapshot is of no use to it. */
-  readonly appliedIndex: () => LogIndex
+  /** Up to here this node has everything, applied or not: an older snapshot is of no use to it. */
+  readonly commitIndex: () => LogIndex
   /** A snapshot is here, whole and durable. Resolves when it is in force, or has become useless. */
   readonly install: (staging: Staging) => Promise<void>
   readonly onFailed: (error: unknown) => void
@@ -31,7 +31,7 @@ export class SnapshotReceiver {
     // A sender that hears nothing gives up, and no longer keeps the log that is needed behind its snapshot.
     if (this.#installing?.index === start.index) return this.#want(from, start.index, this.#installing.last)
     this.#do(async () => {
-      if (start.index <= this.#handlers.appliedIndex()) return this.#want(from, start.index, undefined)
+      if (start.index <= this.#handlers.commitIndex()) return this.#want(from, start.index, undefined)
       if (this.#staging?.start.index !== start.index) {
         await this.#staging?.abandon()
         this.#staging = undefined

@@ -38,6 +38,16 @@ export class HandClock implements Clock {
     } while (this.#soon.length > 0)
   }
 
+  /** The next turn, in which what is due by now goes off, and none of what that plans. */
+  async nextTurn(): Promise<void> {
+    for (const planned of [...this.#timers]) {
+      if (planned.atMs > this.#nowMs) continue
+      this.#timers.delete(planned)
+      planned.action()
+    }
+    await this.turn()
+  }
+
   /** Timers go off at their times, each in a turn of its own. */
   async pass(ms: number): Promise<void> {
     await this.turn()

@@ -7,12 +7,13 @@ import type { Command, Verdict } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { PROPOSAL_LIMITS, type ProposalLimits, Proposals } from '../../src/proposals/proposals.js'
+import { APPLY_BUDGET, type Applied, type ApplyBudget } from '../../src/replica/applier.js'
 import type { WrittenCheckpoint } from '../../src/replica/checkpointer.js'
 import type { Difference } from '../../src/replica/divergence.js'
 import { decodePayload, type Payload } from '../../src/replica/payload.js'
 import type { Chunk, NodeDisk, PeerItem, Transport } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
-import { type Applied, Replica } from '../../src/replica/replica.js'
+import { Replica } from '../../src/replica/replica.js'
 import { MemoryDisk } from '../suites/memory-disk.js'
 import { HandClock } from './hand-clock.js'
 
@@ -23,6 +24,7 @@ export interface Circumstances {
   readonly firstNumber?: number
   readonly checkpointBytes?: number
   readonly limits?: ProposalLimits
+  readonly applyBudget?: ApplyBudget
   readonly raft?: Partial<RaftConfig>
   /** In [0, 1). */
   readonly random?: () => number
@@ -108,6 +110,7 @@ export class HandDrivenNode {
       firstNumber = 1,
       checkpointBytes = 8 * 1024 * 1024,
       limits = PROPOSAL_LIMITS,
+      applyBudget = APPLY_BUDGET,
       random = () => 0,
       raft: settings,
     } = this.#circumstances
@@ -115,7 +118,8 @@ export class HandDrivenNode {
     const firstMembers = { voters, outgoing: [], learners: [] }
     const { raft, machine } = await recover(disk, { ...RAFT_DEFAULTS, ...settings, id }, firstMembers, random)
     const transport = this.#transport()
-    this.replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
+    const replicaParts = { raft, machine, disk, transport, clock, tickMs, checkpointBytes, applyBudget }
+    this.replica = new Replica(replicaParts)
     this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber, limits })
     const measure = async () => this.freeBytes
     const parts = { self: id, replica: this.replica, transport, clock, logger: silent }

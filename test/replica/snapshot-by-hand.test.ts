@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Configuration, Entry, LogStart, Message } from '../../raft/index.js'
 import { Machine } from '../../src/machine/machine.js'
-import { encodeChange } from '../../src/replica/record-codec.js'
 import { acquire, open } from '../machine/commands.js'
 import { portrait } from '../machine/stories.js'
-import { writeCheckpoint } from '../suites/checkpoint.js'
-import { MemoryDisk } from '../suites/memory-disk.js'
+import { snapshotChunks } from '../suites/checkpoint.js'
 import { HandDrivenNode, heartbeat } from './hand-driven.js'
 
 const CONFIG: Configuration = { voters: [1, 2, 3], outgoing: [], learners: [] }
@@ -15,25 +13,8 @@ const CONFIG: Configuration = { voters: [1, 2, 3], outgoing: [], learners: [] }
 async function snapshotOf(start: LogStart) {
   const machine = new Machine()
   machine.apply({ at: 5, commands: [open(101, 3_600_000), acquire(1)] })
-  const [records, end] = await chunksOf(machine, start)
+  const [records, end] = await snapshotChunks(machine, start)
   return { machine, records: records!, end: end! }
-}
-
-async function chunksOf(machine: Machine, start: LogStart): Promise<Uint8Array[]> {
-  const store = new MemoryDisk({ sync: (done) => done(), random: () => 0 }).open().records
-  await writeCheckpoint(
-    store,
-    start,
-    [machine.beginCheckpoint(), ...machine.ledger.take(Infinity)].map(encodeChange),
-  )
-  const source = await store.openSnapshot()
-  const chunks: Uint8Array[] = []
-  for (let isLast = false; !isLast; ) {
-    const chunk = await source.chunk(chunks.length)
-    chunks.push(chunk.data)
-    isLast = chunk.isLast
-  }
-  return chunks
 }
 
 function run(from: number, to: number, term: number): Entry[] {
@@ -141,7 +122,7 @@ describe('a snapshot, chunk by chunk', () => {
     const locks = Array.from({ length: 8_000 }, (_, k) => acquire(1, { slot: k, names: [`name ${k}`] }))
     machine.apply({ at: 5, commands: [open(101, 3_600_000), ...locks] })
     await offer()
-    for (const chunk of await chunksOf(machine, start)) await give(chunk)
+    for (const chunk of await snapshotChunks(machine, start)) await give(chunk)
     let turns = 0
     for (; node.restored === 0; turns++) {
       assert.ok(turns < 100)

@@ -21,11 +21,12 @@ import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
 import { WorkQueue } from '../../src/platform/work-queue.js'
 import { type ProposalLimits, Proposals } from '../../src/proposals/proposals.js'
+import type { Applied, ApplyBudget } from '../../src/replica/applier.js'
 import { LoggedDisks } from '../../src/replica/logged-disks.js'
 import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
-import { type Applied, Replica } from '../../src/replica/replica.js'
+import { Replica } from '../../src/replica/replica.js'
 import type { Applied as LoggedApplied } from './ledger.js'
 import { CLUSTER_ID, diskOf, type PeerStation } from './peer-station.js'
 import type { Process } from './process.js'
@@ -42,6 +43,7 @@ export interface NodeTuning {
   readonly pendingReadsMax: number
   readonly checkpointBytes: number
   readonly proposals: ProposalLimits
+  readonly applyBudget: ApplyBudget
 }
 
 /** Sees what the parts of a node do, from between them. */
@@ -88,14 +90,15 @@ const silent = pino({ level: 'silent' })
 /** One node, put together as in `main.ts`, of the real parts. */
 export async function startNode(parts: NodeParts): Promise<Node> {
   const { id, nodes, joins, process, disk, transport, random, tuning, witness } = parts
-  const { tickMs, checkpointBytes, proposals: limits, ...timing } = tuning
+  const { tickMs, checkpointBytes, applyBudget, proposals: limits, ...timing } = tuning
   const { clock } = process
   const raftConfig = { ...timing, id }
   const voters = nodes.map((node) => node.id)
   const firstMembers = joins ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
   const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random.next)
   observe(raft, witness)
-  const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
+  const replicaParts = { raft, machine, disk, transport, clock, tickMs, checkpointBytes, applyBudget }
+  const replica = new Replica(replicaParts)
   const disks = new LoggedDisks(raft, replica)
   witness.restored(id, replica.appliedIndex, machine)
   const attachments = new Attachments()

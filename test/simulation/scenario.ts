@@ -88,6 +88,8 @@ function drawTuning(random: Random): Omit<NodeTuning, 'proposals'> {
   const inflightBytesMax = random.chance(0.5) ? appendBytesMax : RAFT_DEFAULTS.inflightBytesMax
   const pendingReadsMax = random.pick([2, RAFT_DEFAULTS.pendingReadsMax])
   const checkpointBytes = random.pick([50, 100, 200, 1_000])
+  // By commands alone: a turn takes no time here.
+  const commands = random.pick([1, 1, 3, 10, 2_048])
   const disconnectTicks = random.pick([1, RAFT_DEFAULTS.disconnectTicks])
   return {
     tickMs,
@@ -98,5 +100,6 @@ function drawTuning(random: Random): Omit<NodeTuning, 'proposals'> {
     inflightBytesMax,
     pendingReadsMax,
     checkpointBytes,
+    applyBudget: { ms: 10, commands },
   }
 }

@@ -20,7 +20,10 @@ export const STATIONS: readonly Station[] = [
   { place: 'src/machine/', mayImport: [] },
   { place: 'src/platform/', mayImport: [] },
   { place: 'src/protocol/', mayImport: [] },
-  { place: 'src/replica/', mayImport: [RAFT_DOOR, 'src/machine/', 'src/platform/fair-queue.ts'] },
+  {
+    place: 'src/replica/',
+    mayImport: [RAFT_DOOR, 'src/machine/', 'src/platform/fair-queue.ts', 'src/platform/work-queue.ts'],
+  },
   { place: 'src/leveldb/', mayImport: [] },
   { place: 'src/log-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/', 'src/platform/member-id.ts'] },
   { place: 'src/record-store/', mayImport: [RAFT_DOOR, PORTS, 'src/leveldb/'] },
