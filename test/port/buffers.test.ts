@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { FRAME, frame, RawHttp2, whole } from '../../scripts/attack/raw-http2.js'
 import { until } from '../api/one-node.js'
 import { type RawClient, TestPort } from './test-port.js'
 
@@ -106,6 +107,16 @@ describe('messages that are not complete', TIMEOUT, () => {
       await until(() => port.figures.bufferedBytes > before)
     }
     assert.ok(port.figures.bufferedBytes > 10_000)
+  })
+
+  it('in thousands of pieces are not waited for: the connection is closed', async () => {
+    const port = await portWith()
+    const raw = await RawHttp2.open(port.address)
+    raw.write(raw.call('/test.Port/Bytes'), frame(FRAME.data, 0, raw.stream, whole(Buffer.alloc(0), 400_000)))
+    raw.write(...Array.from({ length: 2_000 }, () => frame(FRAME.data, 0, raw.stream, Buffer.alloc(1))))
+    assert.equal(await raw.closed(10_000), true)
+    await port.clock.pass(1_000)
+    assert.match(port.logged.join(), /a message in 1025 pieces of less than 128 bytes/)
   })
 
   it('are refused if they are compressed, for nobody knows what they become', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { afterEach, describe, it } from 'node:test'
+import { FRAME, frame, RawHttp2 } from '../../scripts/attack/raw-http2.js'
 import { until } from '../api/one-node.js'
 import { TestPort } from './test-port.js'
 
@@ -107,5 +108,39 @@ describe('connections', TIMEOUT, () => {
     client.destroy()
     await until(() => port.figures.connections === 0)
     assert.deepEqual([port.figures.calls, port.figures.bufferedBytes], [0, 0])
+  })
+
+  it('that reset their calls as fast as they make them are closed', async () => {
+    const port = await portWith()
+    const raw = await RawHttp2.open(port.address)
+    const reset = Buffer.from([0, 0, 0, 8])
+    for (let k = 0; k < 600; k++)
+      raw.write(raw.call('/test.Port/Wait'), frame(FRAME.reset, 0, raw.stream, reset))
+    assert.equal(await raw.closed(10_000), true)
+    await port.clock.pass(1_000)
+    assert.match(port.logged.join(), /more than 256 calls reset within a second/)
+  })
+
+  it('begin their calls in slices, however many come at once', async () => {
+    const port = await portWith({ callsMax: 10_000, callsPerConnectionMax: 1_000 })
+    const raw = await RawHttp2.open(port.address)
+    let turn = 0
+    const turns = setInterval(() => turn++, 0)
+    const seenAt = new Map<number, number>()
+    port.onWait = () => seenAt.set(turn, (seenAt.get(turn) ?? 0) + 1)
+    raw.write(...Array.from({ length: 1_000 }, () => raw.call('/test.Port/Wait', Buffer.from('1'))))
+    await until(() => port.figures.calls === 1_000)
+    clearInterval(turns)
+    assert.ok(Math.max(...seenAt.values()) <= 256, [...seenAt.values()].join())
+    raw.close()
+  })
+
+  it('keep nothing for methods that there are not', async () => {
+    const port = await portWith()
+    const client = await port.client()
+    const call = client.call('Nothing').send(Buffer.alloc(50_000)).read()
+    assert.match(await call.status, /^UNIMPLEMENTED/)
+    await until(() => call.stream.closed)
+    assert.equal(port.figures.calls, 0)
   })
 })

@@ -37,6 +37,8 @@ export class TestPort {
   readonly clock = new HandClock()
   readonly logged: string[] = []
   readonly address: string
+  /** A call has begun that is never answered. */
+  onWait: () => void = () => undefined
   readonly #port: GrpcPort
   readonly #closing: (() => void)[] = []
 
@@ -59,7 +61,7 @@ export class TestPort {
       /** As many bytes as are asked for. */
       bytes: (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) =>
         reply(null, Buffer.alloc(Number(call.request.toString()))),
-      wait: () => undefined,
+      wait: () => this.onWait(),
       /** Each message is answered by its length. */
       listen: (call: ServerDuplexStream<Buffer, Buffer>) => {
         call.on('data', (message: Buffer) => call.write(Buffer.from(String(message.length))))

@@ -62,7 +62,7 @@ export const LIMITS = {
   /** Streams of one node; all calls in progress, with its streams; and those of one connection. */
   streamsMax: 16_384,
   callsMax: 32_768,
-  callsPerConnectionMax: 1_024,
+  callsPerConnectionMax: 512,
   /** One request of a unary call, encoded: more than any that makes sense, so that a refusal can say what does not. */
   unaryRequestBytesMax: 256 * 1024,
   /** Parts of messages that have come, and replies that have not been taken: of all clients, and of one connection. */

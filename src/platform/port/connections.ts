@@ -17,6 +17,8 @@ export interface ConnectionsOptions {
 }
 
 const SWEEP_MS = 1_000
+/** Calls of one connection, from one sweep to the next. */
+const GIVEN_UP_MAX = 256
 
 /** The connections of one port: which may come, what each may cost, and which must go. */
 export class Connections implements Meter {
@@ -137,6 +139,16 @@ export class Connections implements Meter {
     )
   }
 
+  /** A call was given up by its client before it began. */
+  gaveUp(connection: Connection): void {
+    if (++connection.givenUp > GIVEN_UP_MAX)
+      this.abused(connection, `more than ${GIVEN_UP_MAX} calls reset within a second`)
+  }
+
+  abused(connection: Connection, reason: string): void {
+    if (this.#has(connection)) this.#cut(connection, reason)
+  }
+
   /** All that are left. */
   close(): void {
     this.#nextSweep.cancel()
@@ -230,6 +242,7 @@ export class Connections implements Meter {
     const { silentMsMax, idleMsMax, messageMsMax, untakenMsMax } = this.#limits
     this.nowMs = this.#options.clock.nowMs()
     for (const connection of [...this.#byKey.values()]) {
+      connection.givenUp = 0
       const forMs = this.nowMs - connection.sinceMs
       if (connection.state === 'silent' && forMs > silentMsMax)
         this.#cut(connection, `no request within ${silentMsMax} ms`)

@@ -1,19 +1,26 @@
-import type { ServerHttp2Session } from 'node:http2'
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { Socket, Server as TcpServer } from 'node:net'
 import {
   type ConnectionInjector,
   Server,
   ServerCredentials,
-  ServerInterceptingCall,
+  type ServerInterceptingCall,
   type ServerInterceptingCallInterface,
   type ServerMethodDefinition,
   type ServerOptions,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { systemClock } from '../clock.js'
+import { WorkQueue } from '../work-queue.js'
 import { type Connection, keyOf } from './connection.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
-import { http2StreamOf, refuseCompressed } from './grpc-internals.js'
+import { type OnStream, takeStreams } from './internals.js'
 import type { PortFigures } from './limits.js'
 import { listenAt } from './listen.js'
 import { MeteredCall } from './metered-call.js'
@@ -22,6 +29,7 @@ export interface GrpcPortOptions extends ConnectionsOptions {
   readonly server: ServerOptions
 }
 
+const ENCODING = 'grpc-encoding'
 /** Beyond the calls that one connection may have: those that are refused until they have heard it. */
 const REFUSALS_PER_CONNECTION = 64
 
@@ -36,6 +44,10 @@ export class GrpcPort {
   readonly #options: GrpcPortOptions
   readonly #injector: ConnectionInjector
   readonly #ofSession = new WeakMap<ServerHttp2Session, Connection>()
+  /** Calls that have yet to begin, those of each connection in its turn. */
+  readonly #beginnings = new WorkQueue(systemClock)
+  readonly #begin: OnStream
+  #beginning: { readonly stream: ServerHttp2Stream; readonly connection: Connection } | undefined
   #listening: readonly TcpServer[] = []
 
   constructor(options: GrpcPortOptions) {
@@ -47,6 +59,7 @@ export class GrpcPort {
       interceptors: [(method, call) => this.#intercept(method, call)],
     })
     this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure())
+    this.#begin = takeStreams(this.server, (stream, headers) => this.#take(stream, headers))
   }
 
   get figures(): PortFigures {
@@ -86,15 +99,37 @@ export class GrpcPort {
     else socket.destroy()
   }
 
+  /** gRPC begins it at the end of this turn, or in a later one. */
+  #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    // gRPC listens for errors when it begins the call; its end says the same.
+    stream.on('error', () => undefined)
+    const connection = this.#connectionOf(stream.session as ServerHttp2Session | undefined)
+    if (connection === undefined) return stream.close()
+    connection.frame()
+    // What a compressed message becomes is known too late. gRPC answers that it does not know this encoding.
+    if ((headers[ENCODING] ?? 'identity') !== 'identity')
+      headers[ENCODING] = `${headers[ENCODING]} (not taken here)`
+    this.#beginnings.add(connection, () => {
+      if (stream.closed || stream.destroyed) {
+        this.connections.gaveUp(connection)
+        return false
+      }
+      this.#beginning = { stream, connection }
+      this.#begin(stream, headers)
+      // There is no such method: gRPC has said so, and does not wait for the client's end.
+      if (this.#beginning !== undefined) stream.resume().close(constants.NGHTTP2_NO_ERROR)
+      this.#beginning = undefined
+      return false
+    })
+  }
+
   #intercept(
     method: ServerMethodDefinition<unknown, unknown>,
     base: ServerInterceptingCallInterface,
   ): ServerInterceptingCall {
-    const stream = http2StreamOf(base)
-    const connection = this.#connectionOf(stream.session as ServerHttp2Session | undefined)
-    // It has been closed meanwhile.
-    if (connection === undefined) return new ServerInterceptingCall(base)
-    refuseCompressed(base)
+    if (this.#beginning === undefined) throw new Error('a call begins by itself')
+    const { stream, connection } = this.#beginning
+    this.#beginning = undefined
     const call = new MeteredCall(base, this.connections, {
       stream,
       connection,

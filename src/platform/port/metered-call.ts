@@ -17,6 +17,7 @@ export interface Meter {
   waiting(connection: Connection, bytes: number): void
   /** A whole message has come. */
   spoke(connection: Connection): void
+  abused(connection: Connection, reason: string): void
   tooLarge(what: string, bytes: number, max: number): Status
   /** Why this connection can't have a reply now. */
   untaken(connection: Connection): Status | undefined
@@ -35,6 +36,9 @@ export interface Beginning {
 
 /** Length and compression, before each message. */
 const MESSAGE_HEAD_BYTES = 5
+/** A message may come in so many pieces, however small they are. */
+const PIECES_FREE = 1_024
+const READS_PER_TURN = 64
 /** From our end of a call until the client is to have ended it too. */
 const END_MS = 2_000
 
@@ -54,8 +58,11 @@ export class MeteredCall extends ServerInterceptingCall {
   #pieces = 0
   /** Since when a message, or the end of the request, is awaited; undefined while none is. */
   #awaitedSinceMs: number | undefined
+  /** What waits in HTTP/2, because it is not read, as of the last sweep. */
+  #unreadBytes = 0
   #untakenBytes = 0
   #hasSentMetadata = false
+  #reads = 0
   #endedMs: number | undefined
   #isClosed = false
 
@@ -94,7 +101,9 @@ export class MeteredCall extends ServerInterceptingCall {
   /** Nobody waits for a message that is not asked for: it stays in the socket. */
   override startRead(): void {
     if (this.#partBytes > 0) this.#awaitedSinceMs ??= this.#meter.nowMs
-    this.#base.startRead()
+    // One piece may hold thousands of messages.
+    if (++this.#reads % READS_PER_TURN === 0) setImmediate(() => this.#base.startRead())
+    else this.#base.startRead()
   }
 
   override sendMetadata(metadata: Metadata): void {
@@ -128,6 +137,9 @@ export class MeteredCall extends ServerInterceptingCall {
       const details = `the request was not complete after ${messageMsMax} ms; repeat it`
       this.sendStatus({ code: status.DEADLINE_EXCEEDED, details })
     }
+    const unreadBytes = this.#stream.readableLength
+    this.#meter.received(this.#connection, unreadBytes - this.#unreadBytes)
+    this.#unreadBytes = unreadBytes
     if (!this.#stream.writableEnded || this.#untakenBytes > 0) return
     this.#endedMs ??= nowMs
     if (nowMs - this.#endedMs > END_MS) this.#stream.close(constants.NGHTTP2_NO_ERROR)
@@ -136,7 +148,7 @@ export class MeteredCall extends ServerInterceptingCall {
   /** The stream is closed: nothing of the call is kept. */
   closed(): void {
     this.#keep(0)
-    this.#meter.received(this.#connection, -this.#metadataBytes)
+    this.#meter.received(this.#connection, -this.#metadataBytes - this.#unreadBytes)
     this.#untaken(-this.#untakenBytes)
     this.#isClosed = true
   }
@@ -153,10 +165,16 @@ export class MeteredCall extends ServerInterceptingCall {
     if (this.#isClosed) return
     this.#partBytes += bytes
     this.#pieces++
+    this.#connection.frame()
     this.#awaitedSinceMs ??= this.#meter.nowMs
     this.#meter.received(this.#connection, bytes + PIECE_BYTES)
     const max = this.#nextMessageBytesMax
-    if (this.#partBytes > max + MESSAGE_HEAD_BYTES) this.#tooLarge('a message', this.#partBytes, max)
+    if (this.#pieces > PIECES_FREE && this.#partBytes < this.#pieces * PIECE_BYTES)
+      this.#meter.abused(
+        this.#connection,
+        `a message in ${this.#pieces} pieces of less than ${PIECE_BYTES} bytes`,
+      )
+    else if (this.#partBytes > max + MESSAGE_HEAD_BYTES) this.#tooLarge('a message', this.#partBytes, max)
   }
 
   /** Of messages that are bytes it is known what is left of the last piece; of others it is counted as nothing. */

@@ -1,0 +1,44 @@
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Server } from '@grpc/grpc-js'
+
+/**
+ * The one place that reaches into what others do not show. `test/port/internals.test.ts` fails, as does every start of a node, if
+ * a later version of gRPC or of Node.js is made in another way.
+ */
+
+export type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
+
+/**
+ * Comes between HTTP/2 and gRPC, which would begin all calls that one read of a socket brings in one turn of the event loop:
+ * `before` is called for each of them, and returns what to do now. Returns how gRPC begins a call.
+ */
+export function takeStreams(server: Server, before: OnStream): OnStream {
+  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> }
+  const [http2Server, ...others] = http2Servers?.keys() ?? []
+  const [begin, ...more] = http2Server?.listeners('stream') ?? []
+  if (http2Server === undefined || begin === undefined || others.length > 0 || more.length > 0)
+    throw new Error('this version of @grpc/grpc-js does not show its HTTP/2 server')
+  http2Server.removeAllListeners('stream')
+  http2Server.on('stream', before)
+  return begin as OnStream
+}
+
+/** Of a socket that HTTP/2 has taken over. */
+export interface Reading {
+  stop(): void
+  start(): void
+}
+
+/** One read of a socket brings 64 KiB, and one turn of the event loop reads 32 times if there is more: unless it is stopped. */
+export function readingOf(socket: Socket): Reading {
+  const { _handle: handle } = socket as unknown as {
+    _handle: { readStop?: unknown; readStart?: unknown } | null
+  }
+  if (typeof handle?.readStop !== 'function' || typeof handle.readStart !== 'function')
+    throw new Error('this version of Node.js does not show how to stop reading a socket')
+  return {
+    stop: () => void (socket.destroyed || (handle as { readStop(): void }).readStop()),
+    start: () => void (socket.destroyed || (handle as { readStart(): void }).readStart()),
+  }
+}
