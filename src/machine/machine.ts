@@ -25,11 +25,12 @@ import type {
   MachineEvent,
   OpenSession,
   Raise,
+  Refused,
   SessionId,
   Verdict,
 } from './language/command.js'
 import * as refusals from './language/refusals.js'
-import { checkCommand } from './language/validate.js'
+import { checkCommand, checkRequest } from './language/validate.js'
 import { Ledger } from './records/ledger.js'
 import {
   type Fields,
@@ -39,7 +40,7 @@ import {
   SUMMARY_KEY,
 } from './records/records.js'
 import { AllRemains } from './remains.js'
-import { Requests } from './requests.js'
+import { type Request, Requests } from './requests.js'
 import { Disks } from './roster/disks.js'
 import {
   CHANGES_SINCE,
@@ -47,6 +48,7 @@ import {
   FeatureLevelError,
   INCARNATION_SINCE,
   levelOf,
+  REPLIES_REMEMBERED_SINCE,
 } from './roster/feature-level.js'
 import { Members } from './roster/members.js'
 import { addClaim, Sessions } from './sessions.js'
@@ -266,15 +268,19 @@ export class Machine {
   }
 
   #perform(command: Command): Verdict {
-    if (levelOf(command) > this.level) return refusals.UNSUPPORTED
-    const problem = checkCommand(command)
-    if (problem !== undefined) return problem
-    const verdict = this.#dispatch(command)
+    const refusal = levelOf(command) > this.level ? refusals.UNSUPPORTED : checkCommand(command)
+    if (refusal !== undefined && !this.#remembersRefusal(command)) return refusal
+    const verdict = this.#dispatch(command, refusal)
     this.#standing.grantCandidates()
     return verdict
   }
 
-  #dispatch(command: Command): Verdict {
+  /** That of what a request asks for. One of its numbers alone has no slot to be remembered in. */
+  #remembersRefusal(command: Command): command is Request {
+    return this.level >= REPLIES_REMEMBERED_SINCE && 'slot' in command && checkRequest(command) === undefined
+  }
+
+  #dispatch(command: Command, refusal: Refused | undefined): Verdict {
     if (command.op === 'unknown') return refusals.UNSUPPORTED
     if (command.op === 'open') return this.#open(command)
     if (command.op === 'begin') return this.#begin(command)
@@ -282,8 +288,8 @@ export class Machine {
     if (command.op === 'forget') return this.#forget(command)
     if (command.op === 'identify') return this.disks.identify(command)
     if (command.op === 'raise') return this.#raise(command)
-    const refusal = this.sessions.checkSpeaker(command.session, command.key)
-    if (refusal !== undefined) return refusal
+    const silenced = this.sessions.checkSpeaker(command.session, command.key)
+    if (silenced !== undefined) return silenced
     const session = this.sessions.get(command.session)!
     switch (command.op) {
       case 'keepAlive':
@@ -293,7 +299,7 @@ export class Machine {
         this.#standing.endSession(session, 'closed')
         return CLOSED
       default:
-        return this.#requests.perform(session, command)
+        return this.#requests.perform(session, command, refusal)
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * What sessions ask for their own claims, each request exactly once (P5): a slot's newest request is answered again when
- * it is repeated, an older one refused, a newer one performed.
+ * it is repeated, an older one refused, a newer one performed. Every reply to one that comes to stand in its slot is
+ * remembered; the others depend on nothing but its numbers, or stay so: see docs/guarantees.md.
  */
 import { grantOf, isBeforeAll } from './claims.js'
 import { findDeadlock } from './deadlock.js'
@@ -22,7 +23,9 @@ import {
 import { LIMITS } from './language/limits.js'
 import * as refusals from './language/refusals.js'
 import type { Claim } from './queues.js'
-import type { Session } from './sessions.js'
+import { hashOf } from './request-hash.js'
+import { REPLIES_REMEMBERED_SINCE } from './roster/feature-level.js'
+import type { Session, Slot } from './sessions.js'
 import { type Standing, upgradeOf } from './standing.js'
 
 /** What stands in a slot. */
@@ -43,20 +46,40 @@ export class Requests {
     this.#force = force
   }
 
-  perform(session: Session, request: Request): Verdict {
+  /** `refusal`: of what the request asks for, whatever the state. */
+  perform(session: Session, request: Request, refusal: Refused | undefined): Verdict {
     if (request.op === 'cancel') return this.#cancel(session, request)
+    // What was refused at sight may be more than this version understands.
+    const hash = this.#remembersAll && refusal === undefined ? hashOf(request) : 0
     const slot = session.slots.get(request.slot)
-    if (slot?.seq === request.seq)
-      return slot.answer.kind === 'found' ? this.#findAgain(request) : slot.answer
+    if (slot?.seq === request.seq) return this.#repeat(slot, request, hash)
     if (slot !== undefined && request.seq < slot.seq) return refusals.STALE_REQUEST
-    if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
-    const answer = this.#dispatch(session, request)
-    this.#remember(session, request, answer)
+    if (slot !== undefined && this.#isBusy(slot, request)) return refusals.SLOT_BUSY
+    const answer = refusal ?? this.#dispatch(session, request)
+    this.#remember(session, request, hash, answer)
     return answer
+  }
+
+  get #remembersAll(): boolean {
+    return this.#standing.level >= REPLIES_REMEMBERED_SINCE
+  }
+
+  #repeat(slot: Slot, request: Request, hash: number): Verdict {
+    if (slot.hash !== hash && slot.hash !== 0 && hash !== 0) return refusals.OTHER_REQUEST
+    return slot.answer.kind === 'found' ? this.#findAgain(request) : slot.answer
+  }
+
+  /** For good: what was refused so is not performed when the slot is free again. */
+  #isBusy(slot: Slot, { seq }: Request): boolean {
+    if (slot.answer.kind !== 'queued') return seq <= slot.refusedSeq
+    if (this.#remembersAll) this.#standing.sessions.refuseUpTo(slot, seq)
+    return true
   }
 
   #dispatch(session: Session, request: Exclude<Request, Cancel>): Verdict {
     switch (request.op) {
+      case 'unknownRequest':
+        return refusals.UNSUPPORTED
       case 'acquire':
         return this.#acquire(session, request)
       case 'release':
@@ -223,11 +246,11 @@ export class Requests {
   #cancel(session: Session, command: Cancel): Verdict {
     const slot = session.slots.get(command.slot)
     if (slot === undefined || command.seq > slot.seq) {
-      if (slot?.answer.kind === 'queued') return refusals.SLOT_BUSY
-      this.#remember(session, command, refusals.CANCELLED)
+      if (slot !== undefined && this.#isBusy(slot, command)) return refusals.SLOT_BUSY
+      this.#remember(session, command, 0, refusals.CANCELLED)
     } else if (command.seq === slot.seq && TAKEN_BACK.has(slot.answer.kind)) {
       if (slot.answer.kind === 'queued' || slot.answer.kind === 'granted') this.#takeBack(slot.answer.claim)
-      this.#remember(session, command, refusals.CANCELLED)
+      this.#standing.sessions.decide(slot, refusals.CANCELLED)
     }
     return CANCELLED
   }
@@ -241,8 +264,8 @@ export class Requests {
     else this.#standing.leave(claim, 'cancelled')
   }
 
-  #remember(session: Session, { slot, seq }: Request, answer: Verdict): void {
-    this.#standing.sessions.remember(session, slot, seq, answer)
+  #remember(session: Session, { slot, seq }: Request, hash: number, answer: Verdict): void {
+    this.#standing.sessions.remember(session, slot, seq, hash, answer)
   }
 }
 

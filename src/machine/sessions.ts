@@ -42,7 +42,11 @@ export interface Slot extends Bookkeeping {
   readonly session: SessionId
   readonly number: number
   seq: number
+  /** Of the request; 0: not known, any request is taken for it. */
+  hash: number
   answer: Verdict
+  /** The greatest seq that was refused because this one waits: up to it nothing is ever performed. 0: none was. */
+  refusedSeq: number
 }
 
 /** Remembered of what was found, which may be large: the request, repeated, looks again. */
@@ -102,14 +106,27 @@ export class Sessions {
   }
 
   /** The newest request of its slot, and what it came to. */
-  remember(session: Session, number: number, seq: number, verdict: Verdict): void {
-    const answer = verdict.kind === 'found' ? FOUND : verdict
+  remember(session: Session, number: number, seq: number, hash: number, verdict: Verdict): void {
     const known = session.slots.get(number)
-    const slot = known ?? newSlot(session.id, number, seq, answer)
-    this.#ledger.touch(slot)
+    const slot = known ?? newSlot({ session: session.id, number, seq, hash, answer: verdict, refusedSeq: 0 })
+    this.decide(slot, verdict)
     slot.seq = seq
-    slot.answer = answer
+    slot.hash = hash
+    slot.refusedSeq = 0
     if (known === undefined) session.slots.set(number, slot)
+  }
+
+  /** What the newest request of the slot came to. */
+  decide(slot: Slot, verdict: Verdict): void {
+    this.#ledger.touch(slot)
+    slot.answer = verdict.kind === 'found' ? FOUND : verdict
+  }
+
+  /** While the newest request of the slot waits. */
+  refuseUpTo(slot: Slot, seq: number): void {
+    if (seq <= slot.refusedSeq) return
+    this.#ledger.touch(slot)
+    slot.refusedSeq = seq
   }
 
   remove(session: Session): void {
@@ -132,10 +149,10 @@ export class Sessions {
     this.#add(record).isRecorded = true
   }
 
-  restoreSlot({ session, number, seq, answer }: SlotRecord): void {
-    const slot = newSlot(session, number, seq, answer)
+  restoreSlot(record: SlotRecord): void {
+    const slot = newSlot(record)
     slot.isRecorded = true
-    this.#byId.get(session)!.slots.set(number, slot)
+    this.#byId.get(record.session)!.slots.set(record.number, slot)
   }
 
   #create({ key, ttlMs, label }: OpenSession, at: number): Session {
@@ -194,6 +211,17 @@ export function dropClaim(session: Session, claim: Claim): void {
   if (task.held + task.waiting.size === 0) session.tasks.delete(owner)
 }
 
-function newSlot(session: SessionId, number: number, seq: number, answer: Verdict): Slot {
-  return { kind: 'slot', session, number, seq, answer, isRecorded: false, isGone: false, page: undefined }
+function newSlot({ session, number, seq, hash, answer, refusedSeq }: SlotRecord): Slot {
+  return {
+    kind: 'slot',
+    session,
+    number,
+    seq,
+    hash,
+    answer,
+    refusedSeq,
+    isRecorded: false,
+    isGone: false,
+    page: undefined,
+  }
 }

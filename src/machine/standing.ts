@@ -153,7 +153,7 @@ export class Standing {
     const session = this.sessions.get(claim.session)!
     const slot = session.slots.get(claim.slot)!
     assert(slot.seq === claim.seq, 'the slot of a waiting claim stays with it', { claim: claim.id })
-    this.sessions.remember(session, slot.number, slot.seq, outcome)
+    this.sessions.decide(slot, outcome)
     this.journal.event({ kind: 'decided', claim: claim.id, outcome })
   }
 }

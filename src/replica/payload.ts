@@ -53,6 +53,8 @@ const EXCLUSIVE: Mode = { kind: 'exclusive' }
 const UNKNOWN: Command = { op: 'unknown' }
 /** An array of three, and its opcode. */
 const IDENTIFY_BEGINS = packr.pack([OPCODE.identify, 0, 0]).subarray(0, 2)
+/** From here on opcodes are of requests of sessions, known or not: the numbers of the request follow, as in all of them. */
+const REQUESTS_SINCE = 64
 
 export interface Payload {
   /** The cluster's clock, in milliseconds. */
@@ -202,6 +204,8 @@ function toFields(c: Command): unknown[] {
       return [OPCODE.resume, c.session, c.key, c.slot, c.seq, c.name, c.note]
     case 'unknown':
       return [0]
+    case 'unknownRequest':
+      return [REQUESTS_SINCE, c.session, c.key, c.slot, c.seq]
   }
 }
 
@@ -248,7 +252,7 @@ function fromFields(f: unknown): Command {
     case OPCODE.close:
       return { op: 'close', session: number(f[1]), key: number(f[2]) }
     case OPCODE.acquire:
-      return f[6] === MODE.exclusive ? toAcquire(f, EXCLUSIVE) : UNKNOWN
+      return toAcquire(f, f[6] === MODE.exclusive ? EXCLUSIVE : undefined)
     case OPCODE.acquireOnTerms:
       return toAcquire(f, toMode(f[6]), f[9])
     case OPCODE.release:
@@ -280,12 +284,17 @@ function fromFields(f: unknown): Command {
     case OPCODE.begin:
       return { op: 'begin', incarnation: number(f[1]), wallMs: number(f[2]) }
     default:
-      return UNKNOWN
+      return number(f[0]) >= REQUESTS_SINCE ? unknownRequest(f) : UNKNOWN
   }
 }
 
+function unknownRequest(f: unknown[]): Command {
+  return { op: 'unknownRequest', ...requestId(f) }
+}
+
 function toAcquire(f: unknown[], mode: Mode | undefined, terms: unknown = null): Command {
-  if (!Array.isArray(f[5]) || mode === undefined || (terms !== null && !Array.isArray(terms))) return UNKNOWN
+  if (!Array.isArray(f[5]) || mode === undefined || (terms !== null && !Array.isArray(terms)))
+    return unknownRequest(f)
   // Field by field, as in the release: every node does it for every request, and a spread would be slow (docs/decisions.md).
   return {
     op: 'acquire',

@@ -1,6 +1,23 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { acquire, cancel, granted, machineWith, outcome, queued, release } from './commands.js'
+import type { Command } from '../../src/machine/language/command.js'
+import { checkCommand } from '../../src/machine/language/validate.js'
+import { Machine } from '../../src/machine/machine.js'
+import { hashOf } from '../../src/machine/request-hash.js'
+import type { Request } from '../../src/machine/requests.js'
+import {
+  acquire,
+  type CheckedMachine,
+  cancel,
+  granted,
+  machineWith,
+  newestMachineWith,
+  outcome,
+  queued,
+  release,
+  SHARED,
+  terms,
+} from './commands.js'
 
 describe('a request with the newest seq of its slot', () => {
   it('46 has the same token and one effect', () => {
@@ -120,5 +137,147 @@ describe('cancel', () => {
     machine.do(release(1, 1))
     machine.do(cancel(1, { slot: 1 }))
     assert.equal(outcome(machine.do(release(1, 1))), 'released')
+  })
+})
+
+/** The machine as a node has it that was restarted. */
+function restarted(machine: CheckedMachine): Machine {
+  const records = [machine.beginCheckpoint(), ...machine.ledger.take(Infinity)]
+  return Machine.restore(records.map(({ key, fields }) => [key, fields!] as const))
+}
+
+describe('every reply is remembered', () => {
+  it('also that a newer version alone knows the request: it is not granted when the version has come', () => {
+    const machine = newestMachineWith(1)
+    const early: Command = { op: 'unknownRequest', session: 1, key: 101, slot: 0, seq: 1 }
+    assert.equal(outcome(machine.do(early)), 'UNSUPPORTED')
+    assert.equal(outcome(machine.do(acquire(1))), 'UNSUPPORTED')
+    assert.equal(machine.name('door'), undefined)
+    assert.deepEqual(machine.do(acquire(1, { seq: 2 })), granted(1, 1))
+  })
+
+  it('also that the slot was busy: what was refused so is not performed when the slot is free again', () => {
+    for (const early of [acquire(2, { seq: 2 }), release(2, 1, { slot: 0, seq: 2 }), cancel(2, { seq: 2 })]) {
+      const machine = newestMachineWith(2)
+      machine.do(acquire(1))
+      machine.do(acquire(2))
+      assert.equal(outcome(machine.do(early)), 'INVALID')
+      machine.do(release(1, 1))
+      const after = [machine, restarted(machine)]
+      for (const each of after)
+        assert.equal(outcome(each.apply({ at: each.at, commands: [early] }).verdicts[0]), 'INVALID')
+      assert.deepEqual(machine.do(acquire(2, { seq: 3, names: ['gate'] })), granted(3, 3))
+      assert.equal(outcome(machine.do(early)), early.op === 'cancel' ? 'cancelled' : 'STALE_REQUEST')
+    }
+  })
+
+  it('also that the request makes no sense', () => {
+    const machine = newestMachineWith(1)
+    const senseless = acquire(1, { names: [] })
+    assert.equal(outcome(checkCommand(senseless)), 'INVALID')
+    assert.equal(outcome(machine.do(senseless)), 'INVALID')
+    assert.equal(outcome(machine.do(acquire(1))), 'INVALID')
+    assert.equal(machine.name('door'), undefined)
+  })
+
+  it('but of numbers that make no sense, which have no slot, and are refused whenever they come', () => {
+    const machine = newestMachineWith(1)
+    for (const numbers of [{ slot: -1 }, { slot: 0.5 }, { seq: 0 }, { seq: Number.NaN }])
+      for (const _ of 'twice') assert.equal(outcome(machine.do(acquire(1, numbers))), 'INVALID')
+    assert.equal(machine.sessions.get(1)!.slots.size, 0)
+  })
+})
+
+describe('another request with the numbers of the newest', () => {
+  const other: readonly (readonly [string, Command])[] = [
+    ['name', acquire(1, { names: ['gate'] })],
+    ['count of names', acquire(1, { names: ['door', 'gate'] })],
+    ['mode', acquire(1, { mode: SHARED })],
+    ['wait limit', acquire(1, { waitMs: 5 })],
+    ['label', acquire(1, { label: 'x' })],
+    ['owner', acquire(1, { terms: terms({ owner: 'p' }) })],
+    ['operation', release(1, 1, { slot: 0, seq: 1 })],
+  ]
+  for (const [what, request] of other) {
+    it(`is refused: another ${what}`, () => {
+      const machine = newestMachineWith(1)
+      assert.deepEqual(machine.do(acquire(1)), granted(1, 1))
+      for (const each of [machine, restarted(machine)]) {
+        const { verdicts } = each.apply({ at: each.at, commands: [request, acquire(1)] })
+        assert.deepEqual(verdicts.map(outcome), ['INVALID', 'granted'])
+        assert.match(JSON.stringify(verdicts[0]), /another request was sent with this slot and seq/)
+      }
+      assert.equal(machine.name('door')?.holderCount, 1)
+      assert.equal(machine.name('gate'), undefined)
+    })
+  }
+
+  it('is told from it by every field, of every operation', () => {
+    const by = { session: 1, key: 101, slot: 0, seq: 1 } as const
+    const all: Command[] = [
+      ...[1, 2 ** 32 + 1].map((token): Command => ({ op: 'release', ...by, token })),
+      release(1, 1, { ...by, succession: { heir: 0, restMs: 0, result: undefined } }),
+      release(1, 1, { ...by, succession: { heir: 0, restMs: 5, result: undefined } }),
+      release(1, 1, { ...by, succession: { heir: 5, restMs: 0, result: undefined } }),
+      release(1, 1, { ...by, succession: { heir: 0, restMs: 0, result: { data: '', keepMs: 1 } } }),
+      release(1, 1, { ...by, succession: { heir: 0, restMs: 0, result: { data: 'd', keepMs: 1 } } }),
+      ...['', 'd'].map((data): Command => ({ op: 'update', ...by, token: 1, data })),
+      { op: 'downgrade', ...by, token: 1 },
+      ...(['forceRelease', 'requestRelease'] as const).flatMap((op): Command[] => [
+        { op, ...by, name: 'a', note: 'b', token: 0 },
+        { op, ...by, name: 'a', note: 'b', token: 1 },
+        { op, ...by, name: 'b', note: 'a', token: 0 },
+      ]),
+      ...[undefined, 1].map((forMs): Command => ({ op: 'suspend', ...by, name: 'a', note: 'b', forMs })),
+      ...['b', 'c'].map((note): Command => ({ op: 'resume', ...by, name: 'a', note })),
+      ...[1, 2].map((permits): Command => acquire(1, { mode: { kind: 'permits', permits, of: 2 } })),
+      acquire(1, { names: ['ab', 'c'] }),
+      acquire(1, { names: ['a', 'bc'] }),
+      ...(
+        [
+          { data: 'd' },
+          { owner: 'd' },
+          { reentrant: true, owner: 'd' },
+          { priority: 1 },
+          { steal: true },
+          { upgrades: 1 },
+          { lockDelayMs: 1 },
+          { minHoldMs: 1 },
+          { fingerprint: '' },
+          { fingerprint: 'd' },
+        ] as const
+      ).map((each) => acquire(1, { terms: terms(each) })),
+    ]
+    const hashes = all.map((command) => hashOf(command as Request))
+    assert.equal(new Set(hashes).size, all.length)
+    assert.ok(hashes.every((hash) => hash !== 0 && hash === (hash | 0)))
+  })
+
+  it('is not what a cancellation finds: late or early, it is of whatever request has its numbers', () => {
+    const machine = newestMachineWith(1)
+    machine.do(cancel(1))
+    for (const late of [acquire(1), acquire(1, { names: ['gate'] })])
+      assert.equal(outcome(machine.do(late)), 'CANCELLED')
+    machine.do(acquire(1, { seq: 2 }))
+    machine.do(cancel(1, { seq: 2 }))
+    assert.equal(outcome(machine.do(acquire(1, { seq: 2 }))), 'CANCELLED')
+    assert.equal(outcome(machine.do(acquire(1, { seq: 2, names: ['gate'] }))), 'INVALID')
+  })
+
+  it('is taken for the newest as before, while an older version takes part', () => {
+    const machine = newestMachineWith(1, 3)
+    machine.do(acquire(1))
+    assert.deepEqual(machine.do(acquire(1, { names: ['gate'] })), granted(1, 1))
+    assert.equal(
+      outcome(machine.do({ op: 'unknownRequest', session: 1, key: 101, slot: 5, seq: 1 })),
+      'UNSUPPORTED',
+    )
+    assert.deepEqual(machine.do(acquire(1, { slot: 5, names: ['gate'] })), granted(2, 2))
+    machine.beginCheckpoint()
+    const slots = machine.ledger.take(Infinity).filter(({ key }) => key.startsWith('r'))
+    assert.deepEqual(
+      slots.map(({ fields: written }) => written?.length),
+      [4, 4],
+    )
   })
 })

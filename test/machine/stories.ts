@@ -304,6 +304,19 @@ const cancels = fc.record({ by: speaker, pick, strange: seldom }).map(
     },
 )
 
+/** The newest of a slot as it was; or with the same numbers what a newer version knows; or what was refused because it waited. */
+const repeats = fc.record({ by: speaker, pick, how: fc.constantFrom('same', 'same', 'unknown', 'next') }).map(
+  (it): Wish =>
+    (twin) => {
+      const known = among(twin.answers, it.pick)
+      if (known === undefined) return { op: 'unknownRequest', ...requestOf(it.by, twin) }
+      const { session, key, slot, seq } = known.command
+      if (it.how === 'unknown') return { op: 'unknownRequest', session, key, slot, seq }
+      if (it.how === 'next') return { ...known.command, seq: seq + 1 }
+      return known.command
+    },
+)
+
 const node = fc.integer({ min: 1, max: 3 })
 const address = fc.constantFrom('x:1', 'x:2')
 const nodes = fc.oneof(
@@ -342,6 +355,7 @@ const wish = fc.oneof(
   { weight: 2, arbitrary: downgrades },
   { weight: 3, arbitrary: interventions },
   { weight: 3, arbitrary: cancels },
+  { weight: 2, arbitrary: repeats },
 )
 
 const FIRST: readonly Command[] = [101, 102, 103, 104].map((key) => ({
@@ -375,7 +389,7 @@ export const batches: fc.Arbitrary<Batch[]> = fc
 /** What is refused at sight has a table of its own. */
 function fulfilled(wish: Wish, twin: Twin): Command {
   const wished = wish(twin)
-  const problem = checkCommand(wished)
+  const problem = wished.op === 'unknownRequest' ? undefined : checkCommand(wished)
   if (problem !== undefined) throw new Error(`${problem.message}: ${JSON.stringify(wished)}`)
   twin.perform(wished)
   return wished
@@ -409,7 +423,9 @@ export function portrait(machine: Machine): object {
   const byId = [...machine.sessions.values()].sort((a, b) => a.id - b.id)
   const sessions = byId.map(({ id, slots, losses, tasks }) => [
     machine.session(id),
-    [...slots].map(([number, { seq, answer }]) => [number, seq, answer]).sort(),
+    [...slots]
+      .map(([number, { seq, hash, answer, refusedSeq }]) => [number, seq, hash, answer, refusedSeq])
+      .sort(),
     losses,
     [...tasks]
       .map(([owner, { held, waiting }]) => [owner, held, [...waiting].map(({ id: each }) => each)])

@@ -16,6 +16,10 @@ const OFTEN_ENOUGH: readonly (readonly [what: string, times: number])[] = [
   ['acquire: DEADLOCK', 200],
   ['acquire: UNSUPPORTED', 500],
   ['too new', 800],
+  ['repeated', 500],
+  ['another request', 500],
+  ['refused as before', 20],
+  ['unknownRequest: UNSUPPORTED', 60],
   ['left expired', 200],
   ['left forced', 800],
   ['left found', 40],
@@ -49,7 +53,7 @@ const OFTEN_ENOUGH: readonly (readonly [what: string, times: number])[] = [
   ['deadlock of permits', 15],
   ['deadlock of one that is free', 10],
   ['found while it waited', 40],
-  ['found no more', 10],
+  ['found no more', 4],
   ['result is over', 100],
 ]
 

@@ -32,6 +32,12 @@ interface TwinAnswer {
   seq: number
   answer: string
   claim: number | undefined
+  /** What was asked for, once that is remembered. */
+  payload: string | undefined
+  /** Up to this seq nothing is performed any more. */
+  refused: number
+  /** To be repeated as it is. */
+  command: Spoken
 }
 
 export interface TwinApplied {
@@ -102,6 +108,7 @@ export class Twin extends TwinNames {
   isTooNew(command: Command): boolean {
     if (command.op === 'identify') return this.level < 1
     if (command.op === 'begin') return this.level < 4
+    if (command.op === 'unknownRequest') return this.level < 4
     const isNew =
       ['update', 'downgrade', 'forceRelease', 'requestRelease', 'suspend', 'resume'].includes(command.op) ||
       (command.op === 'acquire' && (command.mode.kind !== 'exclusive' || command.terms !== undefined)) ||
@@ -173,14 +180,27 @@ export class Twin extends TwinNames {
       ({ session, slot }) => session === command.session && slot === command.slot,
     )
     if (command.op === 'cancel') return this.cancel(command, known)
-    if (known?.seq === command.seq) return this.again(command, known.answer)
+    const payload = this.level >= 4 ? payloadOf(command) : undefined
+    if (known?.seq === command.seq) {
+      const isOther = [known.payload, payload].every(Boolean) && known.payload !== payload
+      this.saw(isOther ? 'another request' : 'repeated')
+      return isOther ? 'INVALID' : this.again(command, known.answer)
+    }
     if (known !== undefined && command.seq < known.seq) return 'STALE_REQUEST'
-    if (known?.answer.startsWith('queued')) return 'INVALID'
+    if (known !== undefined && this.isBusy(known, command)) return 'INVALID'
     const answer = this.answerTo(command)
     // Claims are numbered, and the answer that speaks of one says its number.
     const [, number] = /^(?:granted|queued) (\d+)/.exec(answer) ?? []
-    this.remember(command, answer, number === undefined ? undefined : Number(number))
+    this.remember(command, answer, number === undefined ? undefined : Number(number), payload)
     return answer
+  }
+
+  /** Whether the slot waits, or waited when this was refused before. */
+  isBusy(known: TwinAnswer, { seq }: Spoken): boolean {
+    const waits = known.answer.startsWith('queued')
+    if (!waits && seq <= known.refused) this.saw('refused as before')
+    if (waits && this.level >= 4) known.refused = Math.max(known.refused, seq)
+    return waits || seq <= known.refused
   }
 
   /** What was found may be gone by now. It is looked for again, and never done again. */
@@ -219,6 +239,8 @@ export class Twin extends TwinNames {
         return this.suspend(command)
       case 'resume':
         return this.resume(command)
+      case 'unknownRequest':
+        return 'UNSUPPORTED'
     }
   }
 
@@ -421,13 +443,14 @@ export class Twin extends TwinNames {
 
   cancel(command: Cancel, known: TwinAnswer | undefined): string {
     if (known === undefined || command.seq > known.seq) {
-      if (known?.answer.startsWith('queued')) return 'INVALID'
-      this.remember(command, 'CANCELLED', undefined)
+      if (known !== undefined && this.isBusy(known, command)) return 'INVALID'
+      this.remember(command, 'CANCELLED', undefined, undefined)
       return 'cancelled'
     }
     if (command.seq < known.seq || !/^(queued|granted|found)/.test(known.answer)) return 'cancelled'
     const claim = this.claims.find(({ id }) => id === known.claim)
-    this.remember(command, 'CANCELLED', undefined)
+    known.answer = 'CANCELLED'
+    known.claim = undefined
     if (claim === undefined) return 'cancelled'
     this.saw(isHeld(claim) ? 'cancelled what was granted' : 'cancelled what waited')
     if (!isHeld(claim)) this.answer(claim, 'CANCELLED', 'cancelled')
@@ -436,9 +459,10 @@ export class Twin extends TwinNames {
     return 'cancelled'
   }
 
-  remember({ session, slot, seq }: Spoken, answer: string, claim: number | undefined): void {
+  remember(command: Spoken, answer: string, claim: number | undefined, payload: string | undefined): void {
+    const { session, slot, seq } = command
     this.answers = this.answers.filter((each) => each.session !== session || each.slot !== slot)
-    this.answers.push({ session, slot, seq, answer, claim })
+    this.answers.push({ session, slot, seq, answer, claim, payload, refused: 0, command })
   }
 
   override answer(claim: TwinClaim, outcome: string, reason: string): void {
@@ -462,6 +486,11 @@ export class Twin extends TwinNames {
     this.sessions = this.sessions.filter((each) => each !== session)
     this.events.push(`session ${session.id} ${reason}`)
   }
+}
+
+/** All of a request but its numbers; undefined of one that nobody understands. */
+function payloadOf({ session, key, slot, seq, ...asked }: Spoken): string | undefined {
+  return asked.op === 'unknownRequest' ? undefined : JSON.stringify(asked)
 }
 
 /** A name is a lock, a semaphore of one capacity, or a key of one work. */

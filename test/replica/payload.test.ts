@@ -72,7 +72,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ op: fc.constant('keepAlive' as const), session: id, key: id }, plain),
   fc.record({ op: fc.constant('close' as const), session: id, key: id }, plain),
   fc.record({ op: fc.constant('release' as const), ...request, token: id, succession: none }, plain),
-  fc.record({ op: fc.constant('cancel' as const), ...request }, plain),
+  fc.record({ op: fc.constantFrom('cancel', 'unknownRequest'), ...request }, plain),
   fc.record({ op: fc.constant('describe' as const), node: id, peer: text, client: text }, plain),
   fc.record({ op: fc.constant('forget' as const), node: id }, plain),
   fc.record(
@@ -285,9 +285,9 @@ describe('the payload of an entry', () => {
 
   it('keeps the commands beside one that can not be read', () => {
     const known = { op: 'keepAlive' as const, session: 1, key: 2 }
-    const commands = packr.pack([[2, 1, 2], [99, 'of a later version'], 'none', [2, 'one', {}], [2, 1, 2]])
+    const commands = packr.pack([[2, 1, 2], [63, 'of a later version'], 'none', [2, 'one', {}], [2, 1, 2]])
     const nameless = packr.pack([[4, 1, 2, 0, 1, 'no list', 1, null, '']])
-    assert.deepEqual(decoded(nameless, 1), [{ op: 'unknown' }])
+    assert.deepEqual(decoded(nameless, 1), [{ op: 'unknownRequest', session: 1, key: 2, slot: 0, seq: 1 }])
     assert.deepEqual(decoded(commands, 6), [
       known,
       { op: 'unknown' },
@@ -296,6 +296,28 @@ describe('the payload of an entry', () => {
       known,
       { op: 'unknown' },
     ])
+  })
+
+  it('of a request that a later version knows has its numbers, by which the reply is remembered', () => {
+    const numbers = { session: 1, key: 2, slot: 3, seq: 4 }
+    const later = [
+      [64, 1, 2, 3, 4],
+      [99, 1, 2, 3, 4, 'more'],
+      [11, 1, 2, 3, 4, ['a'], ['another mode'], null, '', null],
+      [4, 1, 2, 3, 4, ['a'], 'another mode', null, ''],
+    ]
+    const commands = decoded(packr.pack(later), later.length)
+    assert.deepEqual(
+      commands,
+      later.map(() => ({ op: 'unknownRequest', ...numbers })),
+    )
+    const [spoiled] = decoded(packr.pack([[99, 'x', {}]]), 1)
+    assert.deepEqual(
+      newest()
+        .apply({ at: 1, commands: [spoiled!] })
+        .verdicts.map(({ kind }) => kind),
+      ['refused'],
+    )
   })
 
   it('of another format, or of none, stops the node with a PayloadError', () => {

@@ -74,6 +74,7 @@ export class UnaryCaller {
     const request = { session, slot: 1, seq: this.#seq, names: [random.pick(names)], label, ...EXCLUSIVE }
     const waitMs = random.integer(0, 1_000)
     const answer = (await this.#ask('acquire', { ...request, waitMs })) as { token?: number }
+    if (random.chance(0.2)) await this.#mistake({ ...request, names: ['another name'], waitMs })
     if (answer.token === undefined) return
     const claim = ledger.byToken.get(answer.token)
     if (claim?.label !== label)
@@ -84,6 +85,14 @@ export class UnaryCaller {
     await this.#ask('release', { session, slot: 2, seq: this.#seq, token, heir: 0, restMs: 0 })
     if (claim?.end === undefined)
       history.broken('P5 exactly once: a release was acknowledged that is not in the log', { label, claim })
+  }
+
+  /** Another request with the same numbers, made once: what it is answered, the ledger judges. */
+  async #mistake(request: unknown): Promise<void> {
+    const { network, process, random, addresses } = this.#parts
+    await network
+      .call(process, random.pick(addresses()), 'acquire', request, CALL_MS_MAX)
+      .catch(() => undefined)
   }
 
   /** Until somebody answers. A refusal for good is an answer, too: `{ refused }`. */

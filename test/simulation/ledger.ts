@@ -20,7 +20,6 @@ import {
   Names,
   type Request,
   remove,
-  requestKey,
   stand,
   stateOf,
 } from './book.js'
@@ -29,6 +28,7 @@ import { Effects } from './effects.js'
 import { NoticeChecks } from './notice-checks.js'
 import { NOT_OF_THE_SLOT, refusalProblem } from './refusal-checks.js'
 import { areSeated, isAgreed, obstacleTo, seatsFor } from './right-of-way.js'
+import { SlotReplies } from './slot-replies.js'
 import { WaitGraph } from './wait-graph.js'
 
 /** The state of one name after an entry. */
@@ -80,9 +80,7 @@ export class Ledger {
   readonly #effects: Effects
   readonly #changes: ChangeChecks
   readonly #notices: NoticeChecks
-  /** Of requests: how the newest of each slot was answered, or decided since. */
-  readonly #answers = new Map<string, Verdict>()
-  readonly #newestSeq = new Map<string, number>()
+  readonly #replies = new SlotReplies()
   /** Labels of calls that have ended without a claim. */
   readonly #ended = new Set<string>()
   readonly #waiting = new Set<LoggedClaim>()
@@ -177,7 +175,7 @@ export class Ledger {
     Object.assign(claim, { token, seats, since: this.#at })
     this.#granted.push(claim)
     this.#waiting.delete(claim)
-    this.#answers.set(claim.request, outcome)
+    this.#replies.decide(claim.request, outcome)
     this.stir(claim.names)
     for (const name of claim.names) {
       const { waiting, members, holders } = this.names.of(name)
@@ -325,27 +323,34 @@ export class Ledger {
   #asked(command: Request, verdict: Verdict): void {
     if (verdict.kind === 'refused' && NOT_OF_THE_SLOT.has(verdict.code))
       return this.#checkSpeaker(command, verdict.code)
-    const key = requestKey(command)
-    const newest = this.#newest(command)
-    const known = newest === command.seq ? this.#answers.get(key) : undefined
-    const isBusy = newest < command.seq && this.#newestAnswer(command)?.kind === 'queued'
-    if (isBusy) {
-      if (verdict.kind !== 'refused' || verdict.code !== 'INVALID')
-        this.#contradiction('P5 exactly once: a slot moved on from a claim that waits', { command, verdict })
-      return
-    }
+    const newest = this.#replies.newestSeq(command)
+    if (this.#replies.isBusy(command, this.#level))
+      return this.#expectInvalid(command, verdict, 'a slot moved on from a claim that waits')
+    const known = newest === command.seq ? this.#replies.get(command) : undefined
     if (command.op === 'cancel') return this.#cancelled(command, newest, known)
     if (newest > command.seq)
       return this.#contradiction('P5 exactly once: an old request was answered', { command, verdict })
     if (known !== undefined) {
+      if (this.#replies.isOther(command))
+        return this.#expectInvalid(command, verdict, 'another request got the reply of the first')
       this.count('repeated')
       if (known.kind === 'found' && command.op === 'acquire') return this.#foundAgain(command, verdict)
       if (!isSame(verdict, known))
-        this.#contradiction('P5 exactly once: a repeated request got another answer', { key, known, verdict })
+        this.#contradiction('P5 exactly once: a repeated request got another answer', {
+          command,
+          known,
+          verdict,
+        })
       return
     }
-    this.#answer(command, verdict)
+    this.#replies.set(command, verdict, this.#level)
     this.#took(command, verdict)
+  }
+
+  #expectInvalid(command: Request, verdict: Verdict, otherwise: string): void {
+    this.count('invalid')
+    if (verdict.kind !== 'refused' || verdict.code !== 'INVALID')
+      this.#contradiction(`P5 exactly once: ${otherwise}`, { command, verdict })
   }
 
   /** The newest there is; and never anything else. */
@@ -389,20 +394,7 @@ export class Ledger {
       this.count('cancelled')
       this.#effects.takenBack(this.claims.get(known.claim)!)
     } else if (known !== undefined && known.kind !== 'found') return
-    this.#answer(command, CANCELLED)
-  }
-
-  #answer(command: Request, verdict: Verdict): void {
-    this.#answers.set(requestKey(command), verdict)
-    this.#newestSeq.set(`${command.session}/${command.slot}`, command.seq)
-  }
-
-  #newest({ session, slot }: Request): number {
-    return this.#newestSeq.get(`${session}/${slot}`) ?? 0
-  }
-
-  #newestAnswer(command: Request): Verdict | undefined {
-    return this.#answers.get(requestKey({ ...command, seq: this.#newest(command) }))
+    this.#replies.set(command, CANCELLED, this.#level)
   }
 
   #checkSpeaker(command: Request, code: string): void {
@@ -410,8 +402,8 @@ export class Ledger {
     if (code === 'SESSION_EXPIRED' && session?.end === undefined)
       this.#contradiction('P7 honest TTL: refused as expired while it lives', { session, command })
     // Of work that was found done, unless that is still kept.
-    const wasFound = this.#answers.get(requestKey(command))?.kind === 'found'
-    if (code === 'STALE_REQUEST' && this.#newest(command) <= command.seq && !wasFound)
+    const wasFound = this.#replies.get(command)?.kind === 'found'
+    if (code === 'STALE_REQUEST' && this.#replies.newestSeq(command) <= command.seq && !wasFound)
       this.#contradiction('P5 exactly once: refused as old, and is not', { command })
   }
 
@@ -428,7 +420,7 @@ export class Ledger {
         end,
         outcome,
       })
-    else this.#answers.set(claim.request, end === 'cancelled' && !isBaseGone ? CANCELLED : outcome)
+    else this.#replies.decide(claim.request, end === 'cancelled' && !isBaseGone ? CANCELLED : outcome)
   }
 
   /** What the log tells beyond what followed. */

@@ -18,7 +18,8 @@ export type Token = number
  * upwards and one is in flight at a time. The newest answer of a slot is kept until the next request uses
  * the slot, which says that the answer arrived: exactly-once with memory bounded by the number of slots
  * (NFSv4.1 sessions, RFC 8881 §2.10.6). An acquire is in flight until it is decided: a higher seq in a slot
- * whose acquire still waits is INVALID, without effect.
+ * whose acquire still waits is INVALID, without effect, now and whenever it is repeated. Another request under the numbers of
+ * the newest is INVALID, too.
  */
 export interface RequestId {
   readonly session: SessionId
@@ -50,6 +51,7 @@ export type Command =
   | Identify
   | Begin
   | Unknown
+  | UnknownRequest
 
 /**
  * Opens a session. Repeated with the same `key` while that session lives, it finds the session it opened,
@@ -260,6 +262,11 @@ export interface Begin {
 /** A command of a newer version, or bytes that are none: refused the same way on every node. */
 export interface Unknown {
   readonly op: 'unknown'
+}
+
+/** The same, if a newer version knows it as a request. Its reply is remembered, as that version remembers it. */
+export interface UnknownRequest extends RequestId {
+  readonly op: 'unknownRequest'
 }
 
 /** One log entry's worth. `at` never decreases from one batch to the next. */

@@ -23,6 +23,10 @@ export const SLOT_BUSY = refuse(
   'INVALID',
   'the slot’s acquire still waits; cancel it first, or use another slot',
 )
+export const OTHER_REQUEST = refuse(
+  'INVALID',
+  'another request was sent with this slot and seq, and its reply is remembered; send this one with a higher seq',
+)
 export const UNSUPPORTED = refuse('UNSUPPORTED', 'this version does not know the command; upgrade all nodes')
 export const NOT_BEGUN = refuse('BUSY', 'the cluster was restored and has yet to begin; repeat the request')
 export const TOKEN_NEVER_GRANTED = refuse(

@@ -98,7 +98,8 @@ function checkKey(key: unknown): Refused | undefined {
   return checkInteger('key', key, 0, Number.MAX_SAFE_INTEGER)
 }
 
-function checkRequest(request: RequestId): Refused | undefined {
+/** The numbers of a request. */
+export function checkRequest(request: RequestId): Refused | undefined {
   return (
     checkId('session', request.session) ??
     checkKey(request.key) ??

@@ -75,7 +75,7 @@ function fieldsOf(thing: Recorded): Fields {
       return losses.length === 0 ? fields : [...fields, losses.map(({ token, note }) => [token, note])]
     }
     case 'slot':
-      return [thing.session, thing.number, thing.seq, answerFields(thing.answer)]
+      return slotFields(thing)
     case 'claim':
       return claimFields(thing)
     case 'rest':
@@ -113,7 +113,9 @@ export interface SlotRecord {
   readonly session: SessionId
   readonly number: number
   readonly seq: number
+  readonly hash: number
   readonly answer: Verdict
+  readonly refusedSeq: number
 }
 
 export interface ClaimRecord {
@@ -201,12 +203,14 @@ export class RecordReader {
     }
   }
 
-  #toSlot([session, number, seq, answer]: Fields): SlotRecord {
+  #toSlot([session, number, seq, answer, hash, refusedSeq]: Fields): SlotRecord {
     return {
       session: session as number,
       number: number as number,
       seq: seq as number,
+      hash: (hash ?? 0) as number,
       answer: this.#toAnswer(answer as Fields),
+      refusedSeq: (refusedSeq ?? 0) as number,
     }
   }
 
@@ -240,6 +244,13 @@ export class RecordReader {
     this.#refusals.set(id, refusal)
     return refusal
   }
+}
+
+/** As the first version wrote it, if the cluster does not remember more. */
+function slotFields({ session, number, seq, answer, hash, refusedSeq }: Slot): Fields {
+  const fields = [session, number, seq, answerFields(answer)]
+  if (refusedSeq > 0) return [...fields, hash, refusedSeq]
+  return hash === 0 ? fields : [...fields, hash]
 }
 
 function answerFields(answer: Verdict): Fields {

@@ -32,8 +32,8 @@ export const CHANGES_SINCE = 2
 export const KEPT_SINCE = 2
 /** Deadlocks in semaphores are counted by seats, and found if they close through several holders. */
 export const CIRCLES_SINCE = 3
-/** Every reply to a request is remembered with a fingerprint of the request, and a different request is refused. */
-export const FINGERPRINTS_SINCE = 4
+/** Every reply to a request is remembered, with a hash of the request: another one under its numbers is refused. */
+export const REPLIES_REMEMBERED_SINCE = 4
 /** The work of one entry is bounded; what is left of it is done in later entries. */
 export const STEPS_SINCE = 4
 
