@@ -7,6 +7,7 @@
 import type { Agenda } from './agenda.js'
 import { assert } from './assert.js'
 import { isGrantable, useOf } from './grant-rule.js'
+import { BYTES, claimBytes, textBytes } from './held-bytes.js'
 import {
   type Acquire,
   type ClaimId,
@@ -42,6 +43,7 @@ export class Claims {
   readonly #byId = new ShardedMap<ClaimId, Claim>()
   readonly #byToken = new ShardedMap<Token, Claim>()
   #dataLength = 0
+  #heldBytes = 0
   #candidates: Claim[] = []
   /** The candidates that are being decided about, the first last. */
   #round: Claim[] = []
@@ -58,6 +60,11 @@ export class Claims {
   /** Characters of data of all claims. */
   get dataLength(): number {
     return this.#dataLength
+  }
+
+  /** What claims and names take of the heap: see `BYTES`. */
+  get heldBytes(): number {
+    return this.#heldBytes + this.queues.size * BYTES.queue
   }
 
   get(id: ClaimId): Claim | undefined {
@@ -160,6 +167,7 @@ export class Claims {
   update(claim: Claim, data: string): void {
     this.#ledger.touch(claim)
     this.#dataLength += data.length - claim.data.length
+    this.#heldBytes += textBytes(data) - textBytes(claim.data)
     claim.data = data
   }
 
@@ -180,6 +188,7 @@ export class Claims {
     this.#endWait(claim)
     this.#byId.delete(claim.id)
     this.#dataLength -= claim.data.length
+    this.#heldBytes -= claimBytes(claim)
     if (claim.token !== undefined) this.#byToken.delete(claim.token)
     for (const place of claim.places) {
       if (claim.mode.kind === 'permits' && claim.token !== undefined) vacate(place.queue, claim)
@@ -209,6 +218,7 @@ export class Claims {
     claim.places = claim.names.map((name) => this.queues.enter(name, claim))
     this.#byId.set(claim.id, claim)
     this.#dataLength += claim.data.length
+    this.#heldBytes += claimBytes(claim)
   }
 
   #hold(claim: Claim, token: Token): void {

@@ -3,6 +3,7 @@
  * work that is done once.
  */
 import type { Agenda, Deadline } from './agenda.js'
+import { remainsBytes } from './held-bytes.js'
 import type { Token } from './language/command.js'
 import type { Queue, Queues } from './queues.js'
 import type { Ledger } from './records/ledger.js'
@@ -37,6 +38,7 @@ export class AllRemains {
   readonly #queues: Queues
   readonly #byId = new Map<number, Remains>()
   #dataLength = 0
+  #heldBytes = 0
 
   constructor(agenda: Agenda, ledger: Ledger, queues: Queues) {
     this.#agenda = agenda
@@ -51,6 +53,11 @@ export class AllRemains {
   /** Characters of data of all results. */
   get dataLength(): number {
     return this.#dataLength
+  }
+
+  /** What they take of the heap: see `BYTES`. */
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   get(id: number): Remains | undefined {
@@ -93,6 +100,7 @@ export class AllRemains {
     else queue[remains.kind] = remains
     this.#byId.set(id, remains)
     this.#dataLength += data.length
+    this.#heldBytes += remainsBytes(remains)
     return remains
   }
 
@@ -100,6 +108,7 @@ export class AllRemains {
     this.#ledger.remove(remains)
     if (remains.until !== undefined) this.#agenda.remove(remains.until)
     this.#byId.delete(remains.id)
+    this.#heldBytes -= remainsBytes(remains)
     if (remains.kind === 'result') this.#dataLength -= remains.data.length
   }
 }

@@ -3,6 +3,7 @@
  * everything it held or waited for with it. Its slots remember the newest answer each: see `RequestId`.
  */
 import type { Agenda, Deadline } from './agenda.js'
+import { BYTES, sessionBytes } from './held-bytes.js'
 import type { Found, Notice, OpenSession, Refused, SessionId, Verdict } from './language/command.js'
 import { LIMITS } from './language/limits.js'
 import { limitReached, SESSION_EXPIRED, SESSION_FOREIGN, SESSION_UNKNOWN } from './language/refusals.js'
@@ -60,6 +61,7 @@ export class Sessions {
   readonly #ledger: Ledger
   readonly #byId = new ShardedMap<SessionId, Session>()
   readonly #byKey = new ShardedMap<number, Session>()
+  #heldBytes = 0
 
   constructor(agenda: Agenda, ledger: Ledger) {
     this.#agenda = agenda
@@ -68,6 +70,11 @@ export class Sessions {
 
   get size(): number {
     return this.#byId.size
+  }
+
+  /** What sessions and their slots take of the heap: see `BYTES`. */
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   get(id: SessionId): Session | undefined {
@@ -102,7 +109,9 @@ export class Sessions {
 
   lost(session: Session, notice: Notice): void {
     this.#ledger.touch(session)
+    this.#heldBytes -= sessionBytes(session)
     session.losses = [...session.losses, notice].slice(-LIMITS.lossesPerSessionMax)
+    this.#heldBytes += sessionBytes(session)
   }
 
   /** The newest request of its slot, and what it came to. */
@@ -113,7 +122,7 @@ export class Sessions {
     slot.seq = seq
     slot.hash = hash
     slot.refusedSeq = 0
-    if (known === undefined) session.slots.set(number, slot)
+    if (known === undefined) this.#addSlot(session, slot)
   }
 
   /** What the newest request of the slot came to. */
@@ -131,6 +140,7 @@ export class Sessions {
 
   remove(session: Session): void {
     for (const slot of session.slots.values()) this.#ledger.remove(slot)
+    this.#heldBytes -= sessionBytes(session) + session.slots.size * BYTES.slot
     this.#ledger.remove(session)
     this.#agenda.remove(session.expiry)
     this.#byId.delete(session.id)
@@ -152,7 +162,12 @@ export class Sessions {
   restoreSlot(record: SlotRecord): void {
     const slot = newSlot(record)
     slot.isRecorded = true
-    this.#byId.get(record.session)!.slots.set(record.number, slot)
+    this.#addSlot(this.#byId.get(record.session)!, slot)
+  }
+
+  #addSlot(session: Session, slot: Slot): void {
+    session.slots.set(slot.number, slot)
+    this.#heldBytes += BYTES.slot
   }
 
   #create({ key, ttlMs, label }: OpenSession, at: number): Session {
@@ -181,6 +196,7 @@ export class Sessions {
     }
     this.#byId.set(id, session)
     this.#byKey.set(key, session)
+    this.#heldBytes += sessionBytes(session)
     return session
   }
 }

@@ -451,7 +451,13 @@ export function portrait(machine: Machine): object {
     number,
     awaitedAfter,
   }
-  const counters = { nextId, nextToken, dataLength, kept: machine.remains.dataLength }
+  const counters = {
+    nextId,
+    nextToken,
+    dataLength,
+    heldBytes: machine.heldBytes,
+    kept: machine.remains.dataLength,
+  }
   const state = { sessions, ranks, names, remains: remains.sort(), interventions: machine.interventions.all }
   return { ...counters, ...state, ...nodes, due: machine.nextDeadline(), digest }
 }

@@ -4,6 +4,7 @@
  */
 import { assert } from '../assert.js'
 import { isGrantable, useOf } from '../grant-rule.js'
+import { BYTES, claimBytes, remainsBytes, sessionBytes } from '../held-bytes.js'
 import type { Machine } from '../machine.js'
 import type { Claim, Line, Place, Queue } from '../queues.js'
 import type { Remains } from '../remains.js'
@@ -16,6 +17,7 @@ export function checkMachine(machine: Machine): void {
   checkOwnership(machine)
   for (const remains of machine.remains.values()) checkRemains(machine, remains)
   checkAgenda(machine)
+  checkHeldBytes(machine)
 }
 
 function checkQueue(machine: Machine, queue: Queue): void {
@@ -181,6 +183,14 @@ function checkRemains(machine: Machine, remains: Remains): void {
     name,
   })
   assert(until === undefined || machine.agenda.has(until), 'its end is on the agenda', { id, name })
+}
+
+function checkHeldBytes({ claims, sessions, remains, heldBytes }: Machine): void {
+  let expected = claims.queues.size * BYTES.queue
+  for (const claim of claims.values()) expected += claimBytes(claim)
+  for (const session of sessions.values()) expected += sessionBytes(session) + session.slots.size * BYTES.slot
+  for (const each of remains.values()) expected += remainsBytes(each)
+  assert(heldBytes === expected, 'what is held adds up', { heldBytes, expected })
 }
 
 /** Every deadline was found on the agenda above, so as many as there should be means: those and no others. */
