@@ -1,7 +1,9 @@
 import type { Attack } from './attack.js'
 import { attack as idle } from './attacks/idle.js'
+import { attack as leaderKilled } from './attacks/leader-killed.js'
 
 /** By the name under which each is called. */
 export const ATTACKS: Readonly<Record<string, Attack>> = {
   idle,
+  'leader-killed': leaderKilled,
 }

@@ -43,6 +43,7 @@ const ENCODED_SERVICE = {
   listNames: { ...LockkeeperService.listNames, responseSerialize: asItIs },
   listClaims: { ...LockkeeperService.listClaims, responseSerialize: asItIs },
   listSessions: { ...LockkeeperService.listSessions, responseSerialize: asItIs },
+  watch: { ...LockkeeperService.watch, responseSerialize: asItIs },
 }
 
 type UnaryCall<Request> = ServerUnaryCall<Request | Malformed, unknown>

@@ -1,128 +1,105 @@
-import { emptyView } from '../machine/inspection/views.js'
-import * as wire from '../protocol/lockkeeper.js'
-import type { Timer } from '../replica/ports.js'
-import type { DoorParts } from './door-parts.js'
-import { changeState, nameState } from './states.js'
+import { type EncodedPart, encoded, type WatchedName, type WatchSurroundings } from './watched-name.js'
 
-/** Bytes of changes in one part; at least one goes. */
-const PART_BYTES_MAX = 256 * 1024
-/** After so long whoever watches a quiet name is told how far the others are: from there it can go on elsewhere. */
-const REMINDER_MS = 10_000
-
-type Parts = Pick<DoorParts, 'attachments' | 'clock' | 'replica'>
+/** What a round of news is about: changes from `first` to `last`, or a reminder of how far the others are. */
+interface News {
+  readonly first: number | undefined
+  readonly last: number
+  readonly isReminder: boolean
+}
 
 /**
- * One client that watches one name, at its own pace: one part is under way at a time, and the next is made of what is
+ * One client that watches one name, at its own pace: one part is on its way at a time, and the next is made of what is
  * remembered then. So a client that does not read costs no more than that part. If what it has not been told is
  * forgotten meanwhile, it is told the state instead.
  */
 export class Watch {
-  readonly #parts: Parts
-  readonly #name: string
-  readonly #put: (part: wire.WatchPart) => Promise<void>
+  readonly #surroundings: WatchSurroundings
+  readonly #name: WatchedName
+  readonly #put: (part: Buffer) => Promise<void>
   readonly #onFailed: (error: unknown) => void
-  readonly #stopListening: () => void
   /** All up to here has been told; undefined: nothing yet. */
   #told: number | undefined
-  /** The first change of the name that may be untold. */
+  /** The first change of the name that may be untold, and up to where others may be. */
   #next: number | undefined
+  #last: number
   #isReminderDue = false
   #isBusy = false
   #isOver = false
-  #reminder: Timer
 
   /**
    * Begins at once with the state, or with what came after the revision, be it nothing. `onFailed` is called if a part can't
    * be made, or put.
    */
   constructor(
-    parts: Parts,
-    name: string,
+    surroundings: WatchSurroundings,
+    name: WatchedName,
     afterRevision: number | undefined,
-    put: (part: wire.WatchPart) => Promise<void>,
+    put: (part: Buffer) => Promise<void>,
     onFailed: (error: unknown) => void,
   ) {
-    this.#parts = parts
+    this.#surroundings = surroundings
     this.#name = name
     this.#put = put
     this.#onFailed = onFailed
     this.#told = afterRevision
     this.#next = afterRevision === undefined ? undefined : afterRevision + 1
-    this.#stopListening = parts.attachments.history.watch(name, (revision) => this.#wake(revision))
-    this.#reminder = this.#remindLater()
+    this.#last = surroundings.replica.machine.revision
+    name.add(this)
     this.#tellSoon()
   }
 
   stop(): void {
     this.#isOver = true
-    this.#stopListening()
-    this.#reminder.cancel()
+    this.#name.remove(this)
   }
 
-  #wake(revision: number | undefined): void {
-    if (revision === undefined) this.#isReminderDue = true
-    else this.#next ??= revision
-    this.#tellSoon()
+  told({ first, last, isReminder }: News): void {
+    this.#isReminderDue ||= isReminder
+    if (first !== undefined && last > (this.#told ?? 0)) {
+      this.#next ??= Math.max(first, (this.#told ?? 0) + 1)
+      this.#last = last
+    }
+    if (!this.#isBusy) this.#tell()
   }
 
-  #remindLater(): Timer {
-    return this.#parts.clock.after(REMINDER_MS, () => {
-      this.#reminder = this.#remindLater()
-      this.#wake(undefined)
+  #tellSoon(): void {
+    this.#isBusy = true
+    this.#surroundings.workQueue.add(this, () => {
+      this.#isBusy = false
+      this.#tell()
+      return false
     })
   }
 
-  /** All of one turn of the event loop goes in one part. */
-  #tellSoon(): void {
-    if (this.#isBusy) return
-    this.#isBusy = true
-    this.#parts.clock.soon(() => void this.#tell().catch(this.#onFailed))
+  #tell(): void {
+    if (this.#isOver) return
+    try {
+      const part = this.#part()
+      if (part === undefined) return
+      this.#told = part.revision
+      this.#next = part.rest
+      this.#isBusy = true
+      this.#put(part.bytes).then(() => this.#taken(), this.#onFailed)
+    } catch (error) {
+      this.#onFailed(error)
+    }
   }
 
-  async #tell(): Promise<void> {
-    for (let part = this.#part(); part !== undefined; part = this.#part()) {
-      this.#told = part.revision
-      await this.#put(part)
-    }
+  #taken(): void {
     this.#isBusy = false
+    if (this.#next !== undefined || this.#isReminderDue) this.#tellSoon()
   }
 
   /** What is to be told now; undefined: nothing. */
-  #part(): wire.WatchPart | undefined {
-    if (this.#isOver) return undefined
-    const { attachments, replica } = this.#parts
-    const { machine } = replica
-    const { revision } = machine
+  #part(): EncodedPart | undefined {
+    const { attachments, replica } = this.#surroundings
+    const { revision } = replica.machine
     const isReminderDue = this.#isReminderDue
     this.#isReminderDue = false
-    if (this.#told === undefined || !attachments.history.covers(this.#told, revision)) {
-      this.#next = undefined
-      const view = machine.name(this.#name) ?? emptyView(this.#name)
-      return {
-        state: nameState(view, machine, attachments.usage, replica.clusterNow()),
-        changes: [],
-        revision,
-      }
-    }
-    if (this.#next !== undefined) return this.#changes(this.#next, revision)
-    return isReminderDue && this.#told < revision ? { state: undefined, changes: [], revision } : undefined
-  }
-
-  #changes(from: number, to: number): wire.WatchPart {
-    const { attachments, replica } = this.#parts
-    const now = replica.clusterNow()
-    const changes: wire.Change[] = []
-    let bytes = 0
-    for (const change of attachments.history.of(this.#name, from)) {
-      if (bytes > PART_BYTES_MAX) {
-        this.#next = change.revision
-        return { state: undefined, changes, revision: change.revision - 1 }
-      }
-      const told = changeState(change, replica.machine, now)
-      bytes += wire.Change.encode(told).finish().length
-      changes.push(told)
-    }
-    this.#next = undefined
-    return { state: undefined, changes, revision: to }
+    if (this.#told === undefined || !attachments.history.covers(this.#told, revision))
+      return this.#name.state()
+    if (this.#next !== undefined) return this.#name.changes(this.#next, this.#last)
+    const isBehind = isReminderDue && this.#told < revision
+    return isBehind ? encoded({ state: undefined, changes: [], revision }, undefined) : undefined
   }
 }

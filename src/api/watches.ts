@@ -6,22 +6,24 @@ import type { Door } from './door.js'
 import { CALLER_LEFT, Refusal } from './refusal.js'
 import type { StateReads } from './state-reads.js'
 import { Watch } from './watch.js'
+import { WatchedName } from './watched-name.js'
 
 /** Lets clients watch names, each until somebody ends it. */
 export class Watches {
   readonly #door: Door
   readonly #reads: StateReads
+  readonly #names = new Map<string, WatchedName>()
 
   constructor(door: Door, reads: StateReads) {
     this.#door = door
     this.#reads = reads
   }
 
-  /** Each part is made when `put` has taken the one before. Never resolves; rejects with a `Refusal`, which is the end. */
+  /** Each part, encoded, is made when `put` has taken the one before. Never resolves; rejects with a `Refusal`, which is the end. */
   async send(
     { name, afterRevision }: wire.WatchRequest,
     caller: Caller,
-    put: (part: wire.WatchPart) => Promise<void>,
+    put: (part: Buffer) => Promise<void>,
   ): Promise<never> {
     const problem = checkName(name)
     if (problem !== undefined) throw new Refusal(problem.code, problem.message)
@@ -31,12 +33,27 @@ export class Watches {
       const end = (error: unknown): void => {
         leave()
         watch.stop()
+        if (!watched.isWatched) this.#forget(name, watched)
         reject(error)
       }
       const leave = this.#door.enter(end)
       caller.onGone(() => end(CALLER_LEFT))
-      const watch = new Watch(this.#door.parts, name, afterRevision, put, end)
+      const watched = this.#watched(name)
+      const watch = new Watch(this.#door.parts, watched, afterRevision, put, end)
     })
+  }
+
+  #watched(name: string): WatchedName {
+    const known = this.#names.get(name)
+    if (known !== undefined) return known
+    const watched = new WatchedName(this.#door.parts, name)
+    this.#names.set(name, watched)
+    return watched
+  }
+
+  #forget(name: string, watched: WatchedName): void {
+    watched.stop()
+    if (this.#names.get(name) === watched) this.#names.delete(name)
   }
 
   #check(afterRevision: number | undefined): void {

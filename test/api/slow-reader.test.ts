@@ -171,3 +171,31 @@ describe('a stream whose client takes nothing', () => {
     assert.ok(at >= 0 && at < 40_000, `after ${at} others`)
   })
 })
+
+describe('many streams', () => {
+  it('hear of the leader in slices, and of the newest one only', async () => {
+    const node = await HandDrivenNode.leading()
+    const door = doorOf(node, 0)
+    const frames: Uint8Array[] = []
+    for (let k = 0; k < 20; k++) {
+      const stream = door.attach({
+        send: (frame, onTaken) => {
+          frames.push(frame)
+          setImmediate(onTaken)
+        },
+        end: () => undefined,
+        setReading: () => undefined,
+      })
+      stream.receive(ClientFrame.encode(helloOf({ id: 0, key: newKey() })).finish())
+    }
+    await node.clock.pass(1_000)
+    frames.length = 0
+    door.onStatus()
+    door.onStatus()
+    await node.clock.turn()
+    assert.ok(frames.length <= 1, 'in one turn')
+    await node.clock.pass(1_000)
+    assert.equal(frames.length, 20)
+    assert.equal(new Set(frames).size, 1, 'it was encoded once')
+  })
+})

@@ -106,8 +106,7 @@ export class Observation {
   }
 
   /** Resolves when the client has it. */
-  #put(part: WatchPart, process: Process): Promise<void> {
-    const bytes = WatchPart.encode(part).finish()
+  #put(bytes: Buffer, process: Process): Promise<void> {
     return new Promise((resolve) =>
       this.#down.send(() =>
         this.client.take(() => {
