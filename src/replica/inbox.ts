@@ -3,8 +3,10 @@ import { type Chunk, isOfLeader } from './ports.js'
 
 /** Of all nodes, which share it fairly. */
 const INBOX_BYTES_MAX = 64 * 1024 * 1024
-/** From which on an entry takes no further chunk. */
-const ENTRY_BYTES = 512 * 1024
+/** From which on a write takes no further chunk. */
+const WRITE_BYTES = 512 * 1024
+/** From which on an entry takes no further chunk: to apply one is a few milliseconds' work, and it is done in one turn. */
+const ENTRY_COMMANDS = 1_024
 /** What a chunk costs beside its commands. */
 const CHUNK_BYTES = 64
 
@@ -26,21 +28,33 @@ export class Inbox {
     return this.#chunks.push(chunk.origin, chunk, CHUNK_BYTES + chunk.commands.length)
   }
 
-  /** What makes one entry; the rest waits for the disk once more. */
-  takeEntry(): Chunk[] {
-    const chunks = this.#own
+  /** The entries of one write; the rest waits for the disk once more. */
+  takeEntries(): Chunk[][] {
+    let entry = this.#own
     this.#own = []
-    for (let bytes = 0; bytes < ENTRY_BYTES; ) {
+    const entries = [entry]
+    let commands = countOf(entry)
+    for (let bytes = 0; bytes < WRITE_BYTES; ) {
       const taken = this.#chunks.take()
       if (taken === undefined) break
-      chunks.push(taken.item)
+      if (commands >= ENTRY_COMMANDS) {
+        entry = []
+        entries.push(entry)
+        commands = 0
+      }
+      entry.push(taken.item)
+      commands += taken.item.count
       bytes += taken.bytes
     }
-    return chunks
+    return entries
   }
 
   clear(): void {
     this.#own = []
     this.#chunks.clear()
   }
+}
+
+function countOf(chunks: readonly Chunk[]): number {
+  return chunks.reduce((sum, { count }) => sum + count, 0)
 }

@@ -391,7 +391,7 @@ export class Replica {
     this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs(), tickMs)
     const at = Math.max(machine.at, this.#clusterClock.turn(clock.nowMs()))
     if (this.#disk.busy) return
-    if (!this.#inbox.isEmpty) this.#proposeEntry(at, this.#inbox.takeEntry())
+    if (!this.#inbox.isEmpty) for (const chunks of this.#inbox.takeEntries()) this.#proposeEntry(at, chunks)
     else if (this.#timeDue(at)) this.#proposeEntry(at, [])
   }
 

@@ -34,6 +34,22 @@ describe('the loop: what becomes entries', () => {
     )
   })
 
+  it('cuts what has gathered into entries that are applied in a moment, in one write', async () => {
+    const node = await HandDrivenNode.leading()
+    node.diskStalled = true
+    node.submit(open(1))
+    await node.clock.turn()
+    const commands = encodeCommands(Array.from({ length: 512 }, (_, k) => open(k + 2)))
+    for (let k = 1; k <= 6; k++) node.replica.propose({ origin: 2, first: k, count: 512, commands })
+    await node.clock.turn()
+    await node.sync()
+    await node.sync()
+    assert.deepEqual(
+      node.logged.map(({ firsts }) => firsts),
+      [[1], [1, 2], [3, 4], [5, 6]],
+    )
+  })
+
   it('bounds what waits for the disk, and drops what is beyond: its origin will repeat it', async () => {
     const node = await HandDrivenNode.leading()
     const commands = new Uint8Array(1_000_000)
