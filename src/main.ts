@@ -171,6 +171,7 @@ async function startOn(
     if (led && replica.status.role !== 'leader') await door.deserted(DESERTED_MS)
     await api.stop()
     proposals.stop()
+    await replica.checkpoint()
     await replica.stop()
     await transport.stop()
     await disk.close()

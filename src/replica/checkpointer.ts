@@ -1,6 +1,6 @@
-import type { LogIndex, LogStart } from '../../raft/index.js'
+import { type Entry, entryBytes, type LogIndex, type LogStart } from '../../raft/index.js'
 import type { Machine } from '../machine/machine.js'
-import type { Backup, CheckpointDraft, Clock, NodeDisk } from './ports.js'
+import type { Backup, CheckpointDraft, Clock, NodeDisk, Timer } from './ports.js'
 import { encodeChange } from './record-codec.js'
 
 /** Records encoded at a time, a millisecond's work or two; then it rests, because requests come first. */
@@ -11,6 +11,10 @@ const REST_MS = { least: 4, most: 20 } as const
  * once. The rest is for putting it on disk. As PostgreSQL's `checkpoint_completion_target`.
  */
 const SHARE_OF_INTERVAL = 0.8
+/** From an entry about members or disks to a checkpoint that has it: others often follow. */
+const MEMBERS_MS = 1_000
+/** What an orderly stop may wait for its checkpoint: twice what changes within a usual interval takes. */
+const LAST_MS_MAX = 1_000
 
 /** A machine, and the entry it has applied last. */
 export interface Place {
@@ -22,18 +26,21 @@ interface UnderWay extends Place {
   readonly draft: CheckpointDraft
   /** In the draft. */
   changes: number
-  /** What is asked of this very checkpoint. */
-  readonly backups: readonly AskedBackup[]
+  /** Who wants this very checkpoint. */
+  readonly wishes: readonly Wish[]
   readonly at: number
   readonly nextToken: number
   readonly beganMs: number
   isWhole: boolean
 }
 
-interface AskedBackup {
+/** For a checkpoint before its time. */
+interface Wish {
   readonly place: () => Place
-  readonly resolve: (backup: Backup) => void
-  readonly reject: (reason: Error) => void
+  /** It is on disk; awaited before any other is written. */
+  readonly fulfil: (checkpoint: UnderWay) => Promise<void> | void
+  /** It will never be. */
+  readonly deny: (reason: Error) => void
 }
 
 /** One that is on disk. */
@@ -44,6 +51,13 @@ export interface WrittenCheckpoint {
   readonly changes: number
   /** From the moment that it is of until it was on disk and the log before it was cut. */
   readonly ms: number
+}
+
+export interface CheckpointerParts {
+  readonly disk: NodeDisk
+  /** Of entries applied between the beginnings of two checkpoints. */
+  readonly intervalBytes: number
+  readonly clock: Clock
 }
 
 export interface CheckpointerHandlers {
@@ -68,29 +82,33 @@ export class Checkpointer {
   /** Applied since the beginning of the last one that was due. */
   #bytes = 0
   #underWay: UnderWay | undefined
-  /** To be served by the next checkpoint: the one under way is of a moment before they were asked for. */
-  #backups: AskedBackup[] = []
+  /** To be fulfilled by the next checkpoint: the one under way is of a moment before they were made. */
+  #wishes: Wish[] = []
+  #membersRevision: number
+  #membersTimer: Timer | undefined
   #writing = false
   #paused = false
   #settled: Promise<void> = Promise.resolve()
   #persistedIndex: LogIndex = 0
   #stopped = false
 
-  /** `intervalBytes`: of entries applied between the beginnings of two checkpoints. */
-  constructor(disk: NodeDisk, intervalBytes: number, clock: Clock, handlers: CheckpointerHandlers) {
+  constructor(machine: Machine, parts: CheckpointerParts, handlers: CheckpointerHandlers) {
+    const { disk, intervalBytes, clock } = parts
     this.#disk = disk
     this.#intervalBytes = intervalBytes
     this.#clock = clock
     this.#handlers = handlers
+    this.#membersRevision = machine.members.revision + machine.disks.revision
   }
 
-  /** An entry of so many bytes has been applied to `machine`, whose place in the log `start` tells. */
-  applied(machine: Machine, bytes: number, start: () => LogStart): void {
-    this.#bytes += bytes
+  /** An entry has been applied to `machine`, which is that of `place`. */
+  applied(entry: Entry, machine: Machine, place: () => Place): void {
+    this.#bytes += entryBytes(entry)
+    if (this.#isAboutMembers(entry, machine)) this.#wishSoon(place)
     const isDue = this.#bytes >= this.#intervalBytes || machine.wantsCheckpoint
     if (!isDue || this.#underWay !== undefined || this.#stopped) return
     this.#bytes = 0
-    this.#begin({ machine, start: start() }, [])
+    this.#begin(place(), [])
   }
 
   /**
@@ -100,8 +118,25 @@ export class Checkpointer {
   backup(place: () => Place): Promise<Backup> {
     return new Promise((resolve, reject) => {
       if (this.#stopped) return reject(brokenOff('this node is stopping'))
-      this.#backups.push({ place, resolve, reject })
-      this.#beginForBackups()
+      this.#wish({
+        place,
+        fulfil: ({ at, nextToken }) =>
+          this.#disk.records.openSnapshot().then((source) => resolve({ source, at, nextToken }), reject),
+        deny: (reason) => reject(reason),
+      })
+    })
+  }
+
+  /** Before an orderly stop: the next start has less to apply. Resolves when it is on disk, or would take too long. */
+  last(place: () => Place): Promise<void> {
+    if (this.#stopped || this.#disk.records.start()?.index === place().start.index) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(LAST_MS_MAX, resolve)
+      const end = (): void => {
+        timer.cancel()
+        resolve()
+      }
+      this.#wish({ place, fulfil: end, deny: end })
     })
   }
 
@@ -121,42 +156,62 @@ export class Checkpointer {
   resume(restored: LogStart | undefined): void {
     this.#paused = false
     if (restored !== undefined) {
-      this.#rejectBackups('this node was given the snapshot of a peer')
+      this.#denyAll('this node was given the snapshot of a peer')
       this.#underWay = undefined
       this.#bytes = 0
     }
     this.#writeIfReady()
-    this.#beginForBackups()
+    this.#beginIfWished()
   }
 
   /** Nothing new is begun; resolves when what was being written is. */
   stop(): Promise<void> {
     this.#stopped = true
-    this.#rejectBackups('this node is stopping')
+    this.#membersTimer?.cancel()
+    this.#denyAll('this node is stopping')
     return this.#settled
   }
 
-  #beginForBackups(): void {
-    const [first] = this.#backups
-    if (first === undefined || this.#underWay !== undefined || this.#paused || this.#stopped) return
-    const backups = this.#backups
-    this.#backups = []
-    this.#begin(first.place(), backups)
+  /** Who the members are, and on which disks, is what a node that restarts needs to know first. */
+  #isAboutMembers({ config }: Entry, { members, disks }: Machine): boolean {
+    const before = this.#membersRevision
+    this.#membersRevision = members.revision + disks.revision
+    return config !== undefined || this.#membersRevision !== before
   }
 
-  #begin({ machine, start }: Place, backups: readonly AskedBackup[]): void {
+  #wishSoon(place: () => Place): void {
+    this.#membersTimer ??= this.#clock.after(MEMBERS_MS, () => {
+      this.#membersTimer = undefined
+      this.#wish({ place, fulfil: () => undefined, deny: () => undefined })
+    })
+  }
+
+  #wish(wish: Wish): void {
+    this.#wishes.push(wish)
+    this.#beginIfWished()
+  }
+
+  #beginIfWished(): void {
+    const [first] = this.#wishes
+    if (first === undefined || this.#underWay !== undefined || this.#paused || this.#stopped) return
+    const wishes = this.#wishes
+    this.#wishes = []
+    this.#begin(first.place(), wishes)
+  }
+
+  #begin({ machine, start }: Place, wishes: readonly Wish[]): void {
     const { at, claims } = machine
     const draft = this.#disk.records.begin(start)
     draft.put([encodeChange(machine.beginCheckpoint())])
     const { nextToken } = claims
     const beganMs = this.#clock.nowMs()
-    this.#underWay = { machine, start, draft, changes: 1, backups, at, nextToken, beganMs, isWhole: false }
+    this.#underWay = { machine, start, draft, changes: 1, wishes, at, nextToken, beganMs, isWhole: false }
     this.#sliceLater(this.#underWay)
   }
 
-  #rejectBackups(reason: string): void {
-    for (const { reject } of [...this.#backups, ...(this.#underWay?.backups ?? [])]) reject(brokenOff(reason))
-    this.#backups = []
+  #denyAll(reason: string): void {
+    for (const { deny } of [...this.#wishes, ...(this.#underWay?.wishes ?? [])]) deny(brokenOff(reason))
+    this.#wishes = []
   }
 
   #sliceLater(underWay: UnderWay): void {
@@ -179,9 +234,9 @@ export class Checkpointer {
     return done < this.#bytes / (SHARE_OF_INTERVAL * this.#intervalBytes) || ledger.overtaken > SLICE_RECORDS
   }
 
-  /** Somebody wants a backup: this one, or the one behind it. */
-  #isAwaited({ backups }: UnderWay): boolean {
-    return backups.length + this.#backups.length > 0
+  /** Somebody wants this one, or the one behind it. */
+  #isAwaited({ wishes }: UnderWay): boolean {
+    return wishes.length + this.#wishes.length > 0
   }
 
   #slice(underWay: UnderWay): void {
@@ -204,19 +259,16 @@ export class Checkpointer {
     })
   }
 
-  async #write({ start, draft, changes, backups, at, nextToken, beganMs }: UnderWay): Promise<void> {
+  async #write(underWay: UnderWay): Promise<void> {
+    const { start, draft, changes, wishes, beganMs } = underWay
     await draft.write()
-    // Before any other checkpoint is written.
-    const opened = backups.map(({ resolve, reject }) =>
-      this.#disk.records.openSnapshot().then((source) => resolve({ source, at, nextToken }), reject),
-    )
-    await Promise.all(opened)
+    await Promise.all(wishes.map(({ fulfil }) => fulfil(underWay)))
     await this.#forgetBehind(start.index)
     const ms = Math.round(this.#clock.nowMs() - beganMs)
     this.#handlers.onWritten({ index: start.index, changes, ms })
     this.#writing = false
     this.#underWay = undefined
-    this.#beginForBackups()
+    this.#beginIfWished()
   }
 
   async #forgetBehind(index: LogIndex): Promise<void> {

@@ -1,6 +1,5 @@
 import {
   type Entry,
-  entryBytes,
   type FollowerProgress,
   type Input,
   isVoter,
@@ -16,7 +15,7 @@ import type { Command } from '../machine/language/command.js'
 import type { Machine } from '../machine/machine.js'
 import { WorkQueue } from '../platform/work-queue.js'
 import { APPLY_BUDGET, type Applied, Applier, type ApplyBudget } from './applier.js'
-import { Checkpointer, type WrittenCheckpoint } from './checkpointer.js'
+import { Checkpointer, type Place, type WrittenCheckpoint } from './checkpointer.js'
 import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
@@ -120,7 +119,8 @@ export class Replica {
       followers: () => this.#followersInReach(),
       oldestSnapshot: () => this.#sender.oldestIndex,
     })
-    this.#checkpoints = new Checkpointer(disk, checkpointBytes, clock, {
+    const checkpointerParts = { disk, intervalBytes: checkpointBytes, clock }
+    this.#checkpoints = new Checkpointer(machine, checkpointerParts, {
       logStart: (index) => logWindow.startFor(index),
       onForgotten: (index) => this.#input({ kind: 'compact', index }),
       onWritten: (checkpoint) => this.#handlers?.onCheckpoint(checkpoint),
@@ -277,11 +277,18 @@ export class Replica {
    * snapshot meanwhile; its `chunk` rejects then, too.
    */
   async openBackup(): Promise<Backup> {
-    return await this.#checkpoints.backup(() => ({
-      machine: this.machine,
-      start: this.#parts.raft.startAt(this.appliedIndex),
-    }))
+    return await this.#checkpoints.backup(this.#place)
   }
+
+  /** Before an orderly stop: a checkpoint of now, if that takes no longer than a moment. Never rejects. */
+  async checkpoint(): Promise<void> {
+    if (!this.#stopped) await this.#checkpoints.last(this.#place)
+  }
+
+  readonly #place = (): Place => ({
+    machine: this.machine,
+    start: this.#parts.raft.startAt(this.appliedIndex),
+  })
 
   /** Connected, and sent entries and not a snapshot. */
   #followersInReach(): FollowerProgress[] {
@@ -413,8 +420,7 @@ export class Replica {
 
   #passed(entry: Entry, isFirstOfTerm: boolean): void {
     if (isFirstOfTerm && this.isUpToTerm) this.#handlers?.onUpToTerm()
-    const start = () => this.#parts.raft.startAt(entry.index)
-    this.#checkpoints.applied(this.machine, entryBytes(entry), start)
+    this.#checkpoints.applied(entry, this.machine, this.#place)
   }
 
   /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { entryBytes } from '../../raft/index.js'
-import type { Machine } from '../../src/machine/machine.js'
+import { Machine } from '../../src/machine/machine.js'
 import { SnapshotUnpacker } from '../../src/record-store/index.js'
 import { Checkpointer } from '../../src/replica/checkpointer.js'
 import type { Backup, Clock } from '../../src/replica/ports.js'
@@ -30,7 +30,8 @@ async function contentOf({ source }: Backup): Promise<Machine> {
 function alone(clock: Clock): { disk: MemoryDisk; opened: MemoryNodeDisk; checkpoints: Checkpointer } {
   const disk = new MemoryDisk({ sync: (done) => done(), random: () => 0 })
   const opened = disk.open()
-  const checkpoints = new Checkpointer(opened, Number.POSITIVE_INFINITY, clock, {
+  const parts = { disk: opened, intervalBytes: Number.POSITIVE_INFINITY, clock }
+  const checkpoints = new Checkpointer(new Machine(), parts, {
     logStart: () => undefined,
     onForgotten: () => assert.fail('nothing is forgotten'),
     onWritten: () => undefined,

@@ -223,6 +223,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     await replica.handOver()
     door.stop()
     proposals.stop()
+    await replica.checkpoint()
     await replica.stop()
     await transport.stop()
     await disk.close()
