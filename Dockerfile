@@ -24,6 +24,7 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/src/api/lockkeeper.proto ./src/api/lockkeeper.proto
 COPY cluster-configs ./cluster-configs
+COPY scripts/container-start ./scripts/container-start
 COPY LICENSE ./
 RUN mkdir /data && chown node:node /data
 USER node
@@ -32,4 +33,5 @@ VOLUME /data
 EXPOSE 7101 7201
 # Healthy: a leader is known, so that locks can be taken. Set LOCKKEEPER_ADDRESSES to the `client` address of this node.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s CMD ["node", "dist/src/cli/main.js", "status"]
-ENTRYPOINT ["node", "dist/src/cli/main.js"]
+# With a heap for the memory that the container may use (docker run --memory).
+ENTRYPOINT ["/app/scripts/container-start"]

@@ -2,7 +2,6 @@ import { NO_MEMBERS, RAFT_DEFAULTS } from '../raft/index.js'
 import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
-import { FreeSpace, reserveBytes } from './free-space/free-space.js'
 import { FEATURE_LEVEL } from './machine/roster/feature-level.js'
 import { Directory } from './membership/directory.js'
 import { FeatureLevel } from './membership/feature-level.js'
@@ -15,16 +14,19 @@ import { type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
 import { freeBytes } from './platform/free-bytes.js'
+import { Heap, heapLimitBytes } from './platform/heap.js'
 import type { Logger } from './platform/logger.js'
 import { lifeOf } from './platform/member-id.js'
 import { descriptorsMax, placesFor } from './platform/port/index.js'
 import { random, randomKey } from './platform/random.js'
 import { version } from './platform/version.js'
 import { WorkQueue } from './platform/work-queue.js'
-import { PROPOSAL_LIMITS, Proposals } from './proposals/proposals.js'
+import { Proposals, proposalLimits } from './proposals/proposals.js'
 import { LoggedDisks } from './replica/logged-disks.js'
 import { recover } from './replica/recover.js'
 import { Replica } from './replica/replica.js'
+import { diskGauge, memoryGauge } from './reserves/gauges.js'
+import { Reserves } from './reserves/reserves.js'
 import { PeerTransport } from './transport/index.js'
 
 const BYTES_PER_MIB = 1024 * 1024
@@ -102,7 +104,7 @@ async function startOn(
     transport,
     clock,
     firstNumber: firstNumber(),
-    limits: PROPOSAL_LIMITS,
+    limits: proposalLimits(heapLimitBytes()),
   })
   const told = addresses.map(({ node, peer, client }) => ({ id: node, peer, client }))
   const directory = new Directory(self, [...nodes, ...told], replica)
@@ -125,15 +127,12 @@ async function startOn(
     onDisowned: fail,
   })
   const keptEntries = new KeptEntries({ self, replica, transport, clock })
-  const freeSpace = new FreeSpace({
-    self,
-    replica,
-    transport,
-    clock,
-    measure: () => freeBytes(config.data),
-    reserveBytes: reserveBytes(checkpointBytes),
-    logger,
-  })
+  const heap = new Heap(() => replica.machine.heldBytes + proposals.heldBytes)
+  const gauges = [
+    diskGauge(checkpointBytes, () => freeBytes(config.data)),
+    memoryGauge(heapLimitBytes(), () => heap.freeBytes),
+  ]
+  const reserves = new Reserves({ self, replica, transport, clock, gauges, logger })
   const door = new Door({
     clusterId: config.clusterId,
     nodeId: self,
@@ -143,7 +142,7 @@ async function startOn(
     replica,
     proposals,
     attachments,
-    freeSpace,
+    reserves,
     clock,
     workQueue: new WorkQueue(clock),
     connected,
@@ -164,8 +163,9 @@ async function startOn(
   })
 
   const stop = async (): Promise<void> => {
+    heap.stop()
     const led = replica.status.role === 'leader'
-    freeSpace.stop()
+    reserves.stop()
     await replica.handOver()
     // What was asked here goes on to the next leader, and is answered here, while the clients go there.
     if (led && replica.status.role !== 'leader') await door.deserted(DESERTED_MS)
@@ -227,7 +227,7 @@ async function startOn(
         else if (item.kind === 'forward') proposals.forwarded(item.chunk)
         else if (item.kind === 'digest') replica.digest(from, item)
         else if (item.kind === 'kept') keptEntries.told(from, item)
-        else if (item.kind === 'low_on_space') freeSpace.told(from, item)
+        else if (item.kind === 'low') reserves.told(from, item)
         else replica.snapshot(from, item)
       },
       onConnected: (peer) => {
@@ -244,10 +244,10 @@ async function startOn(
         )
       },
     })
-    await freeSpace.start()
+    await reserves.start()
     await api.listen(config.client)
   } catch (error) {
-    freeSpace.stop()
+    reserves.stop()
     await replica.stop()
     await transport.stop()
     throw error

@@ -80,7 +80,12 @@ const itemArbitrary: fc.Arbitrary<PeerItem> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('digest' as const), index: number, digest: number }),
   fc.record({ kind: fc.constant('kept' as const), index: number }),
-  fc.record({ kind: fc.constant('low_on_space' as const), freeBytes: number, reserveBytes: number }),
+  fc.record({
+    kind: fc.constant('low' as const),
+    resource: fc.constantFrom('disk' as const, 'memory' as const),
+    freeBytes: number,
+    reserveBytes: number,
+  }),
   fc.record({
     kind: fc.constant('snapshot_offer' as const),
     start: fc.record({ index: number, term: number, config: configArbitrary }),

@@ -1,9 +1,13 @@
 import type { Attack } from './attack.js'
+import { attack as flood } from './attacks/flood.js'
 import { attack as idle } from './attacks/idle.js'
 import { attack as leaderKilled } from './attacks/leader-killed.js'
+import { attack as locksWithoutEnd } from './attacks/locks-without-end.js'
 
 /** By the name under which each is called. */
 export const ATTACKS: Readonly<Record<string, Attack>> = {
   idle,
   'leader-killed': leaderKilled,
+  flood,
+  'locks-without-end': locksWithoutEnd,
 }

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino'
 import type { Attachments } from '../attachments/attachments.js'
-import type { FreeSpace } from '../free-space/free-space.js'
 import type { Directory } from '../membership/directory.js'
 import type { Membership } from '../membership/membership.js'
 import type { WorkQueue } from '../platform/work-queue.js'
 import type { Proposals } from '../proposals/proposals.js'
 import type { Clock } from '../replica/ports.js'
 import type { Replica } from '../replica/replica.js'
+import type { Reserves } from '../reserves/reserves.js'
 
 /** What a door is made of. */
 export interface DoorParts {
@@ -18,7 +18,7 @@ export interface DoorParts {
   readonly replica: Replica
   readonly proposals: Proposals
   readonly attachments: Attachments
-  readonly freeSpace: FreeSpace
+  readonly reserves: Reserves
   readonly clock: Clock
   /** Whatever may be much: requests, replies, pages, watches. */
   readonly workQueue: WorkQueue

@@ -84,7 +84,7 @@ export class Inspection {
   }
 
   getStatus(): wire.GetStatusResponse {
-    const { clusterId, nodeId, replica, version } = this.#door.parts
+    const { clusterId, nodeId, replica, reserves, version } = this.#door.parts
     const { role, term, commitIndex } = replica.status
     return {
       clusterId,
@@ -98,6 +98,7 @@ export class Inspection {
       names: replica.machine.claims.queues.size,
       version,
       featureLevel: replica.machine.level,
+      reserves: [...reserves.readings],
     }
   }
 

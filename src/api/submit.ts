@@ -9,11 +9,11 @@ import { Refusal } from './refusal.js'
  * of one that the log has already, of which only the machine knows what it came to.
  */
 export function submit(
-  { freeSpace, proposals, replica }: Pick<DoorParts, 'freeSpace' | 'proposals' | 'replica'>,
+  { reserves, proposals, replica }: Pick<DoorParts, 'reserves' | 'proposals' | 'replica'>,
   command: Command,
   waiter: Waiter,
 ): Refusal | undefined {
-  const shortage = isAddition(command, replica.machine) ? freeSpace.shortage : undefined
+  const shortage = isAddition(command, replica.machine) ? reserves.shortage : undefined
   if (shortage !== undefined) return new Refusal('BUSY', shortage)
   return proposals.submit(command, waiter) ? undefined : tooManyUnderWay()
 }

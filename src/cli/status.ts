@@ -106,8 +106,18 @@ const COLUMNS: readonly Column<Row>[] = [
   figure('APPLIED', ({ appliedIndex }) => appliedIndex),
   figure('SESSIONS', ({ sessions }) => sessions),
   figure('NAMES', ({ names }) => names),
+  { title: 'DISK', align: 'right', cell: ({ status }) => roomOf(status, 'disk') },
+  { title: 'HEAP', align: 'right', cell: ({ status }) => roomOf(status, 'memory') },
   { title: 'VERSION', cell: ({ status }) => status?.version ?? '-' },
 ]
+
+/** What is left above the reserve: nothing new is taken from 0 on. A former version does not say. */
+function roomOf(status: GetStatusResponse | undefined, resource: string): string {
+  const reserve = status?.reserves.find((each) => each.resource === resource)
+  if (reserve === undefined) return '-'
+  const mib = Math.floor((reserve.freeBytes - reserve.reserveBytes) / (1024 * 1024))
+  return `${Math.max(0, mib)} MiB`
+}
 
 export function statusText(reports: readonly Report[]): string {
   return `${verdict(reports)}\n\n${renderTable(COLUMNS, rowsOf(reports))}`

@@ -32,10 +32,20 @@ export interface ProposalLimits {
   readonly windowBytes: number
 }
 
+const HELD_BYTES_MAX = 192 * 1024 * 1024
+/** What is held becomes claims, if there is room; and much of a small heap would be held instead of what it is for. */
+const HELD_SHARE = 1 / 8
+
 export const PROPOSAL_LIMITS: ProposalLimits = {
-  heldBytesMax: 192 * 1024 * 1024,
+  heldBytesMax: HELD_BYTES_MAX,
   /** 2,048 small commands, which a leader takes within some 25 ms: so long waits who comes next for what has left before. */
   windowBytes: 1024 * 1024,
+}
+
+/** Of a node with this much heap. */
+export function proposalLimits(heapLimitBytes: number): ProposalLimits {
+  const heldBytesMax = Math.min(HELD_BYTES_MAX, Math.floor(heapLimitBytes * HELD_SHARE))
+  return { ...PROPOSAL_LIMITS, heldBytesMax }
 }
 
 /** Of what is held; renewals have room of their own. */
@@ -85,6 +95,11 @@ export class Proposals {
     this.#nextNumber = parts.firstNumber
     this.#held = new FairQueue(parts.limits.heldBytesMax)
     this.#renewals = new FairQueue(parts.limits.heldBytesMax * RENEWALS_SHARE)
+  }
+
+  /** Of all that has no verdict yet, about. */
+  get heldBytes(): number {
+    return this.#held.bytes + this.#renewals.bytes + this.#pendingBytes
   }
 
   /** False: too much waits here, or in the lane of this session; nothing was taken, the request may be repeated as it is. */

@@ -698,6 +698,16 @@ export interface GetStatusResponse {
   version: string;
   /** Of the cluster: the least that the versions of its members know. */
   featureLevel: number;
+  /** Of this node. */
+  reserves: Reserve[];
+}
+
+/** What a node must have left to take anything new: see "A disk is full" and "Memory" in docs/operating.md. */
+export interface Reserve {
+  /** disk or memory, which is that of its heap */
+  resource: string;
+  freeBytes: number;
+  reserveBytes: number;
 }
 
 export interface BackupRequest {
@@ -6170,6 +6180,7 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     names: 0,
     version: "",
     featureLevel: 0,
+    reserves: [],
   };
 }
 
@@ -6207,6 +6218,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.featureLevel !== 0) {
       writer.uint32(88).uint32(message.featureLevel);
+    }
+    for (const v of message.reserves) {
+      Reserve.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -6310,6 +6324,82 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             }
 
             message.featureLevel = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reserves.push(Reserve.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReserve(): Reserve {
+  return { resource: "", freeBytes: 0, reserveBytes: 0 };
+}
+
+export const Reserve: MessageFns<Reserve> = {
+  encode(message: Reserve, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resource !== "") {
+      writer.uint32(10).string(message.resource);
+    }
+    if (message.freeBytes !== 0) {
+      writer.uint32(16).uint64(message.freeBytes);
+    }
+    if (message.reserveBytes !== 0) {
+      writer.uint32(24).uint64(message.reserveBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reserve {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReserve();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.resource = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.freeBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reserveBytes = longToNumber(reader.uint64());
             continue;
           }
         }

@@ -224,7 +224,7 @@ export type PeerItem =
   | { readonly kind: 'forward'; readonly chunk: Chunk }
   | DigestItem
   | KeptItem
-  | LowOnSpaceItem
+  | LowItem
   | SnapshotItem
 
 /** What the machine of a node has said, all in all, up to this entry: see `divergence.ts`. May be lost. */
@@ -241,9 +241,12 @@ export interface KeptItem {
   readonly index: LogIndex
 }
 
-/** The sender's disk has less free space than it keeps in reserve. Said again and again while it is so. */
-export interface LowOnSpaceItem {
-  readonly kind: 'low_on_space'
+export type Resource = 'disk' | 'memory'
+
+/** The sender has less of this than it keeps in reserve. Said again and again while it is so. */
+export interface LowItem {
+  readonly kind: 'low'
+  readonly resource: Resource
   readonly freeBytes: number
   readonly reserveBytes: number
 }

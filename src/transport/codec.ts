@@ -32,9 +32,12 @@ const TAG = {
   snapshot_want: 11,
   snapshot_chunk: 12,
   digest: 13,
-  low_on_space: 14,
+  low_on_disk: 14,
   kept: 15,
+  low_on_memory: 16,
 } as const
+
+const LOW_TAG = { disk: TAG.low_on_disk, memory: TAG.low_on_memory } as const
 
 const ITEM_BYTES = 96
 const ENTRY_BYTES = 16
@@ -105,8 +108,8 @@ function itemFields(item: PeerItem): unknown[] {
       return [TAG.digest, item.index, item.digest]
     case 'kept':
       return [TAG.kept, item.index]
-    case 'low_on_space':
-      return [TAG.low_on_space, item.freeBytes, item.reserveBytes]
+    case 'low':
+      return [LOW_TAG[item.resource], item.freeBytes, item.reserveBytes]
     case 'snapshot_offer':
       return [TAG.snapshot_offer, item.start.index, item.start.term, configFields(item.start.config)]
     case 'snapshot_want':
@@ -178,8 +181,10 @@ function itemOf(tag: number, f: Fields): PeerItem {
       return { kind: 'digest', index: f.number(), digest: f.number() }
     case TAG.kept:
       return { kind: 'kept', index: f.number() }
-    case TAG.low_on_space:
-      return { kind: 'low_on_space', freeBytes: f.number(), reserveBytes: f.number() }
+    case TAG.low_on_disk:
+      return { kind: 'low', resource: 'disk', freeBytes: f.number(), reserveBytes: f.number() }
+    case TAG.low_on_memory:
+      return { kind: 'low', resource: 'memory', freeBytes: f.number(), reserveBytes: f.number() }
     case TAG.snapshot_offer:
       return { kind: 'snapshot_offer', start: logStart(f) }
     case TAG.snapshot_want:

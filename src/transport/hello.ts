@@ -112,7 +112,9 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
     )
   }
   // Before anything that its disk may have told the sender, or not: an empty one knows only what its file says.
-  if (isAnother(hello, book)) {
+  // The oldest versions do not say on which disk they are; those are turned away for that below.
+  const isSaid = hello.disk !== 0 || hello.level >= book.level
+  if (isSaid && isAnother(hello, book)) {
     const reason = `node ${hello.from} was here before, on another disk: what it promised is lost, and it is not the member it was`
     return { reason, loss: 'disk' }
   }

@@ -7,7 +7,7 @@ import type { HandDrivenNode } from '../replica/hand-driven.js'
 
 /** The door of a node that the test moves by hand; with `budgetMs` 0 each turn does one step of its work. */
 export function doorOf(node: HandDrivenNode, budgetMs?: number): Door {
-  const { id, replica, proposals, attachments, freeSpace, clock } = node
+  const { id, replica, proposals, attachments, reserves, clock } = node
   const connected = () => new Set<number>()
   const directory = new Directory(id, [], replica)
   directory.refresh()
@@ -16,7 +16,7 @@ export function doorOf(node: HandDrivenNode, budgetMs?: number): Door {
   return new Door({
     ...parts,
     attachments,
-    freeSpace,
+    reserves,
     clock,
     workQueue: new WorkQueue(clock, budgetMs),
     connected,

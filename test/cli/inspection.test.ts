@@ -93,6 +93,7 @@ describe('lockkeeper locks', () => {
   })
 })
 
+const MIB = 1024 * 1024
 const members = [1, 2, 3].map((id) => ({
   id,
   clientAddress: `h:710${id}`,
@@ -113,6 +114,10 @@ function says(nodeId: number, role: string, term: number): Report {
     names: 4,
     version: '0.1.0',
     featureLevel: 1,
+    reserves: [
+      { resource: 'disk', freeBytes: 600 * MIB, reserveBytes: 100 * MIB },
+      { resource: 'memory', freeBytes: 90 * MIB, reserveBytes: 100 * MIB },
+    ],
   }
   return { address: `h:710${nodeId}`, status }
 }
@@ -129,10 +134,10 @@ describe('lockkeeper status', () => {
       [
         'Cluster three: node 2 leads in term 7.',
         '',
-        'NODE  ADDRESS  ROLE         TERM  COMMITTED  APPLIED  SESSIONS  NAMES  VERSION',
-        '   1  h:7101   follower        7          9        9         2      4  0.1.0',
-        '   2  h:7102   leader          7          9        9         2      4  0.1.0',
-        '   3  h:7103   unreachable     -          -        -         -      -  -',
+        'NODE  ADDRESS  ROLE         TERM  COMMITTED  APPLIED  SESSIONS  NAMES     DISK   HEAP  VERSION',
+        '   1  h:7101   follower        7          9        9         2      4  500 MiB  0 MiB  0.1.0',
+        '   2  h:7102   leader          7          9        9         2      4  500 MiB  0 MiB  0.1.0',
+        '   3  h:7103   unreachable     -          -        -         -      -        -      -  -',
       ].join('\n'),
     )
   })

@@ -203,7 +203,7 @@ describe('proposals: from a request to its verdict', () => {
     node.submit(open(7))
     node.proposals.stop()
     node.replica.stop()
-    node.freeSpace.stop()
+    node.reserves.stop()
     assert.equal(node.proposals.submit(open(8), { gone: false, settle: () => undefined }), false)
     await node.clock.pass(20)
     assert.equal(node.clock.timers, 0)

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { pino } from 'pino'
 import { type Message, type NodeId, RAFT_DEFAULTS, type RaftConfig, type Status } from '../../raft/index.js'
 import { Attachments } from '../../src/attachments/attachments.js'
-import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Command, Verdict } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
@@ -14,6 +13,7 @@ import { decodePayload, type Payload } from '../../src/replica/payload.js'
 import type { Chunk, NodeDisk, PeerItem, Transport } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { Replica } from '../../src/replica/replica.js'
+import { type Gauge, Reserves } from '../../src/reserves/reserves.js'
 import { MemoryDisk } from '../suites/memory-disk.js'
 import { HandClock } from './hand-clock.js'
 
@@ -65,12 +65,14 @@ export class HandDrivenNode {
   diskStalled = false
   /** Space left on the disk; a node is low with less than `RESERVE_BYTES`. */
   freeBytes = Number.POSITIVE_INFINITY
+  /** The same of its heap. */
+  freeHeapBytes = Number.POSITIVE_INFINITY
   /** What is under way to the disk survives a crash if this is below 0.5. */
   survives = 0
   isAlive = false
   replica!: Replica
   proposals!: Proposals
-  freeSpace!: FreeSpace
+  reserves!: Reserves
   keptEntries!: KeptEntries
   readonly #circumstances: Circumstances
   readonly #network: HandNetwork | undefined
@@ -121,9 +123,12 @@ export class HandDrivenNode {
     const replicaParts = { raft, machine, disk, transport, clock, tickMs, checkpointBytes, applyBudget }
     this.replica = new Replica(replicaParts)
     this.proposals = new Proposals({ self: id, replica: this.replica, transport, clock, firstNumber, limits })
-    const measure = async () => this.freeBytes
+    const gauges: Gauge[] = [
+      { resource: 'disk', measure: async () => this.freeBytes, reserveBytes: RESERVE_BYTES, everyMs: 1_000 },
+      { resource: 'memory', measure: () => this.freeHeapBytes, reserveBytes: RESERVE_BYTES, everyMs: 100 },
+    ]
     const parts = { self: id, replica: this.replica, transport, clock, logger: silent }
-    this.freeSpace = new FreeSpace({ ...parts, measure, reserveBytes: RESERVE_BYTES })
+    this.reserves = new Reserves({ ...parts, gauges })
     this.keptEntries = new KeptEntries({ self: id, replica: this.replica, transport, clock })
     this.isAlive = true
     this.replica.start({
@@ -147,13 +152,13 @@ export class HandDrivenNode {
       onCheckpoint: (checkpoint) => this.checkpoints.push(checkpoint),
       onFatal: (error) => this.fatal.push(error),
     })
-    await this.freeSpace.start()
+    await this.reserves.start()
   }
 
   /** kill -9. */
   crash(): void {
     this.isAlive = false
-    this.freeSpace.stop()
+    this.reserves.stop()
     this.proposals.stop()
     void this.replica.stop()
     this.#synced = []
@@ -171,7 +176,7 @@ export class HandDrivenNode {
     else if (item.kind === 'forward') this.proposals.forwarded(item.chunk)
     else if (item.kind === 'digest') this.replica.digest(from, item)
     else if (item.kind === 'kept') this.keptEntries.told(from, item)
-    else if (item.kind === 'low_on_space') this.freeSpace.told(from, item)
+    else if (item.kind === 'low') this.reserves.told(from, item)
     else this.replica.snapshot(from, item)
   }
 

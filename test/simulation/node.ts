@@ -9,7 +9,6 @@ import {
 } from '../../raft/index.js'
 import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
-import { FreeSpace } from '../../src/free-space/free-space.js'
 import type { Batch, Command } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
@@ -27,6 +26,7 @@ import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { Replica } from '../../src/replica/replica.js'
+import { Reserves } from '../../src/reserves/reserves.js'
 import type { Applied as LoggedApplied } from './ledger.js'
 import { CLUSTER_ID, diskOf, type PeerStation } from './peer-station.js'
 import type { Process } from './process.js'
@@ -124,16 +124,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     directory,
     onDisowned: (error) => witness.fatal(id, error),
   })
-  // Not started: these disks are never full.
-  const freeSpace = new FreeSpace({
-    self: id,
-    replica,
-    transport,
-    clock,
-    measure: async () => Number.POSITIVE_INFINITY,
-    reserveBytes: 0,
-    logger: silent,
-  })
+  // These disks and heaps are never full.
+  const reserves = new Reserves({ self: id, replica, transport, clock, gauges: [], logger: silent })
   const door = new Door({
     clusterId: CLUSTER_ID,
     nodeId: id,
@@ -143,7 +135,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     replica,
     proposals,
     attachments,
-    freeSpace,
+    reserves,
     clock,
     // The clock stands still while a simulated turn runs: so each turn does one step.
     workQueue: new WorkQueue(clock, 0),
@@ -207,7 +199,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       else if (item.kind === 'forward') proposals.forwarded(item.chunk)
       else if (item.kind === 'digest') replica.digest(from, item)
       else if (item.kind === 'kept') keptEntries.told(from, item)
-      else if (item.kind === 'low_on_space') freeSpace.told(from, item)
+      else if (item.kind === 'low') reserves.told(from, item)
       else replica.snapshot(from, item)
     },
     onConnected: (peer) => {

@@ -58,7 +58,7 @@ export const STATIONS: readonly Station[] = [
     mayImportTypes: ['src/proposals/', 'src/replica/replica.ts', PORTS, 'src/transport/'],
   },
   {
-    place: 'src/free-space/',
+    place: 'src/reserves/',
     mayImport: [RAFT_DOOR, 'src/machine/roster/feature-level.ts'],
     mayImportTypes: ['src/replica/replica.ts', PORTS],
   },
@@ -70,13 +70,7 @@ export const STATIONS: readonly Station[] = [
   {
     place: 'src/api/',
     mayImport: ['src/machine/', 'src/protocol/', 'src/platform/', 'src/backup/', 'src/membership/'],
-    mayImportTypes: [
-      'src/proposals/',
-      'src/free-space/',
-      'src/attachments/',
-      'src/replica/replica.ts',
-      PORTS,
-    ],
+    mayImportTypes: ['src/proposals/', 'src/reserves/', 'src/attachments/', 'src/replica/replica.ts', PORTS],
   },
   { place: 'src/client/', mayImport: ['src/protocol/'] },
   {
@@ -90,7 +84,7 @@ export const STATIONS: readonly Station[] = [
       'src/transport/',
       'src/proposals/',
       'src/membership/',
-      'src/free-space/',
+      'src/reserves/',
       'src/attachments/',
       'src/api/',
     ],

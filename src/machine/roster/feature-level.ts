@@ -37,6 +37,8 @@ export const REPLIES_REMEMBERED_SINCE = 4
 /** The work of one entry is bounded; what is left of it is done in later entries. */
 export const STEPS_SINCE = 4
 
+/** A peer of a version that knows less breaks off at the word that a node is low on memory. */
+export const LOW_ON_MEMORY_SINCE = 4
 /** What a peer forwards is whitelisted: see `payload.ts` in `src/replica`. */
 export const FORWARDING_SINCE = 4
 

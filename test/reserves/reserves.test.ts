@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
+import { FEATURE_LEVEL, LOW_ON_MEMORY_SINCE } from '../../src/machine/roster/feature-level.js'
 import { type HandDrivenNode, RESERVE_BYTES } from '../replica/hand-driven.js'
 import { HandDrivenCluster } from '../replica/hand-driven-cluster.js'
 
@@ -9,7 +9,7 @@ const NOTICED_MS = 1_500
 const LOW = RESERVE_BYTES - 1
 const MIB = 1024 * 1024
 
-describe('room on the disks (fault 29)', () => {
+describe('room on the disks (fault 29) and in the memory', () => {
   it('is asked of a majority: one node that is low stops nobody', async () => {
     const cluster = await start()
     const leader = await cluster.leader()
@@ -26,7 +26,7 @@ describe('room on the disks (fault 29)', () => {
     two!.freeBytes = 3.9 * MIB
     await cluster.clock.pass(NOTICED_MS)
     assert.deepEqual(shortages(cluster), [true, true, true])
-    const said = cluster.node(3).freeSpace.shortage
+    const said = cluster.node(3).reserves.shortage
     assert.match(said ?? '', /node 1 has 127 MiB left \(its reserve is 128 MiB\)/)
     assert.match(said ?? '', /node 2 has 3 MiB left.*make room there.*same numbers/)
     two!.freeBytes = RESERVE_BYTES
@@ -41,11 +41,45 @@ describe('room on the disks (fault 29)', () => {
     low!.freeBytes = LOW
     away!.crash()
     await cluster.clock.pass(NOTICED_MS)
-    assert.notEqual(leader.freeSpace.shortage, undefined)
-    assert.notEqual(low!.freeSpace.shortage, undefined)
+    assert.notEqual(leader.reserves.shortage, undefined)
+    assert.notEqual(low!.reserves.shortage, undefined)
     await away!.boot()
     await cluster.clock.pass(NOTICED_MS)
     assert.deepEqual(shortages(cluster), [false, false, false])
+  })
+
+  it('is missing when two are low on memory, or one on memory and another on disk; the message says which', async () => {
+    const cluster = await start()
+    const [one, two] = cluster.nodes
+    one!.freeHeapBytes = LOW
+    two!.freeHeapBytes = 3.9 * MIB
+    await cluster.clock.pass(300)
+    assert.deepEqual(shortages(cluster), [true, true, true], 'noticed within a few tenths of a second')
+    const said = cluster.node(3).reserves.shortage ?? ''
+    assert.match(said, /^too little memory for anything new: node 1 has 127 MiB of its heap left/)
+    assert.match(said, /node 2 has 3 MiB of its heap left.*larger heap.*same numbers/)
+    two!.freeHeapBytes = RESERVE_BYTES
+    await cluster.clock.pass(3_000 + NOTICED_MS)
+    assert.deepEqual(shortages(cluster), [false, false, false], 'one that is low stops nobody')
+    two!.freeBytes = LOW
+    await cluster.clock.pass(NOTICED_MS)
+    assert.match(
+      cluster.node(3).reserves.shortage ?? '',
+      /on disk.*node 2 has.*, and too little memory.*node 1 has/,
+    )
+  })
+
+  it('is not said of memory below the level that brought it, and of disks it is', async () => {
+    const cluster = await start(3, LOW_ON_MEMORY_SINCE - 1)
+    const words = new Set<string>()
+    cluster.copies = (item) => {
+      if (item.kind === 'low') words.add(item.resource)
+      return 1
+    }
+    for (const node of cluster.nodes) node.freeHeapBytes = LOW
+    cluster.nodes[0]!.freeBytes = LOW
+    await cluster.clock.pass(NOTICED_MS)
+    assert.deepEqual([...words], ['disk'])
   })
 
   it('is not spoken of to a version that does not know the word (fault 18)', async () => {
@@ -58,7 +92,7 @@ describe('room on the disks (fault 29)', () => {
     }
     for (const node of cluster.nodes) node.freeBytes = LOW
     await cluster.clock.pass(NOTICED_MS)
-    assert.ok(words.has('raft') && !words.has('low_on_space'), [...words].join())
+    assert.ok(words.has('raft') && !words.has('low'), [...words].join())
   })
 
   it('is not what is missing where there is no majority', async () => {
@@ -68,7 +102,7 @@ describe('room on the disks (fault 29)', () => {
     two!.crash()
     three!.crash()
     await cluster.clock.pass(NOTICED_MS)
-    assert.equal(one!.freeSpace.shortage, undefined)
+    assert.equal(one!.reserves.shortage, undefined)
   })
 
   it('of a node alone is that of the cluster', async () => {
@@ -76,11 +110,11 @@ describe('room on the disks (fault 29)', () => {
     const leader = await cluster.leader()
     leader.freeBytes = LOW
     await cluster.clock.pass(NOTICED_MS)
-    assert.notEqual(leader.freeSpace.shortage, undefined)
+    assert.notEqual(leader.reserves.shortage, undefined)
     assert.equal(leader.replica.status.role, 'leader')
     leader.freeBytes = RESERVE_BYTES
     await cluster.clock.pass(NOTICED_MS)
-    assert.equal(leader.freeSpace.shortage, undefined)
+    assert.equal(leader.reserves.shortage, undefined)
   })
 
   it('decides who leads: a leader that is low hands over to one that is not', async () => {
@@ -118,13 +152,12 @@ describe('room on the disks (fault 29)', () => {
   })
 })
 
-/** On the newest feature level. */
-async function start(nodes = 3): Promise<HandDrivenCluster> {
+async function start(nodes = 3, level = FEATURE_LEVEL): Promise<HandDrivenCluster> {
   const cluster = await HandDrivenCluster.start(nodes)
   const leader = await cluster.leader()
-  leader.submit({ op: 'raise', level: FEATURE_LEVEL })
-  await cluster.until('all are on the newest level', () =>
-    cluster.nodes.every(({ machine }) => machine.level === FEATURE_LEVEL),
+  leader.submit({ op: 'raise', level })
+  await cluster.until('all are on that level', () =>
+    cluster.nodes.every(({ machine }) => machine.level === level),
   )
   return cluster
 }
@@ -134,5 +167,5 @@ function followerOf(cluster: HandDrivenCluster, leader: HandDrivenNode): HandDri
 }
 
 function shortages(cluster: HandDrivenCluster): boolean[] {
-  return cluster.nodes.map(({ freeSpace }) => freeSpace.shortage !== undefined)
+  return cluster.nodes.map(({ reserves }) => reserves.shortage !== undefined)
 }
