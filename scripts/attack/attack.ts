@@ -6,6 +6,8 @@ export interface Attack {
   readonly summary: string
   /** Of the cluster; 3 by default. */
   readonly nodes?: number
+  /** Of the log between two checkpoints of a node; as in production by default. */
+  readonly checkpointMiB?: number
   /** Added to the environment of each node, for limits that the attack is about. */
   readonly nodeEnv?: NodeJS.ProcessEnv
   /** What must be there before the attack; nothing is measured meanwhile. */

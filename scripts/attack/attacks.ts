@@ -3,6 +3,7 @@ import { attack as flood } from './attacks/flood.js'
 import { attack as idle } from './attacks/idle.js'
 import { attack as leaderKilled } from './attacks/leader-killed.js'
 import { attack as locksWithoutEnd } from './attacks/locks-without-end.js'
+import { attack as restarts } from './attacks/restarts.js'
 
 /** By the name under which each is called. */
 export const ATTACKS: Readonly<Record<string, Attack>> = {
@@ -10,4 +11,5 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   'leader-killed': leaderKilled,
   flood,
   'locks-without-end': locksWithoutEnd,
+  restarts,
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { DEFAULT_STORAGE } from '../../src/platform/config.js'
 import { LocalCluster } from '../cluster/local-cluster.js'
 import type { Attack } from './attack.js'
 import { ATTACKS } from './attacks.js'
@@ -46,7 +47,10 @@ async function attackAll(names: readonly string[], { dist, json }: Options): Pro
 }
 
 async function measure(attack: Attack, main: string | undefined) {
-  await using cluster = await LocalCluster.create({ nodes: attack.nodes ?? 3 })
+  await using cluster = await LocalCluster.create({
+    nodes: attack.nodes ?? 3,
+    checkpointMiB: attack.checkpointMiB ?? DEFAULT_STORAGE.checkpointMiB,
+  })
   await startWatched(cluster, attack.nodeEnv ?? {}, main)
   await cluster.leader()
   await attack.prepare?.(cluster)

@@ -68,7 +68,8 @@ export class NodeWatch {
   }
 }
 
-function longestTurnMs(node: NodeProcess, from: number): number {
+/** Since its output was this long, of its own work. */
+export function longestTurnMs(node: NodeProcess, from: number): number {
   let longest = 0
   for (const { stall } of linesOf(node, from)) longest = Math.max(longest, stall?.ownMs ?? 0)
   return Number(longest.toFixed(1))

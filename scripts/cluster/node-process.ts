@@ -32,6 +32,7 @@ export interface NodeProcessOptions {
 export class NodeProcess {
   readonly #options: NodeProcessOptions
   #child: ChildProcess | undefined
+  #started: readonly [env: NodeJS.ProcessEnv, main: string] = [{}, MAIN]
   #exit: Promise<Exit> | undefined
 
   constructor(options: NodeProcessOptions) {
@@ -61,6 +62,7 @@ export class NodeProcess {
    */
   async start(env: NodeJS.ProcessEnv = {}, main = MAIN): Promise<void> {
     const { id, configFile, logFile, joins = false, logLevel = 'info' } = this.#options
+    this.#started = [env, main]
     const log = openSync(logFile, 'a')
     const from = readFileSync(logFile).length
     const args = ['--enable-source-maps', main, 'serve', '--config', configFile, '--node', String(id)]
@@ -80,6 +82,11 @@ export class NodeProcess {
       })
     })
     await this.#ready(from)
+  }
+
+  /** Starts it as it was started before. */
+  async restart(): Promise<void> {
+    await this.start(...this.#started)
   }
 
   /** The newest output. */
