@@ -3,6 +3,13 @@ import { Progress } from './progress.js'
 import type { Server } from './server.js'
 import type { LogIndex, NodeId } from './types.js'
 
+/**
+ * Entries in one append, and unanswered. For the disk a small entry is as much work as a KiB, and all that is in flight may
+ * come to it as one write, in one turn of the follower's event loop.
+ */
+const APPEND_ENTRIES_MAX = 1_024
+const INFLIGHT_ENTRIES_MAX = 4_096
+
 /** Brings the leader's log to its followers (§3.5), each at its own pace. */
 export class Replication {
   readonly #server: Server
@@ -63,14 +70,23 @@ export class Replication {
     const { log, config } = this.#server
     let sent = false
     while (progress.open && progress.next <= log.lastIndex) {
-      const end = log.runEnd(progress.next, config.appendBytesMax)
+      const end = Math.min(
+        log.runEnd(progress.next, config.appendBytesMax),
+        progress.next + APPEND_ENTRIES_MAX - 1,
+      )
       const nothingInFlight = progress.next === progress.arrived + 1
-      if (!nothingInFlight && log.bytesBetween(progress.arrived, end) > config.inflightBytesMax) break
+      if (!nothingInFlight && this.#isTooMuch(progress.arrived, end)) break
       this.#sendAppend(peer, progress, end, round)
       progress.sent(end)
       sent = true
     }
     return sent
+  }
+
+  /** To have the entries after `arrived` up to `end` under way. */
+  #isTooMuch(arrived: LogIndex, end: LogIndex): boolean {
+    const { log, config } = this.#server
+    return log.bytesBetween(arrived, end) > config.inflightBytesMax || end - arrived > INFLIGHT_ENTRIES_MAX
   }
 
   /** Entries from `next` to `end`; none if `end` is just before `next`. */

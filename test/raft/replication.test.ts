@@ -72,6 +72,16 @@ describe('a leader', () => {
     assert.equal(node.step([heard(2, accepted(2, 2))]).status.commitIndex, 2)
   })
 
+  it('sends a thousand small entries in one append, and has four thousand under way', () => {
+    const node = leaderOne({ voters: [1, 2] })
+    node.step([heard(2, accepted(1))])
+    const flight = sentTo(2, node.step(Array.from({ length: 10_000 }, () => propose(7))))
+    const counts = flight.map((message) => (message.kind === 'append' ? message.entries.length : 0))
+    assert.deepEqual(counts, [1_024, 1_024, 1_024, 1_024])
+    const more = sentTo(2, node.step([heard(2, accepted(1_025))]))
+    assert.equal(more.filter(({ kind }) => kind === 'append').length, 1)
+  })
+
   it('pipelines, within the bytes allowed in flight', () => {
     const node = leaderOne({ voters: [1, 2], settings: { appendBytesMax: 140, inflightBytesMax: 280 } })
     node.step([heard(2, accepted(1))])
