@@ -239,5 +239,7 @@ function areOne(first: Told, second: Told): boolean {
   if (first.$case === 'refused' && first.value.code === RefusalCode.UNSUPPORTED) return true
   if (first.$case === 'cancelled' || (second.$case === 'refused' && STALE.has(second.value.code))) return true
   if (first.$case === 'found') return second.$case === 'found' || second.$case === 'refused'
+  // Of two copies, the second was answered first, by another node.
+  if (second.$case === 'found' && first.$case === 'refused') return STALE.has(first.value.code)
   return JSON.stringify(first) === JSON.stringify(second)
 }
