@@ -1,7 +1,6 @@
 import {
   type ClientDuplexStream,
   type ClientReadableStream,
-  credentials,
   type Metadata,
   type ServiceError,
   type StatusObject,
@@ -15,32 +14,13 @@ import {
   type WatchPart,
   type WatchRequest,
 } from '../protocol/lockkeeper.js'
+import { type Channel, channels } from './channels.js'
 import { RefusedError, UnreachableError } from './errors.js'
 import type { Connector, Link, LinkHandlers, Operations, Problem, Reads } from './ports.js'
 import { toRefusalName } from './refusals.js'
 
-const FRAME_BYTES_MAX = 4 * 1024 * 1024
-const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 /** A frozen node accepts a connection and never says a word. A node that lives makes a checkpoint before the first part. */
 const BACKUP_PART_MS_MAX = 15_000
-
-const CHANNEL_OPTIONS = {
-  'grpc.max_send_message_length': FRAME_BYTES_MAX,
-  'grpc.max_receive_message_length': ANSWER_BYTES_MAX,
-  // A lock service asked through a web proxy, or by a list of somebody's DNS, is a surprise.
-  'grpc.enable_http_proxy': 0,
-  'grpc.service_config_disable_resolution': 1,
-  // Requests are repeated here, with their numbers; a second mechanism underneath would hide what happens.
-  'grpc.enable_retries': 0,
-  'grpc.initial_reconnect_backoff_ms': 50,
-  'grpc.min_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 500,
-  // Finds the connection whose packets vanish without a word.
-  'grpc.keepalive_time_ms': 5_000,
-  'grpc.keepalive_timeout_ms': 2_000,
-  // Closed with its client, so that the process can end.
-  'grpc.use_local_subchannel_pool': 1,
-}
 
 /** What gRPC ends its message with when it has nothing more to note. */
 const EMPTY_NOTE = /\.? Resolution note: *$/
@@ -56,18 +36,21 @@ interface Calls extends Reads, Operations {}
 const METHODS: { [M in keyof Calls]: Method<Calls[M]['request'], Calls[M]['response']> } =
   LockkeeperClient.service
 
-interface Channel {
-  readonly client: LockkeeperClient
-  users: number
+interface Cancellable {
+  cancel(): void
 }
 
-/** The real network: one channel to an address, for as long as anything uses it. */
+/** The real network. */
 export class GrpcConnector implements Connector {
-  readonly #channels = new Map<string, Channel>()
+  /** What is open, and on what. */
+  readonly #open = new Map<Cancellable, Channel>()
 
   attach(address: string, handlers: LinkHandlers): Link {
-    const stream = this.#use(address).attach()
-    return new GrpcLink(stream, handlers, () => this.#unuse(address))
+    const link: GrpcLink = this.#begin(
+      address,
+      (client) => new GrpcLink(client.attach(), handlers, () => this.#end(link)),
+    )
+    return link
   }
 
   /** Also what an operator asks. */
@@ -78,20 +61,15 @@ export class GrpcConnector implements Connector {
     timeoutMs: number,
   ): Promise<Calls[M]['response']> {
     const { path, requestSerialize, responseDeserialize } = METHODS[method]
-    const client = this.#use(address)
     return new Promise((resolve, reject) => {
       const options = { deadline: Date.now() + timeoutMs }
-      client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        options,
-        (error, response) => {
-          this.#unuse(address)
-          if (error === null && response !== undefined) resolve(response)
-          else reject(error === null ? new UnreachableError('the node sent no answer') : toProblem(error))
-        },
+      const done = (error: ServiceError | null, response?: Calls[M]['response']): void => {
+        this.#end(call)
+        if (error === null && response !== undefined) resolve(response)
+        else reject(error === null ? new UnreachableError('the node sent no answer') : toProblem(error))
+      }
+      const call = this.#begin(address, (client) =>
+        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, options, done),
       )
     })
   }
@@ -102,11 +80,11 @@ export class GrpcConnector implements Connector {
     signal: AbortSignal,
   ): AsyncGenerator<WatchPart, void, undefined> {
     signal.throwIfAborted()
-    const call = this.#use(address).watch(request)
+    const call = this.#begin(address, (client) => client.watch(request))
     const stop = (): void => call.cancel()
     signal.addEventListener('abort', stop)
     try {
-      yield* this.#parts<WatchPart>(address, call)
+      yield* this.#parts<WatchPart>(call)
     } finally {
       signal.removeEventListener('abort', stop)
     }
@@ -114,11 +92,11 @@ export class GrpcConnector implements Connector {
 
   /** The parts of a backup of one node, as fast as they are asked for. Rejects with a `Problem`, also if none comes for long. */
   async *backup(address: string): AsyncGenerator<BackupPart, void, undefined> {
-    const call = this.#use(address).backup({})
+    const call = this.#begin(address, (client) => client.backup({}))
     const silent = new UnreachableError(`no part of the backup came within ${BACKUP_PART_MS_MAX} ms`)
     const patience = setTimeout(() => call.destroy(silent), BACKUP_PART_MS_MAX)
     try {
-      for await (const part of this.#parts<BackupPart>(address, call)) {
+      for await (const part of this.#parts<BackupPart>(call)) {
         yield part
         patience.refresh()
       }
@@ -128,47 +106,39 @@ export class GrpcConnector implements Connector {
   }
 
   /** What a call streams. Throws a `Problem`. */
-  async *#parts<Part>(
-    address: string,
-    call: ClientReadableStream<Part>,
-  ): AsyncGenerator<Part, void, undefined> {
+  async *#parts<Part>(call: ClientReadableStream<Part>): AsyncGenerator<Part, void, undefined> {
     try {
       for await (const part of call as AsyncIterable<Part>) yield part
     } catch (error) {
       throw error instanceof UnreachableError ? error : toProblem(error as ServiceError)
     } finally {
       call.cancel()
-      this.#unuse(address)
+      this.#end(call)
     }
   }
 
   close(): void {
-    for (const { client } of this.#channels.values()) client.close()
-    this.#channels.clear()
-  }
-
-  #use(address: string): LockkeeperClient {
-    let channel = this.#channels.get(address)
-    if (channel === undefined) {
-      channel = {
-        client: new LockkeeperClient(address, credentials.createInsecure(), CHANNEL_OPTIONS),
-        users: 0,
-      }
-      this.#channels.set(address, channel)
+    for (const call of [...this.#open.keys()]) {
+      call.cancel()
+      this.#end(call)
     }
-    channel.users++
-    return channel.client
   }
 
-  #unuse(address: string): void {
-    const channel = this.#channels.get(address)
-    if (channel === undefined || --channel.users > 0) return
-    this.#channels.delete(address)
-    channel.client.close()
+  #begin<Call extends Cancellable>(address: string, begin: (client: LockkeeperClient) => Call): Call {
+    const channel = channels.use(address)
+    const call = begin(channel.client)
+    this.#open.set(call, channel)
+    return call
+  }
+
+  #end(call: Cancellable): void {
+    const channel = this.#open.get(call)
+    this.#open.delete(call)
+    if (channel !== undefined) channels.unuse(channel)
   }
 }
 
-class GrpcLink implements Link {
+class GrpcLink implements Link, Cancellable {
   readonly #stream: ClientDuplexStream<ClientFrame, ServerFrame>
   readonly #letGo: () => void
   #open = true
@@ -196,6 +166,10 @@ class GrpcLink implements Link {
 
   close(): void {
     if (this.#end()) this.#stream.cancel()
+  }
+
+  cancel(): void {
+    this.close()
   }
 
   #end(): boolean {

@@ -20,6 +20,7 @@ import {
   LockkeeperService,
   type ServerFrame,
 } from '../../src/protocol/lockkeeper.js'
+import { until } from '../api/one-node.js'
 import { NAME_SHOWN } from '../api/plain.js'
 
 type Stream = ServerDuplexStream<ClientFrame, ServerFrame>
@@ -115,5 +116,24 @@ describe('the gRPC connector', () => {
     await assert.rejects(connector.call(address, 'getName', { name: 'bad' }, 5_000), { code: 'INVALID' })
     await assert.rejects(connector.call('127.0.0.1:1', 'getName', { name: 'a' }, 5_000), UnreachableError)
     connector.close()
+  })
+
+  it('shares connections: many clients of one process that turn to a node do not connect to it one by one', async () => {
+    const peers = new Set<string>()
+    let attached = 0
+    onStream = (stream) => {
+      peers.add(stream.getPeer())
+      attached++
+    }
+    const connectors = Array.from({ length: 100 }, () => new GrpcConnector())
+    for (const connector of connectors)
+      connector.attach(address, { onFrame: () => undefined, onClosed: () => undefined }).send(HELLO)
+    await until(() => attached === connectors.length)
+    assert.equal(peers.size, 2)
+
+    connectors[0]!.close()
+    const answer = await connectors[1]!.call(address, 'getName', { name: 'a' }, 5_000)
+    assert.equal(answer.name?.name, 'a', 'one that is closed leaves the others theirs')
+    for (const connector of connectors) connector.close()
   })
 })
