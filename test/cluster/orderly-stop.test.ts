@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
+import { connect } from '../../src/client/index.js'
 import { LockkeeperClient } from '../../src/protocol/lockkeeper.js'
+import { verifyDisk } from '../../src/verification/verify-disk.js'
 import { acquire, RawStream } from '../api/raw-stream.js'
 import { assertNothingLost, Load } from './load.js'
 
@@ -43,4 +45,22 @@ test('a leader that stops sends nobody away before it has said who leads now', {
   assert.ok(![0, leader.id].includes(leaders.at(-1)!), `it named the leaders ${leaders.join(', ')}`)
   assert.deepEqual(await exit, { code: 0, signal: null })
   client.close()
+})
+
+test('a node that was stopped in order has all that it had applied in its checkpoint', {
+  timeout: 60_000,
+}, async () => {
+  await using cluster = await LocalCluster.start()
+  const follower = cluster.others((await cluster.leader()).id)[0]!
+  const keeper = await connect(cluster.addresses)
+  // For longer than until the checkpoint that is made after the nodes have registered their disks.
+  for (const endMs = performance.now() + 2_000; performance.now() < endMs; )
+    await keeper.lock('held', { waitMs: 0 }).then((lock) => lock.release())
+  await keeper.close()
+  await cluster.settled()
+  assert.deepEqual(await follower.kill('SIGTERM'), { code: 0, signal: null })
+  const disk = await verifyDisk(cluster.dataDirectory(follower.id))
+  assert.ok(disk.kind === 'sound')
+  assert.ok(disk.applied > 20)
+  assert.equal(disk.checkpoint?.index, disk.applied)
 })
