@@ -109,7 +109,8 @@ export function decodeCommands(bytes: Uint8Array, count: number, into: Command[]
 
 /**
  * The commands of all chunks, in their order. A command that its chunk may not carry becomes `unknown`, on every node the same,
- * since whoever can send to a leader could otherwise remove the addresses of members or raise the feature level.
+ * since whoever can send to a leader could otherwise remove the addresses of members or raise the feature level. `onForbidden` is
+ * called once for a chunk.
  */
 export function commandsOf(
   chunks: readonly Chunk[],
@@ -118,15 +119,16 @@ export function commandsOf(
 ): Command[] {
   const commands: Command[] = []
   for (const chunk of chunks) {
-    let k = commands.length
+    const start = commands.length
     decodeCommands(chunk.commands, chunk.count, commands)
     if (level < FORWARDING_SINCE) continue
-    for (; k < commands.length; k++) {
-      const command = commands[k]!
-      if (mayCarry(chunk, command)) continue
-      onForbidden(chunk, command.op)
+    let forbidden: Command | undefined
+    for (let k = start; k < commands.length; k++) {
+      if (mayCarry(chunk, commands[k]!)) continue
+      forbidden ??= commands[k]!
       commands[k] = UNKNOWN
     }
+    if (forbidden !== undefined) onForbidden(chunk, forbidden.op)
   }
   return commands
 }

@@ -58,7 +58,7 @@ interface Word {
 
 /**
  * Whether there is room for more, on the disks (fault 29) and in the memory of the nodes. A node with less than its reserve
- * says so as long as it is, and does not lead where another can. Whatever adds to the state is turned away at every door as
+ * says so as long as it is; one whose disk is low does not lead where another can. Whatever adds to the state is turned away at every door as
  * long as no majority can be had without a node that is low: so a single low node stops nobody, and what ends or renews
  * still finds the reserve.
  */
@@ -153,15 +153,16 @@ export class Reserves {
     const item: LowItem = { kind: 'low', resource, freeBytes, reserveBytes }
     this.told(self, item)
     if (replica.machine.level >= since) for (const peer of transport.connected()) transport.send(peer, item)
-    if (replica.status.role === 'leader') this.#handOver()
+    // All nodes hold the same in memory: the next leader would be as low soon, and a client could chase leadership around.
+    if (resource === 'disk' && replica.status.role === 'leader') this.#handOver()
   }
 
   #handOver(): void {
     const { replica, clock } = this.#parts
     if (clock.nowMs() < this.#handOverDueMs) return
     this.#handOverDueMs = clock.nowMs() + HAND_OVER_EVERY_MS
-    const [disk, memory] = [this.#lowNow('disk'), this.#lowNow('memory')]
-    void replica.handOver((peer) => !disk.has(peer) && !memory.has(peer))
+    const low = this.#lowNow('disk')
+    void replica.handOver((peer) => !low.has(peer))
   }
 }
 

@@ -70,7 +70,7 @@ describe('what a peer forwards', () => {
         node.machine.incarnation.number,
       ]
       const before = figures()
-      node.receives(PEER, { kind: 'forward', chunk: chunkOf(1, open(7), command, open(8)) })
+      node.receives(PEER, { kind: 'forward', chunk: chunkOf(1, open(7), command, command, open(8)) })
       await node.clock.turn()
       assert.deepEqual(figures(), before)
       assert.deepEqual(node.forbidden, [{ origin: PEER, op: command.op }])

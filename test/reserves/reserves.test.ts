@@ -69,6 +69,14 @@ describe('room on the disks (fault 29) and in the memory', () => {
     )
   })
 
+  it('of memory is no reason to change the leader', async () => {
+    const cluster = await start()
+    const leader = await cluster.leader()
+    leader.freeHeapBytes = LOW
+    await cluster.clock.pass(10_000)
+    assert.equal(leader.replica.status.role, 'leader')
+  })
+
   it('is not said of memory below the level that brought it, and of disks it is', async () => {
     const cluster = await start(3, LOW_ON_MEMORY_SINCE - 1)
     const words = new Set<string>()
