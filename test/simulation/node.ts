@@ -26,6 +26,7 @@ import { decodeCommands } from '../../src/replica/payload.js'
 import type { NodeDisk } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { Replica } from '../../src/replica/replica.js'
+import { memoryGauge } from '../../src/reserves/gauges.js'
 import { Reserves } from '../../src/reserves/reserves.js'
 import type { Applied as LoggedApplied } from './ledger.js'
 import { CLUSTER_ID, diskOf, type PeerStation } from './peer-station.js'
@@ -43,6 +44,8 @@ export interface NodeTuning {
   readonly pendingReadsMax: number
   readonly checkpointBytes: number
   readonly proposals: ProposalLimits
+  /** Half of it is in reserve. */
+  readonly heapBytes: number
   readonly applyBudget: ApplyBudget
 }
 
@@ -90,7 +93,7 @@ const silent = pino({ level: 'silent' })
 /** One node, put together as in `main.ts`, of the real parts. */
 export async function startNode(parts: NodeParts): Promise<Node> {
   const { id, nodes, joins, process, disk, transport, random, tuning, witness } = parts
-  const { tickMs, checkpointBytes, applyBudget, proposals: limits, ...timing } = tuning
+  const { tickMs, checkpointBytes, applyBudget, proposals: limits, heapBytes, ...timing } = tuning
   const { clock } = process
   const raftConfig = { ...timing, id }
   const voters = nodes.map((node) => node.id)
@@ -124,8 +127,9 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     directory,
     onDisowned: (error) => witness.fatal(id, error),
   })
-  // These disks and heaps are never full.
-  const reserves = new Reserves({ self: id, replica, transport, clock, gauges: [], logger: silent })
+  // These disks are never full.
+  const gauges = [memoryGauge(heapBytes, () => heapBytes - replica.machine.heldBytes)]
+  const reserves = new Reserves({ self: id, replica, transport, clock, gauges, logger: silent })
   const door = new Door({
     clusterId: CLUSTER_ID,
     nodeId: id,
@@ -211,7 +215,9 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     onDisowned: (reason, loss) => identification.disowned(reason, loss),
     lastIndex: () => raft.view().lastIndex,
   })
+  await reserves.start()
   const stop = async (): Promise<void> => {
+    reserves.stop()
     await replica.handOver()
     door.stop()
     proposals.stop()

@@ -43,6 +43,9 @@ export interface Workload {
 /** So small that a few clients fill them, or as they are. */
 const SMALL_LIMITS: ProposalLimits = { heldBytesMax: 64 * 1024, windowBytes: 1024 }
 
+/** What many clients hold at once is more than half of it; what is left when they have ended is far less. */
+const SMALL_HEAP_BYTES = 120_000
+
 const NAMES = ['alpha', 'beta', 'gamma', 'delta']
 /** Of a good disk, a spinning one, a shared one. */
 const DISKS: readonly SyncMs[] = [
@@ -76,11 +79,12 @@ export function drawScenario(random: Random, company: Random): Scenario {
     floodWorkers: company.pick([0, 0, 0, 30]),
   }
   const proposals = company.pick([SMALL_LIMITS, PROPOSAL_LIMITS])
-  return { ...scenario, tuning: { ...scenario.tuning, proposals } }
+  const heapBytes = company.pick([SMALL_HEAP_BYTES, Number.POSITIVE_INFINITY])
+  return { ...scenario, tuning: { ...scenario.tuning, proposals, heapBytes } }
 }
 
 /** Usual timing, or unusual; limits so small that they are reached, or as they are. */
-function drawTuning(random: Random): Omit<NodeTuning, 'proposals'> {
+function drawTuning(random: Random): Omit<NodeTuning, 'proposals' | 'heapBytes'> {
   const tickMs = random.pick([5, 10, 20])
   const heartbeatTicks = random.integer(2, 6)
   const electionTicks = Math.max(3 * heartbeatTicks, Math.ceil(random.between(150, 600) / tickMs))
