@@ -33,7 +33,7 @@ export const attack: Attack = {
       failed,
       grantedPerSecond: Math.round((granted * 1_000) / (performance.now() - beganMs)),
     }
-    await Promise.all(keepers.map((keeper) => keeper.close()))
+    for (const keeper of keepers) await keeper.close()
     return figures
   },
 }
