@@ -1,6 +1,7 @@
 import { NOBODY, type NodeId, type Status } from '../../raft/index.js'
 import type { Command, Verdict } from '../machine/language/command.js'
 import { FairQueue } from '../platform/fair-queue.js'
+import { WorkQueue } from '../platform/work-queue.js'
 import type { Applied } from '../replica/applier.js'
 import { encodeCommands } from '../replica/payload.js'
 import { type Chunk, type Clock, isOfLeader, type Timer, type Transport } from '../replica/ports.js'
@@ -52,6 +53,7 @@ export function proposalLimits(heapLimitBytes: number): ProposalLimits {
 const RENEWALS_SHARE = 1 / 8
 /** From which on a chunk takes no further command. Encoded, it is far from the limit of what a peer takes at once. */
 const CHUNK_BYTES = 256 * 1024
+const CHUNK_COMMANDS_MAX = 1_024
 /** How often to look for chunks that may have been dropped on the way. */
 const REPEAT_MS = 1_000
 
@@ -82,7 +84,9 @@ export class Proposals {
   #nextNumber: number
   readonly #held: FairQueue<Submitted>
   readonly #renewals: FairQueue<Submitted>
-  #flushDue = false
+  /** Sends a chunk a step. */
+  readonly #work: WorkQueue
+  #isFlushing = false
   /** By the number of the first command, in the order in which they left. */
   readonly #pending = new Map<number, PendingChunk>()
   /** Of all that is pending. */
@@ -93,6 +97,7 @@ export class Proposals {
   constructor(parts: ProposalsParts) {
     this.#parts = parts
     this.#nextNumber = parts.firstNumber
+    this.#work = new WorkQueue(parts.clock)
     this.#held = new FairQueue(parts.limits.heldBytesMax)
     this.#renewals = new FairQueue(parts.limits.heldBytesMax * RENEWALS_SHARE)
   }
@@ -159,31 +164,32 @@ export class Proposals {
   }
 
   #flushSoon(): void {
-    if (this.#flushDue) return
-    this.#flushDue = true
-    this.#parts.clock.soon(() => this.#flush())
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    this.#work.add(this, () => {
+      this.#isFlushing = this.#sendNext()
+      return this.#isFlushing
+    })
   }
 
-  #flush(): void {
-    this.#flushDue = false
-    if (this.#stopped) return
+  /** Returns false when there is nothing to send, or no room in the window. */
+  #sendNext(): boolean {
     const { windowBytes } = this.#parts.limits
-    this.#fill(this.#renewals, 2 * windowBytes)
-    this.#fill(this.#held, windowBytes)
-    if (this.#pending.size > 0) this.#repeatLater()
+    const forRenewals = 2 * windowBytes - this.#pendingBytes
+    const forOthers = windowBytes - this.#pendingBytes
+    if (this.#stopped) return false
+    if (!this.#renewals.isEmpty && forRenewals > 0) this.#sendChunk(this.#renewals, forRenewals)
+    else if (!this.#held.isEmpty && forOthers > 0) this.#sendChunk(this.#held, forOthers)
+    else return false
+    return true
   }
 
-  #fill(queue: FairQueue<Submitted>, windowBytes: number): void {
-    while (!queue.isEmpty && this.#pendingBytes < windowBytes) {
-      this.#sendChunk(queue, Math.min(CHUNK_BYTES, windowBytes - this.#pendingBytes))
-    }
-  }
-
-  #sendChunk(queue: FairQueue<Submitted>, bytesMax: number): void {
+  /** Of some commands, which may all be passed over: so a step is short, however many clients have left. */
+  #sendChunk(queue: FairQueue<Submitted>, roomBytes: number): void {
     const commands: Command[] = []
     const waiters: Waiter[] = []
     let bytes = 0
-    while (bytes < bytesMax) {
+    for (let looked = 0; looked < CHUNK_COMMANDS_MAX && bytes < Math.min(CHUNK_BYTES, roomBytes); looked++) {
       const taken = queue.take()
       if (taken === undefined) break
       const { command, waiter } = taken.item
@@ -192,7 +198,9 @@ export class Proposals {
       waiters.push(waiter)
       bytes += taken.bytes
     }
-    if (commands.length > 0) this.#track(this.#chunkOf(commands), waiters, bytes)
+    if (commands.length === 0) return
+    this.#track(this.#chunkOf(commands), waiters, bytes)
+    this.#repeatLater()
   }
 
   #chunkOf(commands: readonly Command[]): Chunk {
