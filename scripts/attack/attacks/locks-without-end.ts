@@ -3,10 +3,10 @@ import { connect, type Keeper } from '../../../src/client/index.js'
 import type { Attack } from '../attack.js'
 
 const SESSIONS = 8
-const TAKERS = 512
+const TAKERS = 2_048
 const LOCKS_MAX = 300_000
 /** Refused for so long, a taker gives up. */
-const WAIT_MS = 2_000
+const WAIT_MS = 20_000
 const PATIENCE_MS = 120_000
 
 /** In a heap such as Node.js takes in a container of 512 MiB. */
