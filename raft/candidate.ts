@@ -68,7 +68,7 @@ export class Candidate implements RoleState {
 
   tick(): Turn {
     if (this.#server.diskStalled()) return 'follow'
-    if (!this.pre && --this.#patience <= 0) return 'rehearse'
+    if (!this.pre && --this.#patience <= 0) return this.#server.mayStand ? 'rehearse' : 'follow'
     return ++this.#ticksSinceAsked < this.#server.config.heartbeatTicks ? 'stay' : this.ask()
   }
 

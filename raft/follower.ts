@@ -1,4 +1,3 @@
-import { assert } from './assert.js'
 import type { Append, AppendResult, Commit, ReadResult } from './message.js'
 import { ForwardedReads } from './reads.js'
 import type { RoleState, Turn } from './role.js'
@@ -32,6 +31,11 @@ export class Follower implements RoleState {
 
   get loyal(): boolean {
     return this.#leader !== NOBODY && this.#silence < this.#server.config.electionTicks
+  }
+
+  /** Never more than this log has: what its leader has said in this term, it doesn't take back. */
+  get match(): LogIndex {
+    return this.#match
   }
 
   tick(): Turn {
@@ -114,8 +118,7 @@ export class Follower implements RoleState {
 
   #hear(leader: NodeId): void {
     if (this.#leader !== leader) {
-      const { term } = this.#server
-      assert(this.#leader === NOBODY, 'one leader per term', { term, leaders: [this.#leader, leader] })
+      this.#server.recognize(leader)
       this.#leader = leader
       this.#timeout = this.#server.electionTimeout()
     }

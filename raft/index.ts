@@ -1,7 +1,20 @@
 export { assert, InvariantError } from './assert.js'
 export { checkConfig, RAFT_DEFAULTS, type RaftConfig } from './config.js'
 export { checkLog, checkState, checkTransition, type NodeView } from './invariants.js'
-export type { FollowerProgress, Input, Outgoing, Output, ReadVerdict, Status, Write } from './io.js'
+export type {
+  FollowerProgress,
+  IgnoredReason,
+  IgnoredRequest,
+  Input,
+  Outgoing,
+  Output,
+  ReadVerdict,
+  Request,
+  Status,
+  Violation,
+  ViolationReason,
+  Write,
+} from './io.js'
 export { entryBytes, type Recovered } from './log.js'
 export { isJoint, isSane, isVoter, membersOf, NO_MEMBERS, reached } from './membership.js'
 export type {
@@ -26,6 +39,7 @@ export {
   NOBODY,
   type NodeId,
   type Role,
+  TERM_MAX,
   type Term,
 } from './types.js'
 export { ClusterWitness } from './witness.js'

@@ -16,8 +16,7 @@ export type Input =
   /** One tick of the local clock has passed. The driver never makes up for ticks it missed. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
-  /** One entry to append. Ignored unless this node is the leader: the driver looks at `status` and resends. */
-  | { readonly kind: 'propose'; readonly payload: Uint8Array }
+  | Request
   /** Ask for a read index. Answered once, in some later `reads`, with this id. */
   | { readonly kind: 'read'; readonly id: number }
   /** The write with this id, and all before it, are on disk. */
@@ -33,14 +32,61 @@ export type Input =
   | { readonly kind: 'restored'; readonly start: LogStart }
   /** The sending of a snapshot to this peer is over, whether it arrived or not. */
   | { readonly kind: 'snapshot_ended'; readonly peer: NodeId }
+
+/** What only a leader can do. If this node ignores it, the output says so: see `ignored`. */
+export type Request =
+  /** One entry to append. */
+  | { readonly kind: 'propose'; readonly payload: Uint8Array }
   /**
-   * Change the members. Ignored unless this node leads and serves, hands over to nobody, the configuration in force is
-   * committed and not joint, and the target is sane; the driver looks at `status`. A change of voters takes two
-   * entries (§4.3), both with this payload, of learners alone one.
+   * Change the members. A change of voters takes two entries (§4.3), both with this payload, of learners alone one. It
+   * is over when `status` shows the target committed.
    */
   | { readonly kind: 'reconfigure'; readonly target: Members; readonly payload: Uint8Array }
-  /** Hand leadership to this voter (§3.10). Ignored unless this node leads and hands over to nobody yet. */
+  /** Hand leadership to this voter (§3.10). It is over when this node leads no longer, or reports it as ignored. */
   | { readonly kind: 'transfer'; readonly to: NodeId }
+
+/** A request that has no effect. Made again later, or elsewhere, it may have. */
+export interface IgnoredRequest {
+  /** The very object that the step was given; for a transfer, perhaps an earlier step. */
+  readonly request: Request
+  readonly reason: IgnoredReason
+}
+
+export type IgnoredReason =
+  | 'not_leader'
+  /** This leader's no-op has yet to be committed. */
+  | 'not_serving'
+  /** This leader hands over: it takes neither proposals nor changes of members, nor another transfer. */
+  | 'transferring'
+  /** The change of members before this one is not over. */
+  | 'changing'
+  /** The members can't be these; or this transferee is no other voter. */
+  | 'invalid'
+  /** A transfer had begun, and is given up: its stream broke, or an election timeout passed. This node goes on leading. */
+  | 'transfer_failed'
+
+/**
+ * A peer sent what no peer sends that keeps to the protocol. The message had no effect, except for `term_leap`. The
+ * driver should end the connection that it came on.
+ */
+export interface Violation {
+  readonly from: NodeId
+  readonly reason: ViolationReason
+  /** For people: what was said, with its figures. */
+  readonly message: string
+}
+
+export type ViolationReason =
+  /** It makes no sense in itself. */
+  | 'malformed'
+  /** Another node leads, or led, in this term. */
+  | 'second_leader'
+  /** It contradicts what is committed here, or what this leader said before. */
+  | 'conflict'
+  /** It answers what this leader never sent. */
+  | 'unsent'
+  /** It is of a term much later than elections could have brought: this node went only part of the way. */
+  | 'term_leap'
 
 /**
  * What must be done, in order of work. `send` may go out while `write` is under way; `sendAfterWrite` must wait
@@ -58,6 +104,9 @@ export interface Output {
    * is named once until then.
    */
   readonly snapshots: readonly NodeId[]
+  readonly ignored: readonly IgnoredRequest[]
+  /** At most one for each peer. */
+  readonly violations: readonly Violation[]
   readonly status: Status
 }
 
@@ -97,7 +146,7 @@ export interface Status {
   /** Of the newest entry that changed the members, or where the log starts if that was forgotten. */
   readonly configIndex: LogIndex
   readonly configCommitted: boolean
-  /** This leader is handing over: proposals and changes of members are ignored meanwhile. */
+  /** This leader hands over: requests are ignored meanwhile. */
   readonly transferring: boolean
 }
 

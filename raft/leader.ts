@@ -1,4 +1,4 @@
-import type { FollowerProgress } from './io.js'
+import type { FollowerProgress, IgnoredReason, Request } from './io.js'
 import { isJoint, isSane, membersOf, settled, towards } from './membership.js'
 import type { AppendResult, ReadRequest } from './message.js'
 import type { Progress } from './progress.js'
@@ -6,12 +6,15 @@ import { type PendingRead, ReadRounds } from './reads.js'
 import { Replication } from './replication.js'
 import type { RoleState, Turn } from './role.js'
 import type { Server } from './server.js'
-import type { Configuration, LogIndex, Members, NodeId } from './types.js'
+import type { Configuration, LogIndex, NodeId } from './types.js'
 
 const NO_OP = new Uint8Array(0)
 
+type Reconfigure = Extract<Request, { kind: 'reconfigure' }>
+type TransferRequest = Extract<Request, { kind: 'transfer' }>
+
 interface Transfer {
-  readonly to: NodeId
+  readonly request: TransferRequest
   /** Tick at which it began. */
   readonly since: number
   asked: boolean
@@ -39,7 +42,8 @@ export class Leader implements RoleState {
     this.#noOpIndex = server.log.lastIndex + 1
     this.#replication = new Replication(server)
     this.#replication.admit(membersOf(server.configuration))
-    this.propose(NO_OP)
+    server.recognize(server.config.id)
+    this.#append(NO_OP)
   }
 
   get leader(): NodeId {
@@ -72,7 +76,7 @@ export class Leader implements RoleState {
     if (this.#server.diskStalled() || !this.#hearsMajority()) return 'follow'
     if (this.#dismissed) return this.#abdicate()
     if (this.#transfer !== undefined && now - this.#transfer.since >= config.electionTicks)
-      this.#transfer = undefined
+      this.#giveUpTransfer(this.#transfer)
     if (++this.#ticksSinceHeartbeat >= config.heartbeatTicks) {
       this.#ticksSinceHeartbeat = 0
       this.#heartbeatDue = true
@@ -80,35 +84,58 @@ export class Leader implements RoleState {
     return 'stay'
   }
 
-  propose(payload: Uint8Array): void {
+  /** Does as requested, or returns why not. */
+  take(request: Request): IgnoredReason | undefined {
+    if (this.transferring) return 'transferring'
+    switch (request.kind) {
+      case 'propose':
+        return this.#append(request.payload)
+      case 'reconfigure':
+        return this.#reconfigure(request)
+      case 'transfer':
+        return this.#beginTransfer(request)
+    }
+  }
+
+  #append(payload: Uint8Array): undefined {
     const { log, term } = this.#server
-    if (!this.transferring) log.append({ index: log.lastIndex + 1, term, payload })
+    log.append({ index: log.lastIndex + 1, term, payload })
   }
 
   /**
    * One change at a time, and none before an entry of this term is committed: or two leaders could each have a majority
    * that the other's doesn't meet (§4.1, and Ongaro's correction of 2015).
    */
-  reconfigure(target: Members, payload: Uint8Array): void {
+  #reconfigure({ target, payload }: Reconfigure): IgnoredReason | undefined {
     const { configuration, configurationCommitted } = this.#server
-    if (!this.serving || !configurationCommitted || isJoint(configuration) || this.transferring) return
-    if (isSane({ ...target, outgoing: [] })) this.#appendConfig(towards(configuration, target), payload)
+    if (!this.serving) return 'not_serving'
+    if (!configurationCommitted || isJoint(configuration)) return 'changing'
+    if (!isSane({ ...target, outgoing: [] })) return 'invalid'
+    this.#appendConfig(towards(configuration, target), payload)
+    return undefined
   }
 
-  transfer(to: NodeId): void {
+  #beginTransfer(request: TransferRequest): IgnoredReason | undefined {
     const { configuration, config, now } = this.#server
-    if (this.transferring || to === config.id || !configuration.voters.includes(to)) return
-    this.#transfer = { to, since: now, asked: false }
+    if (request.to === config.id || !configuration.voters.includes(request.to)) return 'invalid'
+    this.#transfer = { request, since: now, asked: false }
+    return undefined
   }
 
   appendAnswered(from: NodeId, message: AppendResult): void {
-    const { log, now } = this.#server
+    const { log, now, outbox } = this.#server
     const progress = this.#replication.followers.get(from)
-    if (progress === undefined || message.index > log.lastIndex || message.round > this.#reads.newest) return
+    if (progress === undefined) return
+    const { index, round } = message
+    if (index > log.lastIndex || round > this.#reads.newest) {
+      const sent = `up to entry ${log.lastIndex} and round ${this.#reads.newest}`
+      outbox.violated(from, 'unsent', `it answers entry ${index} and round ${round}, and was sent ${sent}`)
+      return
+    }
     progress.heardAt = now
-    progress.round = Math.max(progress.round, message.round)
-    if (message.accepted) progress.accepted(message.index)
-    else progress.refused(message.index, log.lastWithTermAtMost(message.hintIndex, message.hintTerm))
+    progress.round = Math.max(progress.round, round)
+    if (message.accepted) progress.accepted(index)
+    else progress.refused(index, log.lastWithTermAtMost(message.hintIndex, message.hintTerm))
   }
 
   read(id: number): void {
@@ -121,7 +148,7 @@ export class Leader implements RoleState {
 
   disconnected(peer: NodeId): void {
     this.#replication.followers.get(peer)?.disconnected()
-    if (this.#transfer?.to === peer) this.#transfer = undefined
+    if (this.#transfer?.request.to === peer) this.#giveUpTransfer(this.#transfer)
   }
 
   snapshotEnded(peer: NodeId): void {
@@ -176,7 +203,7 @@ export class Leader implements RoleState {
 
   /** §4.2.2: it has led its cluster to the end of a change that leaves it without a vote, and has told so. */
   get #dismissed(): boolean {
-    return this.#server.configurationCommitted && !this.#server.mayStand
+    return this.#server.configurationCommitted && !this.#server.mayBeVoter
   }
 
   /** To whoever has most of the log: the others would only wait out an election timeout. */
@@ -194,9 +221,15 @@ export class Leader implements RoleState {
   #pursueTransfer(): void {
     const transfer = this.#transfer
     if (transfer === undefined || transfer.asked) return
-    if (this.#replication.followers.get(transfer.to)!.match < this.#server.log.lastIndex) return
+    const { to } = transfer.request
+    if (this.#replication.followers.get(to)!.match < this.#server.log.lastIndex) return
     transfer.asked = true
-    this.#timeOut(transfer.to)
+    this.#timeOut(to)
+  }
+
+  #giveUpTransfer({ request }: Transfer): void {
+    this.#transfer = undefined
+    this.#server.outbox.ignore(request, 'transfer_failed')
   }
 
   #timeOut(heir: NodeId): void {

@@ -1,6 +1,7 @@
 import { assert } from './assert.js'
 import { Disk } from './disk.js'
 import { ConfigurationHistory } from './membership.js'
+import type { Append } from './message.js'
 import type { Entry, HardState, LogIndex, LogStart, Term } from './types.js'
 
 const NONE: readonly Entry[] = Object.freeze([])
@@ -168,6 +169,16 @@ export class Log {
     }
   }
 
+  /** Whether an append has another entry than this log anywhere up to `upTo`, as far as this log remembers. */
+  contradicts({ prevIndex, prevTerm, entries }: Append, upTo: LogIndex): boolean {
+    if (this.#differs(prevIndex, prevTerm, upTo)) return true
+    for (const { index, term } of entries) {
+      if (index > upTo) return false
+      if (this.#differs(index, term, upTo)) return true
+    }
+    return false
+  }
+
   /** Raises the commit index; a lower one is old news. */
   commitTo(index: LogIndex): void {
     assert(index <= this.lastIndex, 'commit past the last index', { index, last: this.lastIndex })
@@ -213,6 +224,10 @@ export class Log {
     this.#commitIndex = start.index
     this.#reportedIndex = start.index
     this.configurations.restored(start)
+  }
+
+  #differs(index: LogIndex, term: Term, upTo: LogIndex): boolean {
+    return index >= this.#start.index && index <= upTo && this.termAt(index) !== term
   }
 
   #truncate(from: LogIndex): void {

@@ -16,6 +16,11 @@ export function isAnswer({ kind }: Message): boolean {
   return kind === 'vote_result' || kind === 'append_result' || kind === 'read_result'
 }
 
+/** Whether only the leader of its term sends it. */
+export function isLeaders({ kind }: Message): boolean {
+  return kind === 'append' || kind === 'commit' || kind === 'timeout_now'
+}
+
 /**
  * RequestVote (§3.4), and with `pre` its rehearsal (§9.6). A pre-vote carries the term the sender *would*
  * campaign in and changes nothing at the receiver.

@@ -3,15 +3,26 @@ import { Candidate } from './candidate.js'
 import { checkConfig, type RaftConfig } from './config.js'
 import { Follower } from './follower.js'
 import { checkState, checkTransition, type NodeView } from './invariants.js'
-import type { FollowerProgress, Input, Output, Status } from './io.js'
+import type { FollowerProgress, Input, Output, Request, Status } from './io.js'
 import { Leader } from './leader.js'
 import type { Recovered } from './log.js'
 import { isNodeId } from './membership.js'
-import { type Append, isAnswer, type Message, type Vote, type VoteResult } from './message.js'
+import { type Append, isAnswer, isLeaders, type Message, type Vote, type VoteResult } from './message.js'
 import type { Turn } from './role.js'
 import { Server } from './server.js'
-import { type Entry, type LogIndex, type LogStart, NOBODY, type NodeId, type Term } from './types.js'
+import {
+  type Entry,
+  type LogIndex,
+  type LogStart,
+  NOBODY,
+  type NodeId,
+  TERM_MAX,
+  type Term,
+} from './types.js'
 import { isWellFormed } from './wellformed.js'
+
+/** How many leaps it takes to use up most of the terms there are: see "A peer that breaks the protocol" in README.md. */
+const TERM_LEAPS = 2 ** 16
 
 /**
  * One server of a Raft cluster: inputs in, effects out, nothing else. It keeps no clock and does no I/O; two nodes
@@ -81,7 +92,7 @@ export class RaftNode {
 
   /** Whether a peer's checkpoint that ends at `start` may be put in place of this log, and `restored` be reported. */
   wants(start: LogStart): boolean {
-    return this.#role.kind !== 'leader' && this.#server.log.lacks(start)
+    return this.#role.kind !== 'leader' && start.term <= this.#server.term && this.#server.log.lacks(start)
   }
 
   /** As of the last step, for the checks in `invariants.ts`. */
@@ -97,9 +108,6 @@ export class RaftNode {
         break
       case 'message':
         this.#receive(input.from, input.message)
-        break
-      case 'propose':
-        if (this.#role.kind === 'leader') this.#role.propose(input.payload)
         break
       case 'read':
         this.#role.read(input.id)
@@ -120,13 +128,17 @@ export class RaftNode {
       case 'snapshot_ended':
         if (this.#role.kind === 'leader') this.#role.snapshotEnded(input.peer)
         break
+      case 'propose':
       case 'reconfigure':
-        if (this.#role.kind === 'leader') this.#role.reconfigure(input.target, input.payload)
-        break
       case 'transfer':
-        if (this.#role.kind === 'leader') this.#role.transfer(input.to)
+        this.#request(input)
         break
     }
+  }
+
+  #request(request: Request): void {
+    const ignored = this.#role.kind === 'leader' ? this.#role.take(request) : 'not_leader'
+    if (ignored !== undefined) this.#server.outbox.ignore(request, ignored)
   }
 
   /**
@@ -135,15 +147,57 @@ export class RaftNode {
    * log may be behind (§4.1). But a leader doesn't step down for the late answers of those it doesn't lead any more.
    */
   #receive(from: NodeId, message: Message): void {
-    if (!isNodeId(from) || from === this.#server.config.id || !isWellFormed(message)) return
+    const { config, outbox, term } = this.#server
+    if (!isNodeId(from) || from === config.id) return
+    if (!isWellFormed(message)) return outbox.violated(from, 'malformed', 'its message makes no sense')
     if (isAnswer(message) && this.#role.kind === 'leader' && !this.#role.leads(from)) return
     if (message.kind === 'vote') this.#answerVote(from, message)
     else if (message.kind === 'vote_result' && message.pre) this.#rehearsed(from, message)
-    else if (message.term < this.#server.term) this.#answerStale(from, message)
-    else {
-      if (message.term > this.#server.term) this.#enterTerm(message.term)
-      this.#dispatch(from, message)
-    }
+    else if (message.term < term) this.#answerStale(from, message)
+    else if (isLeaders(message) && !this.#mayLead(from, message.term)) this.#reportLeader(from)
+    else if (message.kind === 'append' && this.#contradicts(message)) this.#reportConflict(from, message)
+    else if (message.term === term || this.#follow(from, message.term)) this.#dispatch(from, message)
+  }
+
+  #mayLead(peer: NodeId, term: Term): boolean {
+    const { term: current, termLeader } = this.#server
+    return term > current || termLeader === NOBODY || termLeader === peer
+  }
+
+  /** Its leader has all that is committed here (§3.6.3), and all that it has sent in this term. */
+  #contradicts(message: Append): boolean {
+    const { log, term } = this.#server
+    const match = this.#role.kind === 'follower' && message.term === term ? this.#role.match : 0
+    return log.contradicts(message, Math.max(log.commitIndex, match))
+  }
+
+  #reportLeader(from: NodeId): void {
+    const { outbox, term, termLeader } = this.#server
+    outbox.violated(from, 'second_leader', `it leads in term ${term}, and so does node ${termLeader}`)
+  }
+
+  #reportConflict(from: NodeId, { term, prevIndex, entries }: Append): void {
+    const { outbox, log } = this.#server
+    const range = `entries ${prevIndex} to ${prevIndex + entries.length}`
+    const known = `what it sent before, or what is committed here up to ${log.commitIndex}`
+    outbox.violated(
+      from,
+      'conflict',
+      `as the leader of term ${term} it sends ${range}, which contradict ${known}`,
+    )
+  }
+
+  /**
+   * Enters a peer's later term (§3.3), and returns true. If it is later than elections can have brought, one message must
+   * not use up the terms there are: this node goes part of the way, so that nobody is left behind for good.
+   */
+  #follow(from: NodeId, term: Term): boolean {
+    const { term: before, outbox } = this.#server
+    const latest = before + Math.ceil((TERM_MAX - before) / TERM_LEAPS)
+    this.#enterTerm(Math.min(term, latest))
+    if (term <= latest) return true
+    outbox.violated(from, 'term_leap', `it is in term ${term}, and this node was in term ${before}`)
+    return false
   }
 
   #dispatch(from: NodeId, message: Exclude<Message, Vote>): void {
@@ -176,8 +230,7 @@ export class RaftNode {
 
   /** An append of the current term proves that its sender won the election, so a candidate lost it (§3.4). */
   #followerOf(leader: NodeId): Follower {
-    const { term, config } = this.#server
-    assert(this.#role.kind !== 'leader', 'one leader per term', { term, leaders: [config.id, leader] })
+    this.#server.recognize(leader)
     if (this.#role.kind === 'follower') return this.#role
     const follower = new Follower(this.#server)
     this.#become(follower)
@@ -201,7 +254,7 @@ export class RaftNode {
     const server = this.#server
     if (message.term > server.term) {
       if (this.#role.loyal && !message.transfer) return
-      this.#enterTerm(message.term)
+      if (!this.#follow(from, message.term)) return
     }
     const granted = message.term === server.term && this.#mayVoteFor(from, message)
     if (granted) this.#castVote(from)
@@ -223,7 +276,7 @@ export class RaftNode {
     const role = this.#role
     const rehearsing = role.kind === 'candidate' && role.pre && term === this.#server.term + 1
     if (granted && rehearsing) this.#turn(role.answered(from, true))
-    if (!granted && term > this.#server.term) this.#enterTerm(term)
+    if (!granted && term > this.#server.term) this.#follow(from, term)
   }
 
   /** Old news. Those who still act on an old term must hear of the new one, or they would wait in vain. */
@@ -246,9 +299,9 @@ export class RaftNode {
     const { log, term } = this.#server
     assert(this.wants(start), 'only a checkpoint that brings news is put in place of the log', {
       start,
+      term,
       commit: log.commitIndex,
     })
-    if (start.term > term) this.#enterTerm(start.term)
     const follower = this.#role.kind === 'follower' ? this.#role : new Follower(this.#server)
     if (follower !== this.#role) this.#become(follower)
     log.restore(start)

@@ -1,4 +1,13 @@
-import type { Outgoing, Output, ReadVerdict } from './io.js'
+import type {
+  IgnoredReason,
+  IgnoredRequest,
+  Outgoing,
+  Output,
+  ReadVerdict,
+  Request,
+  Violation,
+  ViolationReason,
+} from './io.js'
 import type { Message } from './message.js'
 import type { LogIndex, NodeId } from './types.js'
 
@@ -10,6 +19,8 @@ export class Outbox {
   #sendAfterWrite: Outgoing[] = []
   #reads: ReadVerdict[] = []
   #snapshots: NodeId[] = []
+  #ignored: IgnoredRequest[] = []
+  #violations: Violation[] = []
 
   send(to: NodeId, message: Message): void {
     this.#send.push({ to, message })
@@ -28,18 +39,32 @@ export class Outbox {
     this.#snapshots.push(to)
   }
 
+  ignore(request: Request, reason: IgnoredReason): void {
+    this.#ignored.push({ request, reason })
+  }
+
+  /** The first of a step tells enough of a peer. */
+  violated(from: NodeId, reason: ViolationReason, message: string): void {
+    if (this.#violations.some((known) => known.from === from)) return
+    this.#violations.push({ from, reason, message })
+  }
+
   /** Hands over the effects collected since the last call. */
-  take(): Pick<Output, 'send' | 'sendAfterWrite' | 'reads' | 'snapshots'> {
+  take(): Omit<Output, 'write' | 'committed' | 'status'> {
     const taken = {
       send: orNone(this.#send),
       sendAfterWrite: orNone(this.#sendAfterWrite),
       reads: orNone(this.#reads),
       snapshots: orNone(this.#snapshots),
+      ignored: orNone(this.#ignored),
+      violations: orNone(this.#violations),
     }
     if (this.#send.length > 0) this.#send = []
     if (this.#sendAfterWrite.length > 0) this.#sendAfterWrite = []
     if (this.#reads.length > 0) this.#reads = []
     if (this.#snapshots.length > 0) this.#snapshots = []
+    if (this.#ignored.length > 0) this.#ignored = []
+    if (this.#violations.length > 0) this.#violations = []
     return taken
   }
 }

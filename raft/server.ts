@@ -1,9 +1,10 @@
+import { assert } from './assert.js'
 import type { RaftConfig } from './config.js'
 import type { Write } from './io.js'
 import { Log, type Recovered } from './log.js'
 import { isVoter, votersOf } from './membership.js'
 import { Outbox } from './outbox.js'
-import { type Configuration, type HardState, NOBODY, type NodeId, type Term } from './types.js'
+import { type Configuration, type HardState, NOBODY, type NodeId, TERM_MAX, type Term } from './types.js'
 
 /** What a server has in every role (figure 3.1): term, vote, log, a clock of ticks, and the effects of this step. */
 export class Server {
@@ -14,6 +15,7 @@ export class Server {
   #hardState: HardState
   #hardStateChanged = false
   #newestRequest: number
+  #termLeader: NodeId = NOBODY
 
   constructor(
     readonly config: RaftConfig,
@@ -43,11 +45,16 @@ export class Server {
     return this.log.configurations.newest.index <= this.log.commitIndex
   }
 
-  /**
-   * Learners and strangers don't stand for election. One who would lose its vote by an entry that may not be committed
-   * still does, though without a vote (§4.2.2): it may be the only one whose log is good enough.
-   */
+  /** Learners and strangers don't stand for election, and nobody in the last term there can be. */
   get mayStand(): boolean {
+    return this.mayBeVoter && this.term < TERM_MAX
+  }
+
+  /**
+   * Also of one who would lose its vote by an entry that may not be committed: it still stands, though without a vote
+   * (§4.2.2), for it may be the only one whose log is good enough.
+   */
+  get mayBeVoter(): boolean {
     const { configurations, commitIndex } = this.log
     return configurations.since(commitIndex).some((config) => isVoter(config, this.config.id))
   }
@@ -57,7 +64,19 @@ export class Server {
     return !this.#hardStateChanged && this.log.disk.hardStatePersisted
   }
 
+  /** Who leads or led in this term, as far as this process has heard. Nobody else may. */
+  get termLeader(): NodeId {
+    return this.#termLeader
+  }
+
+  recognize(leader: NodeId): void {
+    const figures = { term: this.term, leaders: [this.#termLeader, leader] }
+    assert(this.#termLeader === NOBODY || this.#termLeader === leader, 'one leader per term', figures)
+    this.#termLeader = leader
+  }
+
   enterTerm(term: Term, vote: NodeId): void {
+    if (term !== this.term) this.#termLeader = NOBODY
     this.#hardState = { term, vote }
     this.#hardStateChanged = true
   }

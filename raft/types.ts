@@ -9,6 +9,9 @@ export const NOBODY: NodeId = 0
 /** §3.3: logical time, increases by one with every election. The first term is 1; 0 is "before any term". */
 export type Term = number
 
+/** The last term there can be: drivers keep terms in six bytes. No cluster gets there by elections alone. */
+export const TERM_MAX: Term = 2 ** 48 - 1
+
 /** §3.3: position in the log. The first entry has index 1; 0 is "before the log". */
 export type LogIndex = number
 

@@ -1,17 +1,18 @@
 import { isSane } from './membership.js'
 import type { Append, Message } from './message.js'
-import type { Configuration, Entry } from './types.js'
+import { type Configuration, type Entry, TERM_MAX } from './types.js'
 
-/** Whether a message from a peer makes sense in itself. One that doesn't is ignored: it must not stop this node. */
+/** Whether a message from a peer makes sense in itself. One that doesn't must not stop this node. */
 export function isWellFormed(message: Message): boolean {
-  if (!isCount(message?.term) || message.term === 0) return false
+  if (!isCount(message?.term) || message.term === 0 || message.term > TERM_MAX) return false
   switch (message.kind) {
     case 'vote':
       return (
         isFlag(message.pre) &&
         isFlag(message.transfer) &&
         isCount(message.lastIndex) &&
-        isCount(message.lastTerm)
+        isCount(message.lastTerm) &&
+        message.lastTerm < message.term
       )
     case 'vote_result':
       return isFlag(message.pre) && isFlag(message.granted)

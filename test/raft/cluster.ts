@@ -104,6 +104,8 @@ export class Cluster {
   readonly witness = new ClusterWitness()
   readonly members = new Map<NodeId, Member>()
   network: InFlight[] = []
+  /** One who may say anything whatever. It can lead others to terms from which they are reported themselves, for a while. */
+  faulty: NodeId | undefined
   snapshots: Snapshot[] = []
 
   constructor(
@@ -161,6 +163,8 @@ export class Cluster {
   step(id: NodeId, inputs: readonly Input[], sendMax = Number.POSITIVE_INFINITY): Output {
     const member = this.member(id)
     const output = member.node!.step(inputs)
+    if (this.faulty === undefined)
+      assert.deepEqual(output.violations, [], 'nobody who keeps to the protocol is accused of breaking it')
     const view = member.node!.view()
     checkLog(view)
     this.witness.observe(view, output)

@@ -184,13 +184,16 @@ describe('a peer\u2019s checkpoint in place of the log', () => {
     assert.equal(leaderOne().wants(start(9, 1)), false)
   })
 
-  it('ends a candidacy, which spoke of another log, and a term of the past', () => {
+  it('ends a candidacy, which spoke of another log', () => {
     const node = nodeOne({ term: 3 })
     node.step(ticks(10))
     assert.equal(node.status().role, 'candidate')
     assert.equal(node.step([{ kind: 'restored', start: news }]).status.role, 'follower')
-    const behind = nodeOne({ term: 1, vote: 3 })
-    assert.deepEqual(behind.step([{ kind: 'restored', start: news }]).write?.hardState, { term: 2, vote: 0 })
+  })
+
+  it('is not wanted if it is of a term that this node has yet to hear of: a leader sends it to those who follow', () => {
+    assert.equal(nodeOne({ term: 1 }).wants(news), false)
+    assert.equal(nodeOne({ term: 2 }).wants(news), true)
   })
 
   it('must not come while a write is under way (fault 22)', () => {

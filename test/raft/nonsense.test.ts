@@ -15,6 +15,8 @@ const NONSENSE: readonly unknown[] = [
   { kind: 'vote', term: -1, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
   { kind: 'vote', term: 1.5, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
   { kind: 'vote', term: 2 ** 60, pre: false, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 2 ** 48, pre: true, transfer: false, lastIndex: 0, lastTerm: 0 },
+  { kind: 'vote', term: 9, pre: false, transfer: false, lastIndex: 1, lastTerm: 9 },
   { kind: 'vote', term: 9, pre: false, transfer: false, lastIndex: Number.NaN, lastTerm: 0 },
   { kind: 'vote', term: 9, transfer: false, lastIndex: 0, lastTerm: 0 },
   { kind: 'vote', term: 9, pre: false, lastIndex: 0, lastTerm: 0 },
@@ -38,13 +40,17 @@ const NONSENSE: readonly unknown[] = [
   { kind: 'read_result', term: 9, id: 1, index: 0.5 },
 ]
 
-describe('a message that makes no sense is ignored', () => {
+describe('a message that makes no sense has no effect but that its sender is reported', () => {
   for (const nonsense of NONSENSE) {
     it(JSON.stringify(nonsense) ?? 'undefined', () => {
       for (const node of [nodeOne({ term: 1 }), leaderOne()]) {
         const before = node.status()
-        const { write, send, sendAfterWrite, status } = node.step([heard(2, nonsense as Message)])
+        const { write, send, sendAfterWrite, status, violations } = node.step([heard(2, nonsense as Message)])
         assert.deepEqual([write, send, sendAfterWrite, status], [undefined, [], [], before])
+        assert.deepEqual(
+          violations.map(({ from, reason }) => ({ from, reason })),
+          [{ from: 2, reason: 'malformed' }],
+        )
       }
     })
   }
@@ -58,7 +64,15 @@ describe('a message that makes no sense is ignored', () => {
 
   it('when a follower claims what the leader never sent (fault 60)', () => {
     const node = leaderOne()
-    assert.equal(node.step([heard(2, accepted(7)), heard(3, accepted(7))]).status.commitIndex, 0)
+    const { status, violations } = node.step([heard(2, accepted(7)), heard(3, accepted(7))])
+    assert.equal(status.commitIndex, 0)
+    assert.deepEqual(
+      violations.map(({ from, reason }) => [from, reason]),
+      [
+        [2, 'unsent'],
+        [3, 'unsent'],
+      ],
+    )
     node.step([heard(2, accepted(1))])
     assert.deepEqual(node.step([{ kind: 'read', id: 7 }, heard(2, accepted(1, 1, 9))]).reads, [])
     assert.deepEqual(node.step([heard(2, { kind: 'append_result', ...REFUSED_BEYOND })]).send, [])
