@@ -277,6 +277,19 @@ describe('a peer', TIMEOUT, () => {
     assert.deepEqual(station.items, [{ from: 2, item: commit(9) }])
   })
 
+  it('that breaks the protocol has its stream ended, learns why, and may come again; it is logged once', async () => {
+    const [one, two] = (await stations(2)) as [Station, Station]
+    const refusals = () => one.logged.filter((line) => /node 2 breaks the protocol/.test(line))
+    for (let time = 1; time <= 3; time++) {
+      one.transport.closeInbound(2, `it leads in term ${time}, and so does node 1`)
+      await two.until(() => two.events.filter((event) => event === 'disconnected 1').length === time)
+      await two.connectedTo(1)
+    }
+    assert.equal(refusals().length, 1)
+    assert.ok(two.logged.some((line) => /node 2 breaks the protocol: it leads in term 1/.test(line)))
+    one.transport.closeInbound(9, 'it is not there')
+  })
+
   it('that opens a second stream is heard on that one, and the first is closed', async () => {
     const addresses = await addressesFor(2)
     const station = new Station(1, addresses)

@@ -92,8 +92,8 @@ export class Door {
   onMembers(): void {
     this.onStatus()
     const { clock, directory } = this.parts
-    // What is answered in this turn still reaches who asked.
-    clock.soon(() => {
+    // Who asked for what has just been done is answered first: that takes a promise, and so the end of this turn.
+    clock.after(0, () => {
       if (!directory.isMember) this.#sendAway(noMemberRefusal(this.parts.nodeId))
     })
   }

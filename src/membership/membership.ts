@@ -1,4 +1,12 @@
-import { isJoint, type Members, membersOf, NOBODY, type NodeId, type Status } from '../../raft/index.js'
+import {
+  type IgnoredReason,
+  isJoint,
+  type Members,
+  membersOf,
+  NOBODY,
+  type NodeId,
+  type Status,
+} from '../../raft/index.js'
 import type { Command, Verdict } from '../machine/language/command.js'
 import { checkCommand } from '../machine/language/validate.js'
 import { isWildcard, parseAddress } from '../platform/address.js'
@@ -52,7 +60,7 @@ export class Membership {
 
   /** Leader, members, or what is under way has changed. */
   onStatus(): void {
-    for (const look of [...this.#looks]) look()
+    this.#lookAgain()
     this.tidy()
   }
 
@@ -74,9 +82,7 @@ export class Membership {
   /** As of a moment between the question and the answer. */
   async list(): Promise<MemberList> {
     const { self, replica, directory, connected } = this.#parts
-    this.#mustLead()
-    if (!(await new Promise<boolean>((resolve) => replica.confirmRead(resolve)))) throw this.#notLeader()
-    this.#mustLead()
+    await this.#confirmLeading()
     const matches = new Map(replica.progress().map(({ id, match }) => [id, match]))
     const streams = connected()
     const { lastIndex } = replica.status
@@ -88,8 +94,11 @@ export class Membership {
     return { leader: self, lastIndex, members, changing: this.#isChanging() }
   }
 
-  /** Takes a node in as a learner. */
+  /** Takes a node in as a learner; nothing is to be done if it is a member at these addresses. */
   async add(id: NodeId, addresses: Addresses): Promise<void> {
+    const { peer, client } = this.#parts.directory.addressesOf(id)
+    const isSame = peer === addresses.peer && client === addresses.client
+    if (isSame && (await this.#isSettled(membersOf(this.#status.config).includes(id)))) return
     this.#checkNew(id, addresses)
     await this.#exclusively(async () => {
       await this.#describe(id, addresses)
@@ -98,11 +107,11 @@ export class Membership {
     })
   }
 
-  /** Gives a learner a vote, once it has caught up. */
+  /** Gives a learner a vote, once it has caught up; nothing is to be done if it has one. */
   async promote(id: NodeId): Promise<void> {
+    if (await this.#isSettled(this.#status.config.voters.includes(id))) return
     this.#mustLead()
     const { config, lastIndex } = this.#status
-    if (config.voters.includes(id)) throw new ChangeRefused('INVALID', `node ${id} is a voter already`)
     this.#mustBeMember(id)
     this.#mustBeCaughtUp(id, lastIndex)
     const voters = [...config.voters, id]
@@ -111,10 +120,10 @@ export class Membership {
     await this.#exclusively(() => this.#reconfigure({ voters, learners }))
   }
 
-  /** Takes a node out; its address is forgotten. */
+  /** Takes a node out; its address is forgotten. Nothing is to be done if it is no member. */
   async remove(id: NodeId): Promise<void> {
+    if (await this.#isSettled(!membersOf(this.#status.config).includes(id))) return
     this.#mustLead()
-    this.#mustBeMember(id)
     const { config } = this.#status
     const voters = config.voters.filter((voter) => voter !== id)
     if (voters.length === 0) {
@@ -125,29 +134,33 @@ export class Membership {
     await this.#exclusively(() => this.#reconfigure({ voters, learners }))
   }
 
-  /** Hands leadership to this voter, or, given nobody, to the one that is furthest. Resolves with who leads then. */
+  /**
+   * Hands leadership to this voter, or, given nobody, to the one that is furthest. Resolves with who leads then: another
+   * voter may have won the election.
+   */
   async transfer(to: NodeId): Promise<NodeId> {
     this.#mustLead()
-    const { self, replica } = this.#parts
+    const { self } = this.#parts
     const heir = to === NOBODY ? this.#furthest() : to
     if (heir === self) return self
     if (!this.#status.config.voters.includes(heir)) {
       throw new ChangeRefused('INVALID', `node ${heir} is no voter; see the list of members`)
     }
-    return await this.#exclusively(() => {
-      let begun = false
-      replica.transfer(heir)
-      return this.#until(() => {
-        const { role, leader, transferring } = this.#status
-        begun ||= transferring
-        if (role !== 'leader') return leader === NOBODY ? undefined : leader
-        if (!begun || transferring) return undefined
-        throw new ChangeRefused(
-          'NOT_READY',
-          `node ${heir} did not take over in time, and node ${self} goes on; see that it runs and can be reached`,
-        )
-      })
-    })
+    return await this.#exclusively(() => this.#handOver(heir))
+  }
+
+  #handOver(heir: NodeId): Promise<NodeId> {
+    const { self, replica } = this.#parts
+    const { term: before } = this.#status
+    return this.#request(
+      (onIgnored) => replica.transfer(heir, onIgnored),
+      () => {
+        const { role, leader, term } = this.#status
+        if (leader === NOBODY || (role === 'leader' && term === before)) return undefined
+        if (leader === self) throw this.#ignored('transfer_failed')
+        return leader
+      },
+    )
   }
 
   get #status(): Status {
@@ -161,7 +174,7 @@ export class Membership {
 
   async #exclusively<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#isChanging() || this.#status.transferring) {
-      throw new ChangeRefused('BUSY', 'another change is under way; repeat this one when that is over')
+      throw this.#ignored('changing')
     }
     this.#changing = true
     try {
@@ -209,12 +222,34 @@ export class Membership {
 
   async #reconfigure(target: Members): Promise<void> {
     this.#mustLead()
-    this.#parts.replica.reconfigure(target)
-    await this.#until(() => {
-      const { config, configCommitted } = this.#status
-      const isDone = configCommitted && !isJoint(config) && sameMembers(config, target)
-      return isDone || this.#nothingYet()
+    await this.#request(
+      (onIgnored) => this.#parts.replica.reconfigure(target, onIgnored),
+      () => {
+        const { config, configCommitted } = this.#status
+        const isDone = configCommitted && !isJoint(config) && sameMembers(config, target)
+        return isDone || this.#nothingYet()
+      },
+    )
+  }
+
+  /** Makes a request of Raft, and resolves with what `probe` finds of its effect; rejects if Raft ignores it. */
+  #request<T>(
+    make: (onIgnored: (reason: IgnoredReason) => void) => void,
+    probe: () => T | undefined,
+  ): Promise<T> {
+    let ignored: IgnoredReason | undefined
+    make((reason) => {
+      ignored = reason
+      this.#lookAgain()
     })
+    return this.#until(() => {
+      if (ignored !== undefined) throw this.#ignored(ignored)
+      return probe()
+    })
+  }
+
+  #lookAgain(): void {
+    for (const look of [...this.#looks]) look()
   }
 
   /** Resolves with what `probe` finds, as soon as it finds anything; rejects with what it throws. */
@@ -239,6 +274,20 @@ export class Membership {
   #nothingYet(): undefined {
     if (this.#status.role === 'leader') return undefined
     throw this.#notLeader('; the change may still come to pass: see the list of members')
+  }
+
+  /** Whether what a change is to bring is there already, and the change that brought it over; on the leader, as of now. */
+  async #isSettled(isThere: boolean): Promise<boolean> {
+    if (!isThere || this.#isChanging()) return false
+    await this.#confirmLeading()
+    return true
+  }
+
+  async #confirmLeading(): Promise<void> {
+    const { replica } = this.#parts
+    this.#mustLead()
+    if (!(await new Promise<boolean>((resolve) => replica.confirmRead(resolve)))) throw this.#notLeader()
+    this.#mustLead()
   }
 
   #checkNew(id: NodeId, addresses: Addresses): void {
@@ -304,8 +353,7 @@ export class Membership {
   #mustLead(): void {
     const { role, serving } = this.#status
     if (role !== 'leader') throw this.#notLeader()
-    if (!serving)
-      throw new ChangeRefused('NO_LEADER', 'this node has only just been elected; repeat this soon')
+    if (!serving) throw this.#ignored('not_serving')
   }
 
   /** Or the change would begin, never end, and bar every other. */
@@ -318,6 +366,26 @@ export class Membership {
       'NOT_READY',
       `only ${reached} of the ${voters.length} voters that there would be can be reached, which is no majority; start them, or remove those that are gone first`,
     )
+  }
+
+  #ignored(reason: IgnoredReason): ChangeRefused {
+    switch (reason) {
+      case 'not_leader':
+        return this.#notLeader()
+      case 'not_serving':
+        return new ChangeRefused('NO_LEADER', 'this node has only just been elected; repeat this soon')
+      case 'transferring':
+        return new ChangeRefused('BUSY', 'leadership is being handed over; repeat this when that is over')
+      case 'changing':
+        return new ChangeRefused('BUSY', 'another change is under way; repeat this one when that is over')
+      case 'invalid':
+        return new ChangeRefused('INVALID', 'the members have changed meanwhile; see the list of members')
+      case 'transfer_failed':
+        return new ChangeRefused(
+          'NOT_READY',
+          `leadership was not taken over in time, and node ${this.#parts.self} goes on; see that the other node runs and can be reached`,
+        )
+    }
   }
 
   #furthest(): NodeId {

@@ -264,6 +264,8 @@ export interface Transport {
   send(to: NodeId, item: PeerItem): void
   /** Called once, before anything is delivered. */
   start(handlers: TransportHandlers): Promise<void>
+  /** Ends the stream that this peer has opened, because of what it sent on it. It may open another. */
+  closeInbound(peer: NodeId, reason: string): void
   /** Peers that can be reached at this moment. */
   connected(): ReadonlySet<NodeId>
   stop(): Promise<void>

@@ -1,6 +1,8 @@
 import {
   type Entry,
   type FollowerProgress,
+  type IgnoredReason,
+  type IgnoredRequest,
   type Input,
   isVoter,
   type LogIndex,
@@ -9,6 +11,7 @@ import {
   type Outgoing,
   type Output,
   type RaftNode,
+  type Request,
   type Status,
 } from '../../raft/index.js'
 import type { Command } from '../machine/language/command.js'
@@ -16,14 +19,12 @@ import type { Machine } from '../machine/machine.js'
 import { WorkQueue } from '../platform/work-queue.js'
 import { APPLY_BUDGET, type Applied, Applier, type ApplyBudget } from './applier.js'
 import { Checkpointer, type Place, type WrittenCheckpoint } from './checkpointer.js'
-import { ClusterClock } from './cluster-clock.js'
 import { ConfirmedReads } from './confirmed-reads.js'
 import { DiskQueue } from './disk-queue.js'
 import { type Difference, DivergenceDetector } from './divergence.js'
-import { Inbox } from './inbox.js'
 import { LogWindow } from './log-window.js'
-import { encodePayload } from './payload.js'
 import type { Backup, Chunk, Clock, DigestItem, NodeDisk, SnapshotItem, Staging, Transport } from './ports.js'
+import { Proposer } from './proposer.js'
 import { MachineRestorer } from './record-codec.js'
 import { SnapshotReceiver } from './snapshot-receiver.js'
 import { SnapshotSender } from './snapshot-sender.js'
@@ -70,11 +71,6 @@ const STEP_REST_MS = 1
 const NO_COMMANDS = new Uint8Array(0)
 /** Of a status: what `onStatus` tells the changes of. */
 const TOLD = ['leader', 'term', 'serving', 'config', 'configCommitted', 'transferring'] as const
-/**
- * Cluster time that a change of leader may lose, in ms, beside 1 % of what is left until the next deadline: the rest of
- * P7's 250 ms is for the tick and the commit.
- */
-const UNTOLD_MS_MAX = 200
 
 /**
  * The loop that drives Raft: gathers what a turn of the event loop brings, steps once, and carries out the effects.
@@ -92,7 +88,9 @@ export class Replica {
   #handlers: ReplicaHandlers | undefined
   #status: Status
   #inputs: Input[] = []
-  readonly #inbox = new Inbox()
+  readonly #proposer: Proposer
+  /** Whom to notify if Raft ignores a request. */
+  readonly #onIgnored = new WeakMap<Request, (reason: IgnoredReason) => void>()
   #turnDue = false
   /** What is still to be applied waits for a later turn of the event loop. */
   #resting = false
@@ -100,13 +98,21 @@ export class Replica {
   #onHandedOver: () => void = () => undefined
   /** A snapshot is being put in place of everything: until then Raft stands still. */
   #installing = false
-  #clusterClock: ClusterClock | undefined
-  #stampedAt = 0
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts
-    const { raft, machine, disk, transport, clock, checkpointBytes, applyBudget = APPLY_BUDGET } = parts
+    const {
+      raft,
+      machine,
+      disk,
+      transport,
+      clock,
+      tickMs,
+      checkpointBytes,
+      applyBudget = APPLY_BUDGET,
+    } = parts
     this.#status = raft.status()
+    this.#proposer = new Proposer({ machine: () => this.machine, clock, tickMs })
     const onFailed = (error: unknown): void => this.#fail(error)
     this.#disk = new DiskQueue(disk.log, {
       send: (messages) => this.#send(messages),
@@ -188,7 +194,7 @@ export class Replica {
 
   /**
    * Hands leadership to the follower in reach that is furthest (thesis §3.10) of those who are `fit`, if this node leads.
-   * Resolves when it no longer does, or after a second.
+   * Resolves when it no longer does, when that has failed, or after a second.
    */
   handOver(fit: (peer: NodeId) => boolean = () => true): Promise<void> {
     const { clock } = this.#parts
@@ -201,18 +207,20 @@ export class Replica {
         timer.cancel()
         resolve()
       }
-      this.#input({ kind: 'transfer', to: heir.id })
+      this.transfer(heir.id, (reason) => {
+        if (reason !== 'transferring') this.#onHandedOver()
+      })
     })
   }
 
-  /** Begins to change the members, if this node may (see Raft's input of that name); `status` shows what becomes of it. */
-  reconfigure(target: Members): void {
-    this.#input({ kind: 'reconfigure', target, payload: NO_COMMANDS })
+  /** Begins to change the members; `status` shows when it is done, or `onIgnored` is called. */
+  reconfigure(target: Members, onIgnored: (reason: IgnoredReason) => void): void {
+    this.#request({ kind: 'reconfigure', target, payload: NO_COMMANDS }, onIgnored)
   }
 
-  /** Begins to hand leadership to this voter, if this node leads; `status` shows what becomes of it. */
-  transfer(to: NodeId): void {
-    this.#input({ kind: 'transfer', to })
+  /** Begins to hand leadership to this voter; `status` shows when it is done, or `onIgnored` is called, at once or later. */
+  transfer(to: NodeId, onIgnored: (reason: IgnoredReason) => void): void {
+    this.#request({ kind: 'transfer', to }, onIgnored)
   }
 
   /** The followers, if this node leads. */
@@ -260,7 +268,7 @@ export class Replica {
    * gets none is to be proposed again, here or at the next leader.
    */
   propose(chunk: Chunk): void {
-    if (this.#status.role === 'leader' && this.#inbox.push(chunk)) this.#turnSoon()
+    if (this.#status.role === 'leader' && this.#proposer.add(chunk)) this.#turnSoon()
   }
 
   /**
@@ -302,6 +310,12 @@ export class Replica {
     this.#turnSoon()
   }
 
+  #request(request: Request, onIgnored: (reason: IgnoredReason) => void): void {
+    if (this.#stopped) return onIgnored('not_leader')
+    this.#onIgnored.set(request, onIgnored)
+    this.#input(request)
+  }
+
   #turnSoon(): void {
     if (this.#turnDue || this.#stopped) return
     this.#turnDue = true
@@ -327,7 +341,7 @@ export class Replica {
     if (this.#stopped || this.#installing) return
     try {
       const wasBehind = this.#applier.isBehind
-      this.#proposeChunks()
+      this.#propose()
       const inputs = this.#inputs
       this.#inputs = []
       if (inputs.length > 0) this.#carryOut(this.#parts.raft.step(inputs))
@@ -356,9 +370,12 @@ export class Replica {
   }
 
   #carryOut(output: Output): void {
+    const { transport } = this.#parts
     this.#send(output.send)
     this.#disk.push(output.write, output.sendAfterWrite)
     this.#follow(output.status)
+    this.#ignored(output.ignored)
+    for (const { from, message } of output.violations) transport.closeInbound(from, message)
     this.#applier.committed(output.committed)
     this.#reads.resolve(output.reads)
     for (const peer of output.snapshots) void this.#sender.send(peer)
@@ -382,40 +399,21 @@ export class Replica {
   }
 
   #loseLeadership(): void {
-    this.#clusterClock = undefined
-    this.#stampedAt = 0
-    this.#inbox.clear()
+    this.#proposer.clear()
     this.#sender.stop()
   }
 
-  /** Stamps and proposes what has gathered, once the disk is free: the next entry is as large as the last was slow. */
-  #proposeChunks(): void {
+  #ignored(ignored: readonly IgnoredRequest[]): void {
+    if (this.#status.role === 'leader') this.#proposer.ignored(ignored)
+    for (const { request, reason } of ignored) this.#onIgnored.get(request)?.(reason)
+  }
+
+  /** Proposes what has gathered, once the disk is free: the next entry is as large as the last was slow. */
+  #propose(): void {
+    const { serving, transferring } = this.#status
     // While the machine is behind, the clock stands still: what gathers meanwhile comes before anything expires.
-    if (!this.#status.serving || this.#status.transferring || this.#applier.isBehind) return
-    const { clock, tickMs } = this.#parts
-    const { machine } = this
-    // A leader that serves has applied all of its log up to its term's no-op: machine.at is the last `at`.
-    this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs(), tickMs)
-    const at = Math.max(machine.at, this.#clusterClock.turn(clock.nowMs()))
-    if (this.#disk.busy) return
-    if (!this.#inbox.isEmpty) for (const chunks of this.#inbox.takeEntries()) this.#proposeEntry(at, chunks)
-    else if (this.#timeDue(at)) this.#proposeEntry(at, [])
-  }
-
-  /**
-   * The log is to be told the time: a deadline has passed, or so much of the way to it that the next leader, who goes on
-   * from the last `at` in the log, would make it too late (P7). Not if an entry under way finds the deadline.
-   */
-  #timeDue(at: number): boolean {
-    const deadline = this.machine.nextDeadline()
-    const told = Math.max(this.machine.at, this.#stampedAt)
-    if (deadline === undefined || told >= deadline) return false
-    return at >= Math.min(deadline, told + UNTOLD_MS_MAX + (deadline - told) / 100)
-  }
-
-  #proposeEntry(at: number, chunks: readonly Chunk[]): void {
-    this.#stampedAt = at
-    this.#inputs.push({ kind: 'propose', payload: encodePayload(at, chunks) })
+    if (!serving || this.#applier.isBehind) return
+    this.#inputs.push(...this.#proposer.next(!transferring && !this.#disk.busy))
   }
 
   #passed(entry: Entry, isFirstOfTerm: boolean): void {

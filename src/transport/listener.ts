@@ -15,6 +15,7 @@ import {
   rollback,
 } from './hello.js'
 import { HELLO_MS } from './limits.js'
+import { RefusalLog } from './refusal-log.js'
 import type { SalvageAnswers } from './salvage-answers.js'
 import { LOST, peerPort, SALVAGE, STREAM } from './service.js'
 
@@ -40,10 +41,12 @@ export class Listener {
   readonly #port: GrpcPort
   /** The one stream of each peer that is listened to. */
   readonly #streams = new Map<NodeId, PeerStream>()
+  readonly #log: RefusalLog
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#port = peerPort(options.connectionsMax, options.clock, options.logger)
+    this.#log = new RefusalLog(options.logger, options.clock)
     const service = { stream: STREAM, salvage: SALVAGE }
     this.#port.addService(service, {
       stream: (stream: PeerStream) => this.#accept(stream),
@@ -66,10 +69,20 @@ export class Listener {
 
   /** A peer that was let in is one no more. */
   turnOut(peer: NodeId, refused: Refusal): void {
+    this.#close(peer, codeOf(refused), refused.reason)
+  }
+
+  /** A peer has broken the protocol. It may come again. */
+  breach(peer: NodeId, reason: string): void {
+    const details = `node ${peer} breaks the protocol: ${reason}`
+    this.#close(peer, status.INVALID_ARGUMENT, details, `breach ${peer}`)
+  }
+
+  #close(peer: NodeId, code: status, reason: string, kind = reason): void {
     const stream = this.#streams.get(peer)
     if (stream === undefined) return
     this.#lose(peer)
-    this.#refuse(stream, codeOf(refused), refused.reason)
+    this.#refuse(stream, code, reason, kind)
   }
 
   #accept(stream: PeerStream): void {
@@ -128,8 +141,8 @@ export class Listener {
     this.#options.onGone(peer)
   }
 
-  #refuse(stream: PeerStream, code: status, details: string): void {
-    this.#options.logger.warn({ reason: details, remote: stream.getPeer() }, 'peer stream refused')
+  #refuse(stream: PeerStream, code: status, details: string, kind = details): void {
+    this.#log.refused(kind, { reason: details, remote: stream.getPeer() })
     stream.emit('error', { code, details })
   }
 }

@@ -107,6 +107,10 @@ export class PeerTransport implements Transport {
     this.#links.get(to)?.send(item)
   }
 
+  closeInbound(peer: NodeId, reason: string): void {
+    this.#listener?.breach(peer, reason)
+  }
+
   connected(): ReadonlySet<NodeId> {
     const connected = new Set<NodeId>()
     for (const [peer, link] of this.#links) if (link.connected) connected.add(peer)

@@ -16,6 +16,7 @@ import { MemoryDisk } from '../suites/memory-disk.js'
 const DISK = 77
 const NOBODY_THERE: Transport = {
   send: () => undefined,
+  closeInbound: () => undefined,
   start: async () => undefined,
   connected: () => new Set(),
   stop: async () => undefined,

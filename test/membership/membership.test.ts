@@ -16,6 +16,7 @@ const FOURTH = { peer: '127.0.0.1:7204', client: '127.0.0.1:7104' }
 const FIRST_MEMBERS = { voters: [1], outgoing: [], learners: [] }
 const NOBODY_THERE: Transport = {
   send: () => undefined,
+  closeInbound: () => undefined,
   start: async () => undefined,
   connected: () => new Set(),
   stop: async () => undefined,
@@ -163,6 +164,21 @@ describe('the leader', { timeout: 20_000 }, () => {
     await assert.rejects(alone.membership.add(5, second), { code: 'BUSY' })
     await first
     await alone.membership.add(5, second)
+  })
+
+  it('has nothing to do where a change is in effect already', async (t) => {
+    const alone = await Alone.start(emptyDisk())
+    t.after(() => alone.stop())
+    await alone.membership.add(4, FOURTH)
+    await alone.membership.add(4, FOURTH)
+    const elsewhere = { ...FOURTH, client: '127.0.0.1:7999' }
+    await assert.rejects(alone.membership.add(4, elsewhere), { code: 'INVALID' })
+    await alone.membership.promote(1)
+    await alone.membership.remove(4)
+    await alone.membership.remove(4)
+    await alone.membership.remove(9)
+    await assert.rejects(alone.membership.promote(9), { code: 'INVALID' })
+    assert.equal(await alone.membership.transfer(1), 1)
   })
 
   it('gives no vote to a node that is not there, however short the log', async (t) => {

@@ -52,6 +52,14 @@ describe('a vote', () => {
     assert.deepEqual(sendAfterWrite, [{ to: 2, message: vote(1, 0, 0) }])
   })
 
+  it('of a sole voter makes it the leader once it is on disk, and no tick sooner (fault 1)', () => {
+    const node = nodeOne({ voters: [1] })
+    const { write } = node.step(ticks(1))
+    assert.deepEqual(write?.hardState, { term: 1, vote: 1 })
+    for (let tick = 0; tick < 9; tick++) assert.equal(node.step(ticks(1)).status.role, 'candidate')
+    assert.equal(node.step([{ kind: 'written', write: write.id }]).status.role, 'leader')
+  })
+
   it('is given once in a term, but to the same candidate again and again, even after a restart (faults 1, 11)', () => {
     const node = nodeOne({ term: 1, vote: 2 })
     const { write, sendAfterWrite } = node.step([heard(2, vote(1, 0, 0)), heard(3, vote(1, 0, 0))])

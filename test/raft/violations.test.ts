@@ -131,8 +131,8 @@ describe('a term that leaps', () => {
 
   it('leaves terms for elections, however often it is sent', () => {
     const node = nodeOne({ term: 1 })
-    for (let time = 0; time < 1_000_000; time++) node.step([heard(2, vote(TERM_MAX))])
-    assert(TERM_MAX - node.status().term > 2 ** 20)
+    for (let time = 0; time < 100_000; time++) node.step([heard(2, vote(TERM_MAX))])
+    assert(TERM_MAX - node.status().term > 2 ** 45)
     node.step(ticks(10))
     assert.equal(node.status().role, 'candidate')
   })
@@ -250,7 +250,7 @@ describe('whatever a faulty peer sends (fault 60)', () => {
           if (write !== undefined && random() < 0.7) node.step([{ kind: 'written', write: write.id }])
         }
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     )
   })
 })
@@ -309,7 +309,7 @@ describe('a majority that keeps to the protocol (fault 60)', () => {
         }
         settle(cluster, [1, 2])
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })

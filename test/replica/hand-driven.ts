@@ -52,12 +52,15 @@ export class HandDrivenNode {
   readonly sent: { readonly to: NodeId; readonly item: PeerItem }[] = []
   readonly statuses: Status[] = []
   readonly fatal: unknown[] = []
+  /** Peers whose streams it has ended. */
+  readonly closed: { readonly peer: NodeId; readonly reason: string }[] = []
   readonly differences: Difference[] = []
   readonly forbidden: { readonly origin: NodeId; readonly op: string }[] = []
   /** Those on disk, in their order. */
   readonly checkpoints: WrittenCheckpoint[] = []
   /** Called before the parts of the node hear of an entry or a status. */
   onApplied: (applied: Applied) => void = () => undefined
+  onStatus: (status: Status) => void = () => undefined
   /** Awaited before a checkpoint is written. */
   onCheckpoint: () => Promise<void> = async () => undefined
   /** How often a peer's snapshot was put in place. */
@@ -139,6 +142,7 @@ export class HandDrivenNode {
       },
       onStatus: (status) => {
         this.statuses.push(status)
+        this.onStatus(status)
         this.proposals.onStatus(status)
       },
       onUpToTerm: () => undefined,
@@ -304,6 +308,7 @@ export class HandDrivenNode {
         else network.send(this.id, to, item)
       },
       start: async () => undefined,
+      closeInbound: (peer, reason) => this.closed.push({ peer, reason }),
       connected: () => network?.reachable(this.id) ?? others,
       stop: async () => undefined,
     }

@@ -65,6 +65,37 @@ describe('handing over leadership (fault 54)', () => {
     await leader.replica.handOver()
   })
 
+  it('is over as soon as it has failed', async () => {
+    const cluster = await HandDrivenCluster.start(3)
+    const leader = await cluster.leader()
+    await cluster.agree()
+    cluster.copies = (item) => (item.kind === 'raft' && item.message.kind === 'timeout_now' ? 0 : 1)
+    const beganMs = cluster.clock.nowMs()
+    let tookMs: number | undefined
+    void leader.replica.handOver().then(() => {
+      tookMs = cluster.clock.nowMs() - beganMs
+    })
+    await cluster.clock.pass(1)
+    for (const peer of [1, 2, 3]) leader.replica.disconnected(peer)
+    await cluster.clock.pass(1)
+    assert(tookMs !== undefined, 'the stream to the transferee has broken')
+    assert.equal(leader.replica.status.role, 'leader')
+  })
+
+  it('takes nothing for proposed that comes in the step in which it begins', async () => {
+    const cluster = await HandDrivenCluster.start(3)
+    const leader = await cluster.leader()
+    cluster.copies = (item) => (item.kind === 'raft' && item.message.kind === 'timeout_now' ? 0 : 1)
+    const verdicts = leader.submit(open(101, TTL_MS), open(102, TTL_MS))
+    cluster.clock.soon(() => leader.replica.transfer(leader.id === 1 ? 2 : 1, () => undefined))
+    // Its own repetition after a second is not what brings it into the log.
+    await cluster.until('both are served once the transfer is given up', () => verdicts.length === 2, 700)
+    assert.deepEqual(
+      verdicts.map(({ kind }) => kind),
+      ['opened', 'opened'],
+    )
+  })
+
   it('is given up when the heir falls silent, and requests are served again', async () => {
     const cluster = await HandDrivenCluster.start(3)
     const leader = await cluster.leader()

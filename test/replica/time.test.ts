@@ -5,6 +5,7 @@ import { encodeCommands, encodePayload } from '../../src/replica/payload.js'
 import type { Timer } from '../../src/replica/ports.js'
 import { HandClock } from './hand-clock.js'
 import { HandDrivenNode, keepAlive, open } from './hand-driven.js'
+import { HandDrivenCluster } from './hand-driven-cluster.js'
 
 /** What P7 allows. */
 function lateMsMax(ttlMs: number): number {
@@ -149,6 +150,37 @@ describe('the time of the cluster (P7, faults 33, 34, 36, 39)', () => {
     assert(node.clock.nowMs() - openedMs < 2_000 + 300 + lateMsMax(2_000))
     await node.clock.pass(10)
     assert.equal(node.machine.session(1), undefined)
+  })
+
+  /** No transfer of leadership succeeds in this cluster; each is given up after an election timeout of 600 ms. */
+  const withFailingTransfers = async () => {
+    const cluster = await HandDrivenCluster.start(3)
+    cluster.copies = (item) => (item.kind === 'raft' && item.message.kind === 'timeout_now' ? 0 : 1)
+    const leader = await cluster.leader()
+    const [other] = cluster.nodes.filter((node) => node !== leader)
+    const transfer = (): void => leader.replica.transfer(other!.id, () => undefined)
+    return { leader, transfer }
+  }
+
+  it('ends a session though a transfer of leadership that fails begins at the very moment', async () => {
+    for (let earlyMs = -2; earlyMs <= 12; earlyMs++) {
+      const { leader, transfer } = await withFailingTransfers()
+      const openedMs = leader.clock.nowMs()
+      leader.submit(open(7, 1_000))
+      leader.clock.after(1_000 + earlyMs, transfer)
+      const afterMs = await endsAfter(leader, 1, openedMs, 5_000)
+      assert(afterMs <= 1_000 + lateMsMax(1_000) + 600, `late: after ${afterMs} ms`)
+    }
+  })
+
+  it('goes on during transfers of leadership that fail', async () => {
+    const { leader, transfer } = await withFailingTransfers()
+    const openedMs = leader.clock.nowMs()
+    leader.submit(open(7, 10_000))
+    for (const ms of [1_000, 4_000, 7_000]) leader.clock.after(ms, transfer)
+    const afterMs = await endsAfter(leader, 1, openedMs, 15_000)
+    assert(afterMs >= 10_000, `early: after ${afterMs} ms`)
+    assert(afterMs <= 10_000 + lateMsMax(10_000), `late: after ${afterMs} ms`)
   })
 
   it('forgets what it said as a leader whom nobody heard, and goes on from what the log says (fault 35)', async () => {

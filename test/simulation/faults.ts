@@ -87,6 +87,7 @@ export class Faults {
       this.#splitChange,
       this.#oneWay,
       this.#resetPeers,
+      this.#failTransfers,
       this.#slowDisk,
       this.#storm,
     ]
@@ -318,6 +319,18 @@ export class Faults {
     const { random, peers } = this.#parts
     const share = random.pick([0.2, 1])
     peers.reset(() => random.chance(share))
+  }
+
+  /** The leader hands over, and nobody takes over. */
+  #failTransfers(): void {
+    const { cluster, random, peers } = this.#parts
+    const { leader } = cluster
+    if (leader === undefined || peers.losesTransfers) return
+    peers.losesTransfers = true
+    this.#during(() => {
+      peers.losesTransfers = false
+    })
+    leader.replica.transfer(random.pick(cluster.ids), () => undefined)
   }
 
   #resetClients(): void {

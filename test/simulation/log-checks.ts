@@ -56,11 +56,19 @@ function latenessMsMax(ttlMs: number): number {
   return 250 + ttlMs * 0.01
 }
 
-/** While all is well: late by no more than was promised. `calmSinceMs`: since when there was a leader all the time. */
-export function checkNotLate(page: Page, nowMs: number, calmSinceMs: number, history: History): void {
+/** While all is well. */
+export interface Calm {
+  /** Since when there was a leader all the time. */
+  readonly sinceMs: number
+  /** The longest that it proposed nothing, because it was handing over. */
+  readonly pausedMs: number
+}
+
+/** Late by no more than was promised. */
+export function checkNotLate(page: Page, nowMs: number, { sinceMs, pausedMs }: Calm, history: History): void {
   for (const session of page.sessionsEnded) {
     if (session.end !== 'expired') continue
-    const lateMs = nowMs - Math.max(session.renewedAtMs, calmSinceMs) - session.ttlMs
+    const lateMs = nowMs - Math.max(session.renewedAtMs, sinceMs) - session.ttlMs - pausedMs
     if (lateMs > latenessMsMax(session.ttlMs))
       history.broken('P7 honest TTL: expired late', { lateMs, session })
   }
@@ -69,11 +77,16 @@ export function checkNotLate(page: Page, nowMs: number, calmSinceMs: number, his
 /** The same of all else that ends by itself: waits, rests, suspensions, results. */
 const LATE_MS_MAX = 250
 
-export function checkDueInTime(page: Page, nowMs: number, calmSinceMs: number, history: History): void {
-  if (nowMs - calmSinceMs < LATE_MS_MAX) return
+export function checkDueInTime(
+  page: Page,
+  nowMs: number,
+  { sinceMs, pausedMs }: Calm,
+  history: History,
+): void {
+  if (nowMs - sinceMs < LATE_MS_MAX) return
   for (const until of page.due) {
     // The cluster's clock: all it has counted since it was due, while all was well.
-    const lateMs = page.at - until
+    const lateMs = page.at - until - pausedMs
     if (lateMs > LATE_MS_MAX) history.broken('what was due came late', { lateMs, until, page })
   }
 }

@@ -20,6 +20,8 @@ export interface PeerNetworkOptions {
   readonly wild: WildNetwork | undefined
   /** A seam for sabotage: what becomes of an item on its way. */
   readonly tamper: (item: PeerItem) => PeerItem
+  /** Whether no transfer of leadership succeeds now: the transferee doesn't hear of it. */
+  readonly losesTransfers: () => boolean
 }
 
 /** Shares of items. */
@@ -95,7 +97,8 @@ export class PeerLink {
 
   send(item: PeerItem): void {
     if (this.#channel === undefined || this.#ended) return
-    const { wild, random, tamper } = this.#parts.network
+    const { wild, random, tamper, losesTransfers } = this.#parts.network
+    if (item.kind === 'raft' && item.message.kind === 'timeout_now' && losesTransfers()) return
     const bytes = encodeItems([tamper(item)])
     if (wild === undefined) this.#channel.send(() => this.#arrive(bytes))
     else if (!random.chance(wild.lost)) {

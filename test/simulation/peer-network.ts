@@ -7,12 +7,14 @@ type StationEyes = Pick<PeerStationParts, 'onSent' | 'onLetIn'>
 
 /** The peers' network: each node dials each other, and sends on the stream that it opened. */
 export class PeerNetwork {
+  /** No transfer of leadership succeeds. */
+  losesTransfers = false
   readonly #options: PeerNetworkOptions
   /** Who listens, by address. */
   readonly #stations = new Map<string, PeerStation>()
 
-  constructor(options: PeerNetworkOptions) {
-    this.#options = options
+  constructor(options: Omit<PeerNetworkOptions, 'losesTransfers'>) {
+    this.#options = { ...options, losesTransfers: () => this.losesTransfers }
   }
 
   station(self: NodeId, process: Process, { onSent, onLetIn }: StationEyes): PeerStation {

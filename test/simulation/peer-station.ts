@@ -101,6 +101,11 @@ export class PeerStation implements Transport, PeerDoor {
     this.#parts.onSent(item)
   }
 
+  /** Honest nodes give no cause for it. */
+  closeInbound(peer: NodeId, reason: string): void {
+    throw new Error(`node ${peer} breaks the protocol: ${reason}`)
+  }
+
   connected(): ReadonlySet<NodeId> {
     return new Set([...this.#links].filter(([, link]) => link.up).map(([peer]) => peer))
   }

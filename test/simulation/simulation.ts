@@ -12,6 +12,7 @@ import { Faults } from './faults.js'
 import { type Breach, History } from './history.js'
 import { type Applied, Ledger } from './ledger.js'
 import {
+  type Calm,
   checkDueInTime,
   checkLiveTime,
   checkNotEarlyInTrueTime,
@@ -105,7 +106,7 @@ export class Simulation {
   readonly #scenario: Scenario
   /** Of clients that are gone. */
   readonly #past: Client[] = []
-  #calmSinceMs = Number.POSITIVE_INFINITY
+  #calm: Calm = { sinceMs: Number.POSITIVE_INFINITY, pausedMs: 0 }
   #ttlMsMax = 0
   #newest: Stamped = { at: 0, stamp: undefined }
 
@@ -204,7 +205,7 @@ export class Simulation {
     await this.#tidyUp()
     await this.#until(SETTLING_MS, () => false)
     await this.#demand('P10 availability: a leader, still', LEADER_WITHIN_MS, () => this.#isLed())
-    this.#calmSinceMs = this.#world.nowMs
+    this.#calm = { sinceMs: this.#world.nowMs, pausedMs: 0 }
     const { elections } = this.#cluster
     const users = [...this.#clients, ...this.#callers, ...this.#participants, ...this.#observers]
     for (const user of users) user.finish()
@@ -236,6 +237,7 @@ export class Simulation {
     // Nobody says anything any more: its session must expire all the same, in time.
     mortal!.process.kill()
     this.#clientNetwork.gone(mortal!.process.name)
+    this.#failTransfers()
     await this.#demand('P7 honest TTL: sessions of the dead expire', EXPIRED_WITHIN_MS, () =>
       [...this.#ledger.sessions.values()].every(({ end }) => end !== undefined),
     )
@@ -261,6 +263,21 @@ export class Simulation {
     await this.#restartAll()
   }
 
+  /** Three times in a row the leader hands over, and nobody takes over: it makes no TTL longer than one of these takes. */
+  #failTransfers(): void {
+    const { tickMs, electionTicks } = this.#scenario.tuning
+    const pausedMs = tickMs * (electionTicks + 1)
+    this.#calm = { ...this.#calm, pausedMs }
+    this.#peers.losesTransfers = true
+    for (let time = 0; time < 3; time++) this.#world.plan(time * (pausedMs + 50), () => this.#transfer())
+  }
+
+  #transfer(): void {
+    const { leader } = this.#cluster
+    const other = this.#members.find(({ id }) => id !== leader?.id)
+    if (other !== undefined) leader?.replica.transfer(other.id, () => undefined)
+  }
+
   /** What operators have left undone is done; and members can be changed once more. */
   async #tidyUp(): Promise<void> {
     const [operator] = this.#operators
@@ -279,6 +296,7 @@ export class Simulation {
   /** What the disks have comes to what the nodes were. */
   async #restartAll(): Promise<void> {
     const before = describeMachine(this.#cluster.leader!.replica.machine)
+    this.#peers.losesTransfers = false
     this.#cluster.restartAll()
     await this.#demand('P8 durability: after a restart all is as it was', LEADER_WITHIN_MS, () => {
       const isSame = (): boolean =>
@@ -302,7 +320,7 @@ export class Simulation {
 
   /** Who starts a program when all is well again names members: nodes that were removed unheard would keep it waiting. */
   get #addresses(): readonly string[] {
-    const isCalm = Number.isFinite(this.#calmSinceMs)
+    const isCalm = Number.isFinite(this.#calm.sinceMs)
     return isCalm ? this.#members.map(({ id }) => addressOf(id)) : this.#cluster.addresses
   }
 
@@ -343,9 +361,9 @@ export class Simulation {
     if (ledger.applied.has(index)) return checkSame(ledger, index, applied, this.#history)
     const page = ledger.write(index, nowMs, batch, applied)
     this.#history.note('log', `${index} at ${batch.at}: ${describeApplied(applied)}`)
-    checkDueInTime(page, nowMs, this.#calmSinceMs, this.#history)
+    checkDueInTime(page, nowMs, this.#calm, this.#history)
     checkNotEarlyInTrueTime(page, nowMs, (id) => this.#checks.renewalSentMs(id), this.#history)
-    checkNotLate(page, nowMs, this.#calmSinceMs, this.#history)
+    checkNotLate(page, nowMs, this.#calm, this.#history)
     const stamped = { at: batch.at, stamp: this.#cluster.stampOf(index) }
     checkLiveTime(this.#newest, stamped, this.#scenario.tuning.tickMs, this.#history)
     this.#newest = stamped
