@@ -126,15 +126,17 @@ export class Leader implements RoleState {
     const { log, now, outbox } = this.#server
     const progress = this.#replication.followers.get(from)
     if (progress === undefined) return
-    const { index, round } = message
+    const { accepted, index, round } = message
     if (index > log.lastIndex || round > this.#reads.newest) {
       const sent = `up to entry ${log.lastIndex} and round ${this.#reads.newest}`
-      outbox.violated(from, 'unsent', `it answers entry ${index} and round ${round}, and was sent ${sent}`)
+      const claim = `it answers entry ${index} and round ${round}, and was sent ${sent}`
+      // Versions before feature level 4 refuse appends of a past term in words of that term.
+      if (accepted) outbox.violated(from, 'unsent', claim)
       return
     }
     progress.heardAt = now
     progress.round = Math.max(progress.round, round)
-    if (message.accepted) progress.accepted(index)
+    if (accepted) progress.accepted(index)
     else progress.refused(index, log.lastWithTermAtMost(message.hintIndex, message.hintTerm))
   }
 

@@ -60,7 +60,10 @@ export interface AppendResult {
   readonly kind: 'append_result'
   readonly term: Term
   readonly accepted: boolean
-  /** Accepted: the highest index known to equal the leader's log, and on disk. Refused: the `prevIndex` refused. */
+  /**
+   * Accepted: the highest index known to equal the leader's log, and on disk. Refused: the `prevIndex` refused; 0, as all
+   * that follows, if the append is of a past term.
+   */
   readonly index: LogIndex
   /** Refused: the receiver's highest entry at or below the conflict that might match (§3.5, backtracking by terms). */
   readonly hintIndex: LogIndex

@@ -282,12 +282,16 @@ export class RaftNode {
   /** Old news. Those who still act on an old term must hear of the new one, or they would wait in vain. */
   #answerStale(from: NodeId, message: Message): void {
     if (message.kind === 'read') this.#refuseRead(from, message.id)
-    if (message.kind === 'append') this.#refuseAppend(from, message)
+    if (message.kind === 'append') this.#refuseAppend(from)
   }
 
-  #refuseAppend(from: NodeId, { prevIndex, round }: Append): void {
+  /**
+   * It bears the term and nothing else: its receiver may lead that very term by now, and must not take a round of its past
+   * for one that it is waiting for.
+   */
+  #refuseAppend(from: NodeId): void {
     const { term, outbox } = this.#server
-    const refusal = { term, accepted: false, index: prevIndex, hintIndex: 0, hintTerm: 0, round }
+    const refusal = { term, accepted: false, index: 0, hintIndex: 0, hintTerm: 0, round: 0 }
     outbox.sendAfterWrite(from, { kind: 'append_result', ...refusal })
   }
 

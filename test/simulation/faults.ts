@@ -107,6 +107,24 @@ export class Faults {
     this.#parts.cluster.settle()
   }
 
+  /**
+   * Three times in a row the leader hands over, and nobody takes over within this time. Returns how long it proposes nothing
+   * at most: together they make no TTL longer than one of them does.
+   */
+  failTransfers(withinMs: number): number {
+    const { world, peers, cluster } = this.#parts
+    const pausedMs = withinMs + 50
+    peers.losesTransfers = true
+    for (let time = 0; time < 3; time++) {
+      world.plan(time * pausedMs, () => {
+        const { leader } = cluster
+        const other = cluster.members?.find(({ id }) => id !== leader?.id)
+        if (other !== undefined) leader?.replica.transfer(other.id, () => undefined)
+      })
+    }
+    return pausedMs
+  }
+
   #next(): void {
     const { world, random } = this.#parts
     world.plan(random.exponential(this.#parts.pauseMs), () => {

@@ -174,7 +174,7 @@ export class Simulation {
       for (const weather of [this.#peerWeather, this.#clientWeather]) Object.assign(weather, FAIR)
       Object.assign(this.#scenario.wild ?? {}, { lost: 0, doubled: 0, belated: 0 })
       this.#history.note('all', 'faults are over')
-      await this.#peace()
+      await this.#peace(faults)
     }
     return this.#result(faults)
   }
@@ -200,7 +200,7 @@ export class Simulation {
   }
 
   /** Everything works again: what was promised for that. */
-  async #peace(): Promise<void> {
+  async #peace(faults: Faults): Promise<void> {
     await this.#demand('P10 availability: a leader', LEADER_WITHIN_MS, () => this.#isLed())
     await this.#tidyUp()
     await this.#until(SETTLING_MS, () => false)
@@ -237,7 +237,8 @@ export class Simulation {
     // Nobody says anything any more: its session must expire all the same, in time.
     mortal!.process.kill()
     this.#clientNetwork.gone(mortal!.process.name)
-    this.#failTransfers()
+    const { tickMs, electionTicks } = this.#scenario.tuning
+    this.#calm = { ...this.#calm, pausedMs: faults.failTransfers(tickMs * electionTicks) }
     await this.#demand('P7 honest TTL: sessions of the dead expire', EXPIRED_WITHIN_MS, () =>
       [...this.#ledger.sessions.values()].every(({ end }) => end !== undefined),
     )
@@ -261,21 +262,6 @@ export class Simulation {
       this.#history.broken('P10 availability: an election though all is well', { elections })
     this.#cluster.checkBounds()
     await this.#restartAll()
-  }
-
-  /** Three times in a row the leader hands over, and nobody takes over: it makes no TTL longer than one of these takes. */
-  #failTransfers(): void {
-    const { tickMs, electionTicks } = this.#scenario.tuning
-    const pausedMs = tickMs * (electionTicks + 1)
-    this.#calm = { ...this.#calm, pausedMs }
-    this.#peers.losesTransfers = true
-    for (let time = 0; time < 3; time++) this.#world.plan(time * (pausedMs + 50), () => this.#transfer())
-  }
-
-  #transfer(): void {
-    const { leader } = this.#cluster
-    const other = this.#members.find(({ id }) => id !== leader?.id)
-    if (other !== undefined) leader?.replica.transfer(other.id, () => undefined)
   }
 
   /** What operators have left undone is done; and members can be changed once more. */
