@@ -49,7 +49,7 @@ export class Proposer {
     this.#clusterClock ??= new ClusterClock(machine.at, clock.nowMs(), tickMs)
     const at = Math.max(machine.at, this.#clusterClock.turn(clock.nowMs()))
     if (!mayPropose) return []
-    const gathered = [...this.#ignored, ...this.#inbox.takeEntries()]
+    const gathered = [...this.#ignored, ...(this.#inbox.isEmpty ? [] : this.#inbox.takeEntries())]
     this.#ignored = []
     if (gathered.length > 0) return gathered.map((chunks) => this.#entry(at, chunks))
     return this.#timeDue(at) ? [this.#entry(at, [])] : []

@@ -33,7 +33,7 @@ describe('a checkpoint before its time', () => {
 
   it('has who the members are soon after a change', async () => {
     const node = await HandDrivenNode.leading()
-    node.replica.reconfigure({ voters: [1], learners: [2] })
+    node.replica.reconfigure({ voters: [1], learners: [2] }, () => undefined)
     await node.clock.pass(1_100)
     assert.deepEqual(node.disk.checkpoint?.start.config.learners, [2])
   })
