@@ -5,10 +5,11 @@ import {
   KeeperClosedError,
   LockkeeperError,
   LockLostError,
-  type RefusedError,
+  RefusedError,
   SessionLostError,
   UnreachableError,
 } from './errors.js'
+import { Failures } from './failures.js'
 import { Handles } from './handles.js'
 import type {
   Decided,
@@ -23,7 +24,7 @@ import { KeepAlive } from './keepalive.js'
 import { Lease, type Standing } from './lease.js'
 import type { ConnectSettings } from './options.js'
 import { assertFits } from './outbox.js'
-import type { Clock, Ports, Timer } from './ports.js'
+import type { Clock, Ports, Problem, Timer } from './ports.js'
 import { Presence } from './presence.js'
 import { isForNow, isSessionOver, toRefusedError } from './refusals.js'
 import { type Answered, Requests } from './requests.js'
@@ -35,6 +36,7 @@ export type LossListener = (error: LockkeeperError) => void
 
 const PROTOCOL_VERSION = 1
 const CLOSE_TIMEOUT_MS = 2_000
+const UNANSWERED_MAX = 10
 const KEY_MAX = Number.MAX_SAFE_INTEGER
 
 /**
@@ -59,6 +61,8 @@ export class Session implements Holder {
   #openSentMs: number | undefined
   #lease: Lease | undefined
   #keepAlive: KeepAlive | undefined
+  /** Streams that nodes have ended with BUSY since a request was last answered. */
+  readonly #unanswered = new Failures()
   /** If a stand-in is wanted for when the event loop is blocked. */
   #presence: Presence | undefined
   /** Numbers the requests of slot 0, which is the session's own: renewals and its closing. */
@@ -224,8 +228,9 @@ export class Session implements Holder {
     if (this.#closing !== undefined) this.#sendOwn({ $case: 'close', value: {} })
   }
 
-  detached(): void {
+  detached(address: string, problem: Problem): void {
     this.#keepAlive?.detached()
+    if (problem.code === 'BUSY') this.#endedUnanswered(address, problem)
   }
 
   answered(answers: readonly Answer[]): void {
@@ -239,7 +244,9 @@ export class Session implements Holder {
       }
       if (this.#end !== undefined) return
     }
-    if (answers.some(({ slot }) => slot !== 0)) this.#keepAlive?.answered(this.#requests.isWaiting)
+    if (answers.every(({ slot }) => slot === 0)) return
+    this.#unanswered.clear()
+    this.#keepAlive?.answered(this.#requests.isWaiting)
   }
 
   noticed(notices: readonly Notice[]): void {
@@ -260,6 +267,16 @@ export class Session implements Holder {
     this.#ended(
       reason === 'CLOSED' ? 'the session was closed' : 'the cluster heard nothing of it for its TTL',
     )
+  }
+
+  /** To ask for the same again and again, at one node after the other, would never end, and be in everybody's way. */
+  #endedUnanswered(address: string, problem: Problem): void {
+    this.#unanswered.add(address, problem, this.#ports.clock.nowMs())
+    if (this.#unanswered.count < UNANSWERED_MAX) return
+    const { count, tried } = this.#unanswered
+    this.#unanswered.clear()
+    const ended = `${count} streams in a row were ended before any request was answered: ${describe(tried)}`
+    this.#requests.failAllButReleases(new RefusedError('BUSY', `${ended}. Ask for less at once, or later`))
   }
 
   // ---- the session's own affairs

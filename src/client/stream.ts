@@ -20,7 +20,7 @@ export interface StreamOwner {
   /** Attached. Whatever was sent before and not answered must be sent again. */
   welcomed(welcome: Welcome, helloSentMs: number): void
   /** No node is attached now; the search for one has begun. */
-  detached(): void
+  detached(address: string, problem: Problem): void
   answered(answers: readonly Answer[]): void
   noticed(notices: readonly Notice[]): void
   /** A node refused the hello, or ended the stream with a refusal. */
@@ -182,7 +182,7 @@ export class Stream {
     this.#attached = undefined
     this.#move?.cancel()
     this.#outbox.clear()
-    this.#owner.detached()
+    this.#owner.detached(attached.address, problem)
     this.#failed(attached.address, problem)
   }
 

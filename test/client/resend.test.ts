@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { RefusedError } from '../../src/client/errors.js'
 import { SESSION, World } from './peer.js'
 
 describe('requests (P5, fault 46)', () => {
@@ -97,5 +98,26 @@ describe('requests (P5, fault 46)', () => {
     await assert.rejects(keeper.lock('a', { waitMs: -1 }), { code: 'INVALID' })
     await world.clock.turn()
     assert.equal(world.link.count('acquire'), 0)
+  })
+
+  it('are not sent for ever to nodes that end the stream: in the end they fail, and say what was tried', async () => {
+    const world = new World()
+    const keeper = await world.connect()
+    const promise = keeper.lock('a')
+    let streams = 0
+    let outcome: unknown
+    promise.catch((error: unknown) => {
+      outcome = error
+    })
+    while (outcome === undefined && streams < 50) {
+      await world.clock.turn()
+      world.link.break(new RefusedError('BUSY', 'too much at once'))
+      streams++
+      await world.clock.advance(600)
+      if (outcome === undefined) world.link.welcome()
+    }
+    assert.ok(outcome instanceof RefusedError && outcome.code === 'BUSY')
+    assert.equal(streams, 10)
+    assert.match(outcome.message, /10 streams in a row .* n1:1 \(\d times: too much at once\), n2:1/)
   })
 })
