@@ -1,4 +1,4 @@
-import { type EncodedPart, encoded, type WatchedName, type WatchSurroundings } from './watched-name.js'
+import type { EncodedPart, WatchedName, WatchSurroundings } from './watched-name.js'
 
 /** What a round of news is about: changes from `first` to `last`, or a reminder of how far the others are. */
 interface News {
@@ -100,6 +100,7 @@ export class Watch {
       return this.#name.state()
     if (this.#next !== undefined) return this.#name.changes(this.#next, this.#last)
     const isBehind = isReminderDue && this.#told < revision
-    return isBehind ? encoded({ state: undefined, changes: [], revision }, undefined) : undefined
+    // Not only the revision: changes up to it may wait for the next round.
+    return isBehind ? this.#name.changes(this.#told + 1, revision) : undefined
   }
 }

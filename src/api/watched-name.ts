@@ -148,6 +148,6 @@ export class WatchedName {
   }
 }
 
-export function encoded(part: wire.WatchPart, rest: number | undefined): EncodedPart {
+function encoded(part: wire.WatchPart, rest: number | undefined): EncodedPart {
   return { bytes: Buffer.from(wire.WatchPart.encode(part).finish()), revision: part.revision, rest }
 }
