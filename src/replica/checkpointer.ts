@@ -129,7 +129,7 @@ export class Checkpointer {
 
   /** Before an orderly stop: the next start has less to apply. Resolves when it is on disk, or would take too long. */
   last(place: () => Place): Promise<void> {
-    if (this.#stopped || this.#disk.records.start()?.index === place().start.index) return Promise.resolve()
+    if (this.#stopped || (!this.#paused && this.#has(place()))) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = this.#clock.after(LAST_MS_MAX, resolve)
       const end = (): void => {
@@ -170,6 +170,10 @@ export class Checkpointer {
     this.#membersTimer?.cancel()
     this.#denyAll('this node is stopping')
     return this.#settled
+  }
+
+  #has({ start }: Place): boolean {
+    return this.#disk.records.start()?.index === start.index
   }
 
   /** Who the members are, and on which disks, is what a node that restarts needs to know first. */

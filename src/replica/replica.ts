@@ -436,7 +436,8 @@ export class Replica {
     else await staging.abandon()
     this.#checkpoints.resume(wanted ? staging.start : undefined)
     this.#installing = false
-    this.#turnSoon()
+    // At once: until Raft has stepped, its log is not the one that the machine belongs to.
+    this.#turn()
   }
 
   /** Resolves when Raft has no write under way, and knows it. To hear of one may make it ask for another. */

@@ -61,6 +61,8 @@ export class HandDrivenNode {
   /** Called before the parts of the node hear of an entry or a status. */
   onApplied: (applied: Applied) => void = () => undefined
   onStatus: (status: Status) => void = () => undefined
+  /** Called when a peer's snapshot is in place, before Raft hears of it. */
+  onRestored: () => void = () => undefined
   /** Awaited before a checkpoint is written. */
   onCheckpoint: () => Promise<void> = async () => undefined
   /** How often a peer's snapshot was put in place. */
@@ -148,6 +150,7 @@ export class HandDrivenNode {
       onUpToTerm: () => undefined,
       onRestored: () => {
         this.restored++
+        this.onRestored()
         this.proposals.onRestored()
       },
       onDifference: (difference) => this.differences.push(difference),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Configuration, Entry, LogStart, Message } from '../../raft/index.js'
 import { Machine } from '../../src/machine/machine.js'
+import type { Backup } from '../../src/replica/ports.js'
 import { acquire, open } from '../machine/commands.js'
 import { portrait } from '../machine/stories.js'
 import { snapshotChunks } from '../suites/checkpoint.js'
@@ -136,6 +137,29 @@ describe('a snapshot, chunk by chunk', () => {
     // Slots, claims and the holders among them, at most 2,000 in a step.
     assert.ok(turns >= 12, `${turns} turns`)
     assert.deepEqual(portrait(node.machine), portrait(machine))
+  })
+
+  it('that is in place may be followed by a backup or an orderly stop at once', async () => {
+    const { node, give, offer, records, end } = await receiving(start)
+    let backup: Promise<Backup> | undefined
+    let isStopping = true
+    node.onRestored = () => {
+      node.clock.soon(() => {
+        backup = node.replica.openBackup()
+      })
+      void node.replica.checkpoint().then(() => {
+        isStopping = false
+      })
+    }
+    await offer()
+    await give(records)
+    await give(end)
+    await node.clock.pass(100)
+    assert.equal(isStopping, false)
+    const { source } = await backup!
+    assert.equal(source.start.index, 10)
+    await source.close()
+    assert.deepEqual(node.fatal, [])
   })
 
   it('that takes long to be put in place is not given up by its sender', async () => {
