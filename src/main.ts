@@ -5,12 +5,13 @@ import { Attachments } from './attachments/attachments.js'
 import { FEATURE_LEVEL } from './machine/roster/feature-level.js'
 import { Directory } from './membership/directory.js'
 import { FeatureLevel } from './membership/feature-level.js'
+import { Fencing, noteMember } from './membership/fencing.js'
 import { Identification } from './membership/identification.js'
 import { Incarnation } from './membership/incarnation.js'
 import { KeptEntries } from './membership/kept-entries.js'
 import { Membership } from './membership/membership.js'
 import { Upkeep } from './membership/upkeep.js'
-import { type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
+import { IdentityFile, type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
 import { freeBytes } from './platform/free-bytes.js'
@@ -44,8 +45,8 @@ export interface RunningNode {
   readonly member: number
   /** For a later life: whether it is to have a vote. */
   readonly votes: boolean
-  /** Nothing of the cluster's log had come to its disk before it was started. */
-  readonly isNew: boolean
+  /** A committed configuration had it. */
+  readonly wasMember: () => boolean
   readonly clientAddress: string
   /** In order: clients are sent to other nodes, the last write ends. */
   stop(): Promise<void>
@@ -76,6 +77,7 @@ async function startOn(
   const raftConfig = { ...RAFT_DEFAULTS, id: self, heartbeatTicks, electionTicks }
   const voters = nodes.map(({ id }) => id)
   const firstMembers = config.joins || lifeOf(self) > 0 ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
+  const identity = await IdentityFile.open(config.data, disk.identity.disk)
   const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random)
   const places = placesFor(descriptorsMax())
   const transport = new PeerTransport({
@@ -96,7 +98,6 @@ async function startOn(
   const checkpointBytes = config.storage.checkpointMiB * BYTES_PER_MIB
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   const disks = new LoggedDisks(raft, replica)
-  const isNew = replica.status.lastIndex === 0
   const attachments = new Attachments()
   const proposals = new Proposals({
     self,
@@ -120,11 +121,30 @@ async function startOn(
   const identification = new Identification({
     self,
     disk: disk.identity.disk,
-    disks,
     replica,
     proposals,
     directory,
+  })
+  const fencing = new Fencing({
+    self,
+    disk: disk.identity.disk,
+    disks,
+    named: voters,
+    replica,
+    identity,
+    fence: () => transport.fence(),
+    onClaim: (claim) =>
+      logger.error(
+        claim,
+        'a peer knows that what this node promised is lost: it is fenced off, and begins anew when as many peers as are needed have said so',
+      ),
+    onUnbelieved: (reason) =>
+      logger.error(
+        { reason },
+        'a peer knows this node on another disk, and its own log knows it on this one: is this a copy of what it was in an earlier life, or are there two clusters of this name?',
+      ),
     onDisowned: fail,
+    onFailed: fail,
   })
   const keptEntries = new KeptEntries({ self, replica, transport, clock })
   const heap = new Heap(() => replica.machine.heldBytes + proposals.heldBytes)
@@ -155,6 +175,7 @@ async function startOn(
     directory,
     membership,
     featureLevel,
+    fencing,
     identification,
     onMembers: () => {
       updatePeers()
@@ -192,6 +213,7 @@ async function startOn(
       door.onStatus()
       upkeep.onStatus()
       updatePeers()
+      noteMember(self, status, identity).catch(fail)
     },
     onUpToTerm: () => upkeep.onUpToTerm(),
     onRestored: () => {
@@ -213,13 +235,17 @@ async function startOn(
       )
     },
     onStepped: (kept) => {
-      if (disks.refresh()) updatePeers()
+      if (disks.refresh()) {
+        updatePeers()
+        fencing.onNews()
+      }
       keptEntries.kept(kept)
     },
     onCheckpoint: (checkpoint) => logger.debug(checkpoint, 'checkpoint written'),
     onFatal: fail,
   })
   upkeep.onApplied()
+  fencing.begin()
   try {
     await transport.start({
       onItem: (from, item) => {
@@ -236,13 +262,7 @@ async function startOn(
       },
       onDisconnected: (peer) => replica.disconnected(peer),
       onGreeted: () => upkeep.announce(),
-      onDisowned: (reason, loss) => {
-        if (identification.disowned(reason, loss)) return
-        logger.error(
-          { reason },
-          'a peer knows this node on another disk, and its own log knows it on this one: is this a copy of what it was in an earlier life, or are there two clusters of this name?',
-        )
-      },
+      onDisowned: (peer, reason, loss) => fencing.claimed(peer, reason, loss),
     })
     await reserves.start()
     await api.listen(config.client)
@@ -253,7 +273,8 @@ async function startOn(
     throw error
   }
   const { votes = true } = disk.identity
-  return { member: self, votes, isNew, clientAddress: config.client, stop }
+  const wasMember = (): boolean => identity.facts.wasMember
+  return { member: self, votes, wasMember, clientAddress: config.client, stop }
 }
 
 /** At random, so that no answer meant for an earlier process of this node is taken for one of this. */

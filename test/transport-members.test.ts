@@ -145,6 +145,30 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     }
   })
 
+  it('says nothing to peers and hears nothing of them once it is fenced off, but goes on asking who it is', async () => {
+    const addresses = await addressesFor(2)
+    const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
+    await Promise.all([one.start(), two.start()])
+    await Promise.all([one.connectedTo(2), two.connectedTo(1)])
+    two.transport.send(1, commit(1))
+    two.transport.fence()
+    two.transport.send(1, commit(2))
+    assert.equal(two.transport.connected().size, 0)
+    one.transport.send(2, commit(3))
+    const disks = new Map([[2, 99]])
+    one.transport.update({
+      addresses,
+      configIndex: 0,
+      isLed: true,
+      disks,
+      kept: new Map(),
+      level: 1,
+      incarnation: 0,
+    })
+    await two.until(() => two.events.some((event) => /^disowned, disk lost/.test(event)))
+    assert.deepEqual([one.items, two.items], [[], []])
+  })
+
   it('that it had less when it came is nothing against a peer that has told more since (fault 26)', async () => {
     const addresses = await addressesFor(3)
     const stations = [1, 2, 3].map((id) => new Station(id, addresses))

@@ -46,7 +46,8 @@ export class Station {
       onConnected: (peer) => this.#note(() => this.events.push(`connected ${peer}`)),
       onDisconnected: (peer) => this.#note(() => this.events.push(`disconnected ${peer}`)),
       onGreeted: () => this.#note(() => undefined),
-      onDisowned: (reason, loss) => this.#note(() => this.events.push(`disowned, ${loss} lost: ${reason}`)),
+      onDisowned: (_, reason, loss) =>
+        this.#note(() => this.events.push(`disowned, ${loss} lost: ${reason}`)),
     })
   }
 

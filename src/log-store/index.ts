@@ -1,4 +1,4 @@
-export type { DiskIdentity, Identity } from './format.js'
+export { type DiskIdentity, damaged, type Identity } from './format.js'
 export type { LevelLogStore } from './level-log-store.js'
 export { LOG_DATABASE, openLevelLog, ownerOf } from './open.js'
 export { type LogEnd, LogRemains } from './remains.js'

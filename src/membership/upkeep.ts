@@ -1,5 +1,6 @@
 import type { Directory } from './directory.js'
 import type { FeatureLevel } from './feature-level.js'
+import type { Fencing } from './fencing.js'
 import type { Identification } from './identification.js'
 import type { Membership } from './membership.js'
 
@@ -7,6 +8,7 @@ export interface UpkeepParts {
   readonly directory: Directory
   readonly membership: Membership
   readonly featureLevel: FeatureLevel
+  readonly fencing: Fencing
   readonly identification: Identification
   /** Who the members are, where, on which disks or on which level is news: peers and clients are to be told. */
   readonly onMembers: () => void
@@ -41,6 +43,7 @@ export class Upkeep {
 
   /** A peer has told its version, or any of the above. */
   announce(): void {
+    this.#parts.fencing.onNews()
     this.#parts.featureLevel.onNews()
     this.#parts.identification.onNews()
   }

@@ -2,6 +2,7 @@ import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncDirectory } from '../leveldb/database.js'
 import { type Identity, LOG_DATABASE, openLevelLog, WITNESS } from '../log-store/index.js'
+import { IDENTITY_FILE } from './identity-file.js'
 import { setAside } from './set-aside.js'
 
 const UNFINISHED = 'unfinished'
@@ -22,6 +23,8 @@ export async function renewNodeDisk(directory: string, identity: Identity): Prom
     await syncDirectory(directory)
   }
   await rm(unfinished, { recursive: true })
+  // What is in it is about the old disk, for whose sake it must not go before that.
+  await rm(join(directory, IDENTITY_FILE), { force: true })
 }
 
 async function make(directory: string, identity: Identity): Promise<void> {

@@ -12,8 +12,8 @@ export interface Newcomer {
   readonly member: number
   /** Whether it is to have a vote, as the life before it had. */
   readonly votes: boolean
-  /** Nothing of the cluster's log had come to it before this process: it can't have been a member. */
-  readonly isNew: boolean
+  /** By what it knows itself: a committed configuration had it. */
+  readonly wasMember: () => boolean
 }
 
 /**
@@ -47,19 +47,26 @@ export async function rejoin(
   }
 }
 
-class Taking {
-  readonly #operator: Operator
+/** One step after the other, each by what the leader says of the members at that moment. */
+export class Taking {
+  readonly #operator: Pick<Operator, 'members' | 'change'>
   readonly #config: NodeConfig
   readonly #member: number
   readonly #votes: boolean
-  #wasMember: boolean
+  readonly #wasMember: () => boolean
+  /** The leader has said so. */
+  #isMember = false
 
-  constructor(operator: Operator, config: NodeConfig, { member, votes, isNew }: Newcomer) {
+  constructor(
+    operator: Pick<Operator, 'members' | 'change'>,
+    config: NodeConfig,
+    { member, votes, wasMember }: Newcomer,
+  ) {
     this.#operator = operator
     this.#config = config
     this.#member = member
     this.#votes = votes
-    this.#wasMember = !isNew
+    this.#wasMember = wasMember
   }
 
   /** Undefined: there is more to do. */
@@ -67,9 +74,9 @@ class Taking {
     const { members, changing } = await this.#operator.members()
     const own = members.find(({ id }) => id === this.#member)
     if (own !== undefined && (own.voter || !this.#votes)) return 'back'
-    if (own === undefined && this.#wasMember) return 'removed'
+    if (own === undefined && (this.#isMember || this.#wasMember())) return 'removed'
     // What is not committed yet may be taken back.
-    this.#wasMember ||= own !== undefined && !changing
+    this.#isMember ||= own !== undefined && !changing
     const earlier = members.find(({ id }) => numberOf(id) === this.#config.id && id < this.#member)
     if (earlier !== undefined) await this.#replace(earlier)
     else if (own === undefined) await this.#add()

@@ -1,6 +1,6 @@
 import { LockkeeperError } from '../client/errors.js'
 import { type MembersSeen, Operator } from '../client/operator.js'
-import { DisownedError } from '../membership/identification.js'
+import { DisownedError } from '../membership/fencing.js'
 import type { NodeConfig } from '../platform/config.js'
 import type { Logger } from '../platform/logger.js'
 import { DamagedLogError, DamagedRecordsError } from '../replica/ports.js'

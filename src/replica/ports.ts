@@ -61,6 +61,33 @@ export interface IntactParts {
   openCheckpoint(): Promise<SnapshotSource | undefined>
 }
 
+/** How a member has lost what it promised: with its disk, or by the return of an earlier copy of it. */
+export type Loss = 'disk' | 'end_of_log'
+
+/** A peer that has said so of this node. */
+export interface Accuser {
+  /** The number of the node. */
+  readonly node: number
+  readonly loss: Loss
+  readonly reason: string
+}
+
+/** What a node must remember of who it is, beside its log, whoever restarts. */
+export interface IdentityFacts {
+  /** The disk that they are about. */
+  readonly disk: number
+  /** While there are any, the node is fenced off. */
+  readonly accusers: readonly Accuser[]
+  /** A committed configuration had this node as a member. */
+  readonly wasMember: boolean
+}
+
+export interface IdentityStore {
+  readonly facts: IdentityFacts
+  /** `facts` are these at once; resolves when they are on disk. */
+  save(facts: IdentityFacts): Promise<void>
+}
+
 /** What becomes of a node whose disk is damaged: see `src/repair` and `src/salvage`. */
 export const DAMAGE_REMEDY =
   'this node must not vote on it: "lockkeeper serve" sets the directory aside and makes the node anew from the others in its file, or restores it with them if they are damaged too; a cluster of one is restored from a backup'

@@ -1,7 +1,6 @@
 import { Client, type ClientDuplexStream, Metadata, type StatusObject, status } from '@grpc/grpc-js'
-import type { Clock, PeerItem, Timer } from '../replica/ports.js'
+import type { Clock, Loss, PeerItem, Timer } from '../replica/ports.js'
 import { encodeItems, itemBytes } from './codec.js'
-import type { Loss } from './hello.js'
 import { BUFFER_BYTES_MAX, DIAL_MS, DRAIN_MS, FRAME_BYTES } from './limits.js'
 import { CHANNEL_OPTIONS, CLIENT_CREDENTIALS, lossOf, STREAM } from './service.js'
 

@@ -1,6 +1,7 @@
 import type { LogIndex, NodeId } from '../../raft/index.js'
 import { parseAddress } from '../platform/address.js'
 import { numberOf } from '../platform/member-id.js'
+import type { Loss } from '../replica/ports.js'
 import { pack, unpack } from './fields.js'
 import { FrameError } from './frame-error.js'
 import { HELLO_BYTES_MAX } from './limits.js'
@@ -80,9 +81,6 @@ export interface Receiver {
   readonly self: NodeId
   readonly book: PeerBook
 }
-
-/** How a member has lost what it promised: with its disk, or by the return of an earlier copy of it. */
-export type Loss = 'disk' | 'end_of_log'
 
 export interface Refusal {
   /** And what to do about it. */

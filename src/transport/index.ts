@@ -1,4 +1,4 @@
-export type { Loss, PeerBook } from './hello.js'
+export type { PeerBook } from './hello.js'
 export { SalvageAnswers } from './salvage-answers.js'
 export { SalvagePeer } from './salvage-peer.js'
 export { type PeerHandlers, PeerTransport, type TransportOptions } from './transport.js'

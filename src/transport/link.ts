@@ -1,8 +1,7 @@
 import type { Logger } from 'pino'
 import type { NodeId } from '../../raft/index.js'
-import type { Clock, PeerItem, Timer } from '../replica/ports.js'
+import type { Clock, Loss, PeerItem, Timer } from '../replica/ports.js'
 import { Connection } from './connection.js'
-import type { Loss } from './hello.js'
 import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS } from './limits.js'
 
 export interface LinkOptions {
@@ -16,7 +15,7 @@ export interface LinkOptions {
   readonly logger: Logger
   readonly onConnected: (peer: NodeId) => void
   readonly onDisconnected: (peer: NodeId) => void
-  readonly onDisowned: (reason: string, loss: Loss) => void
+  readonly onDisowned: (peer: NodeId, reason: string, loss: Loss) => void
 }
 
 /** The way to one peer: connects, and connects again for ever, until it is stopped. */
@@ -70,6 +69,13 @@ export class Link {
     this.#connection = undefined
   }
 
+  /** Breaks off what is there, with all that waits to be sent. */
+  redial(): void {
+    this.stop()
+    this.#welcomedAt = undefined
+    this.dial()
+  }
+
   #welcomed(): void {
     this.#welcomedAt = this.#options.clock.nowMs()
     this.#reported = ''
@@ -86,7 +92,7 @@ export class Link {
     this.#retry = clock.after(this.#backoffMs(), () => this.dial())
     this.#report(reason)
     if (welcomedAt !== undefined) onDisconnected(peer)
-    if (loss !== undefined) onDisowned(reason, loss)
+    if (loss !== undefined) onDisowned(peer, reason, loss)
   }
 
   /** Doubles from attempt to attempt; half of it is left to chance, so that peers do not knock in step. */

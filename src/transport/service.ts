@@ -1,8 +1,7 @@
 import { type ChannelOptions, credentials, type MethodDefinition, status } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import { GrpcPort, type PortLimits } from '../platform/port/index.js'
-import type { Clock } from '../replica/ports.js'
-import type { Loss } from './hello.js'
+import type { Clock, Loss } from '../replica/ports.js'
 import {
   CALLS_MAX,
   CALLS_PER_CONNECTION_MAX,

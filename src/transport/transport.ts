@@ -1,15 +1,15 @@
 import type { Logger } from 'pino'
 import { assert, type LogIndex, type NodeId } from '../../raft/index.js'
-import type { Clock, IntactParts, PeerItem, Timer, Transport, TransportHandlers } from '../replica/ports.js'
-import {
-  encodeHello,
-  type Hello,
-  type Loss,
-  type PeerBook,
-  type Receiver,
-  type Refusal,
-  refusal,
-} from './hello.js'
+import type {
+  Clock,
+  IntactParts,
+  Loss,
+  PeerItem,
+  Timer,
+  Transport,
+  TransportHandlers,
+} from '../replica/ports.js'
+import { encodeHello, type Hello, type PeerBook, type Receiver, type Refusal, refusal } from './hello.js'
 import { FAREWELL_MS, GUESTS_MAX } from './limits.js'
 import { Link } from './link.js'
 import { Listener } from './listener.js'
@@ -42,7 +42,7 @@ export interface PeerHandlers extends TransportHandlers {
   /** A peer's stream has come in: what it said of itself is known. */
   readonly onGreeted: () => void
   /** A peer knows this node, and that it has lost what it promised. */
-  readonly onDisowned: (reason: string, loss: Loss) => void
+  readonly onDisowned: (peer: NodeId, reason: string, loss: Loss) => void
 }
 
 /**
@@ -59,6 +59,7 @@ export class PeerTransport implements Transport {
   #listener: Listener | undefined
   #handlers: PeerHandlers | undefined
   #retirement: Timer | undefined
+  #isFenced = false
 
   constructor(options: TransportOptions) {
     this.#options = options
@@ -83,7 +84,9 @@ export class PeerTransport implements Transport {
       salvage: new SalvageAnswers({ self, clusterId, parts, logger }),
       clock,
       logger,
-      onItem: handlers.onItem,
+      onItem: (from, item) => {
+        if (!this.#isFenced) handlers.onItem(from, item)
+      },
       onGreeted: (hello) => this.#greeted(hello),
       onGone: (peer) => this.#gone(peer),
     })
@@ -103,7 +106,18 @@ export class PeerTransport implements Transport {
     this.#retireLater()
   }
 
+  /**
+   * From now on nothing is sent to peers or heard of them, and what waits to be sent is dropped. Peers are dialled on: they
+   * are to say whether they know this node.
+   */
+  fence(): void {
+    if (this.#isFenced) return
+    this.#isFenced = true
+    for (const link of this.#links.values()) link.redial()
+  }
+
   send(to: NodeId, item: PeerItem): void {
+    if (this.#isFenced) return
     this.#links.get(to)?.send(item)
   }
 
@@ -113,6 +127,7 @@ export class PeerTransport implements Transport {
 
   connected(): ReadonlySet<NodeId> {
     const connected = new Set<NodeId>()
+    if (this.#isFenced) return connected
     for (const [peer, link] of this.#links) if (link.connected) connected.add(peer)
     return connected
   }

@@ -3,6 +3,7 @@ import { it } from 'node:test'
 import { RAFT_DEFAULTS } from '../../raft/index.js'
 import { Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
+import { Fencing } from '../../src/membership/fencing.js'
 import { Identification } from '../../src/membership/identification.js'
 import { Incarnation } from '../../src/membership/incarnation.js'
 import { systemClock } from '../../src/platform/clock.js'
@@ -41,19 +42,30 @@ async function put(disk: MemoryDisk, own: number) {
     limits: PROPOSAL_LIMITS,
   })
   const directory = new Directory(1, [{ id: 1, peer: 'localhost:1', client: 'localhost:2' }], replica)
-  const ended: string[] = []
+  const notes: string[] = []
   const identification = new Identification({
     self: 1,
     disk: own,
-    disks: new LoggedDisks(raft, replica),
     replica,
     proposals,
     directory,
-    onDisowned: (error) => ended.push(error.message),
+  })
+  const fencing = new Fencing({
+    self: 1,
+    disk: own,
+    disks: new LoggedDisks(raft, replica),
+    named: [1],
+    replica,
+    identity: store.identity,
+    fence: () => notes.push('fenced'),
+    onClaim: ({ reason }) => notes.push(`claimed: ${reason}`),
+    onUnbelieved: (reason) => notes.push(`not believed: ${reason}`),
+    onDisowned: (error) => notes.push(error.message),
+    onFailed: assert.ifError,
   })
   const incarnation = new Incarnation({ number: 1, wallMs: Date.now, onClockBehind: assert.ifError })
   const featureLevel = new FeatureLevel({ self: 1, replica, proposals, incarnation, levels: () => new Map() })
-  return { replica, proposals, directory, identification, featureLevel, ended }
+  return { replica, proposals, directory, identification, fencing, featureLevel, notes }
 }
 
 it('a node that has just started, and applied nothing, is not talked out of the disk that its log names, but out of an earlier copy of it (faults 17, 26)', async () => {
@@ -87,13 +99,19 @@ it('a node that has just started, and applied nothing, is not talked out of the 
 
   const again = await put(disk, DISK)
   assert.equal(again.replica.machine.disks.all.size, 0, 'its machine has yet to apply that')
-  assert.equal(again.identification.disowned('you are on another disk', 'disk'), false)
-  assert.deepEqual(again.ended, [])
-  assert.equal(again.identification.disowned('you had more on this one', 'end_of_log'), true)
-  assert.match(again.ended.join(), /this is an earlier copy of this node's disk.*you had more on this one/)
+  again.fencing.begin()
+  again.fencing.claimed(2, 'you are on another disk', 'disk')
+  assert.deepEqual(again.notes, ['not believed: you are on another disk'])
+  again.fencing.claimed(2, 'you had more on this one', 'end_of_log')
+  assert.deepEqual(again.notes.slice(1), ['fenced'])
+  await new Promise(setImmediate)
+  assert.match(
+    again.notes.at(-1) ?? '',
+    /this is an earlier copy of this node's disk.*you had more on this one/,
+  )
 
   disk.release()
   const other = await put(disk, DISK + 1)
-  assert.equal(other.identification.disowned('you are on another disk', 'disk'), true)
-  assert.equal(other.ended.length, 1)
+  other.fencing.begin()
+  assert.deepEqual(other.notes.slice(0, 1), ['fenced'], 'its log names another disk, committed or not')
 })

@@ -5,7 +5,6 @@ import {
   isVoter,
   type LogIndex,
   membersOf,
-  NO_MEMBERS,
   type NodeId,
   type NodeView,
   type Output,
@@ -14,12 +13,21 @@ import {
 import { checkMachine } from '../../src/machine/inspection/invariants.js'
 import type { Batch } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
-import { DisownedError } from '../../src/membership/identification.js'
+import { type Claim, DisownedError } from '../../src/membership/fencing.js'
 import { checkBelonging } from '../../src/node-disk/belonging.js'
 import type { PeerItem } from '../../src/replica/ports.js'
 import type { Hello } from '../../src/transport/hello.js'
 import type { DiskChange, MemoryDisk, MemoryDiskOptions } from '../suites/memory-disk.js'
 import { addressOf, type ClientNetwork } from './client-network.js'
+import {
+  copyOf,
+  type DiskCopy,
+  type DiskLoss,
+  emptyDisk,
+  endOf,
+  isHeardWrongly,
+  whoRemain,
+} from './disk-loss.js'
 import type { History } from './history.js'
 import type { Applied } from './ledger.js'
 import type { MachineChecks } from './machine-checks.js'
@@ -28,8 +36,9 @@ import { hostOf } from './peer-link.js'
 import type { PeerNetwork } from './peer-network.js'
 import { type PeerStation, peerAddressOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
-import { QuorumChecks } from './quorum-checks.js'
+import { isOn, QuorumChecks } from './quorum-checks.js'
 import type { Random } from './random.js'
+import type { Effect, Fuse, Site, Stamp, SyncMs } from './site.js'
 import type { World } from './world.js'
 
 export interface ClusterParts {
@@ -47,64 +56,11 @@ export interface ClusterParts {
   readonly onApplied: (index: number, batch: Batch, applied: Applied) => void
 }
 
-/** The leader's life so far, when it made an entry. */
-export interface Stamp {
-  readonly term: number
-  readonly awakeMs: number
-  readonly stops: number
-}
-
-/** How long a sync takes. */
-export interface SyncMs {
-  readonly min: number
-  readonly max: number
-}
-
-/** What a node does to the world: something sent, a part of a snapshot sent, or a change of its disk begun. */
-export type Effect = 'send' | 'snapshot' | DiskChange
-
-/** The node crashes in the midst of the `count`-th such effect from now on. */
-export interface Fuse {
-  readonly effect: Effect
-  count: number
-  /** It has happened. */
-  readonly then: () => void
-}
-
 const ROWS_PER_CHUNK = 8
 /** The window behind a checkpoint, and what comes until the next is there. */
 const KEPT_INTERVALS_MAX = 10
 /** What a log grows by while a slow disk takes in a checkpoint. */
 const SLOW_DISK_BYTES = 16_000
-
-/** What a disk has, at one moment. */
-export type DiskCopy = Pick<MemoryDisk, 'hardState' | 'start' | 'entries' | 'checkpoint'>
-
-interface Rollback {
-  /** What the disk had before. */
-  readonly before: DiskCopy
-  /** The others, who know that it had more than it has now: at least this. */
-  readonly witnesses: readonly NodeId[]
-  readonly knownIndex: LogIndex
-}
-
-/** A machine: what stays when its process dies. */
-interface Site {
-  readonly id: NodeId
-  /** Was not there from the beginning. */
-  readonly joins: boolean
-  /** For ever: scrapped, or burnt down. */
-  gone: boolean
-  readonly disk: MemoryDisk
-  readonly clockRate: number
-  syncMs: SyncMs
-  fuse: Fuse | undefined
-  stopping: boolean
-  /** Since its disk was put back to an earlier copy. */
-  rolledBack: Rollback | undefined
-  node: Node | undefined
-  process: Process | undefined
-}
 
 /** The nodes of a cluster through crashes and restarts, and those that come and go. */
 export class Cluster implements NodeWitness {
@@ -113,6 +69,10 @@ export class Cluster implements NodeWitness {
   readonly #quorums: QuorumChecks
   readonly #parts: ClusterParts
   readonly #sites = new Map<NodeId, Site>()
+  /** Of the entry that says on which disk a node is. */
+  readonly #registered = new Map<NodeId, LogIndex>()
+  /** How many there have been. */
+  #disks = 0
   /** By index, of the newest leader that put an entry there. */
   readonly #stamps = new Map<number, Stamp>()
   /** The newest in which a leader has served. */
@@ -126,15 +86,21 @@ export class Cluster implements NodeWitness {
   crashesByFuse = 0
   checkpoints = 0
   rollbacks = 0
+  emptied = 0
 
   constructor(size: number, parts: ClusterParts) {
     this.#parts = parts
     this.#founders = Array.from({ length: size }, (_, k) => k + 1)
     const diskOf = (id: NodeId): DiskCopy => {
-      const { rolledBack, disk } = this.#sites.get(id)!
-      return rolledBack?.before ?? disk
+      const { loss, disk } = this.#sites.get(id)!
+      return loss?.before ?? disk
     }
-    this.#quorums = new QuorumChecks(this.#founders, diskOf, parts.history)
+    this.#quorums = new QuorumChecks(
+      this.#founders,
+      diskOf,
+      (id) => this.#sites.get(id)!.loss !== undefined,
+      parts.history,
+    )
     for (const id of this.#founders) this.#sites.set(id, this.#build(id, false))
   }
 
@@ -170,8 +136,8 @@ export class Cluster implements NodeWitness {
 
   /** What its disk had is lost. */
   isGone(id: NodeId): boolean {
-    const { gone, rolledBack } = this.#sites.get(id)!
-    return gone || rolledBack !== undefined
+    const { gone, loss } = this.#sites.get(id)!
+    return gone || loss !== undefined
   }
 
   isUp(id: NodeId): boolean {
@@ -203,6 +169,11 @@ export class Cluster implements NodeWitness {
     this.#sites.get(id)!.gone = true
   }
 
+  /** The number of the one that its machine has now. */
+  diskOf(id: NodeId): number {
+    return this.#sites.get(id)!.disk.facts.disk
+  }
+
   /** As it would come out of a power cut at this moment. */
   copyDisk(id: NodeId): DiskCopy {
     return copyOf(this.#sites.get(id)!.disk)
@@ -210,23 +181,33 @@ export class Cluster implements NodeWitness {
 
   /**
    * The node crashes, and starts with an earlier copy of its disk (fault 26). Returns false, and does nothing, unless all
-   * other members run, and know better, and are its members, too. When a process begins that does not, and no other has noticed yet, the machine is
-   * scrapped: that much the product asks of those who put back copies.
+   * other members run, and know better, and are its members, too.
    */
   rollBack(id: NodeId, copy: DiskCopy): boolean {
-    const { config = NO_MEMBERS, configIndex = 0 } = this.leader?.replica.status ?? {}
-    const others = (this.members ?? []).filter((node) => node.id !== id)
-    if (!isVoter(config, id) || config.voters.length < 3 || configIndex > endOf(copy)) return false
-    if (this.isGone(id) || others.length < membersOf(config).length - 1) return false
-    const knownIndex = Math.min(...others.map(({ kept }) => kept.get(id) ?? 0))
+    const others = this.#whoRemain(id)
+    const { configIndex = 0 } = this.leader?.replica.status ?? {}
+    if (others === undefined || configIndex > endOf(copy)) return false
+    const knownIndex = Math.min(...others.map((other) => this.node(other)?.kept.get(id) ?? 0))
     if (knownIndex <= endOf(copy)) return false
-    const site = this.#sites.get(id)!
     this.#parts.history.note(hostOf(id), `had ${knownIndex}, and is put back to ${endOf(copy)}`)
-    this.crash(id)
-    site.rolledBack = { before: this.copyDisk(id), witnesses: others.map((node) => node.id), knownIndex }
-    Object.assign(site.disk, copyOf(copy))
+    this.#lose(id, 'rolled back', others, knownIndex, copy)
     this.start(id)
     this.rollbacks++
+    return true
+  }
+
+  /**
+   * The node crashes, and its disk is empty (fault 17). Returns false, and does nothing, unless the others, running or not,
+   * have on their disks which one it was on.
+   */
+  empty(id: NodeId): boolean {
+    const others = this.#whoRemain(id)
+    const registration = this.raft.committed[(this.#registered.get(id) ?? 0) - 1]
+    if (others === undefined || registration === undefined) return false
+    if (!others.every((other) => isOn(this.#sites.get(other)!.disk, registration))) return false
+    this.#parts.history.note(hostOf(id), 'loses its disk')
+    this.#lose(id, 'emptied', others, 0, emptyDisk(++this.#disks))
+    this.emptied++
     return true
   }
 
@@ -234,8 +215,7 @@ export class Cluster implements NodeWitness {
   start(id: NodeId): void {
     const site = this.#sites.get(id)!
     if (site.process !== undefined || site.gone) return
-    for (const other of this.#sites.values())
-      if (other !== site && other.rolledBack !== undefined && !other.gone) this.scrap(other.id)
+    for (const other of this.#sites.values()) if (other !== site) this.#forgotten(other, id)
     const { world, random, history, peers, clients, tuning, busyness } = this.#parts
     const { clockRate, disk } = site
     const process = new Process(world, hostOf(id), random.fork(), { clockRate, busyness })
@@ -244,7 +224,7 @@ export class Cluster implements NodeWitness {
     const onSent = ({ kind }: PeerItem): void =>
       this.#burn(site, kind.startsWith('snapshot') ? 'snapshot' : 'send')
     const onLetIn = (hello: Hello): void => this.#letIn(id, hello)
-    const transport: PeerStation = peers.station(id, process, { onSent, onLetIn })
+    const transport: PeerStation = peers.station(id, disk.facts.disk, process, { onSent, onLetIn })
     const own = random.fork()
     const named = site.joins ? [id] : this.#founders
     startNode({
@@ -338,6 +318,8 @@ export class Cluster implements NodeWitness {
   }
 
   applied(node: NodeId, index: LogIndex, batch: Batch, applied: Applied, machine: Machine): void {
+    for (const command of batch.commands)
+      if (command.op === 'identify') this.#registered.set(command.node, index)
     this.#parts.onApplied(index, batch, applied)
     this.#parts.machines.applied(node, index, batch, machine)
   }
@@ -368,6 +350,14 @@ export class Cluster implements NodeWitness {
       })
   }
 
+  claimed(node: NodeId, { reason }: Claim): void {
+    const { loss } = this.#sites.get(node)!
+    this.#parts.history.note(hostOf(node), `is told: ${reason}`)
+    if (loss === undefined)
+      this.#parts.history.broken('P10 availability: a healthy disk is doubted', { node, reason })
+    else loss.isClaimed = true
+  }
+
   leads(node: NodeId, term: number, leader: NodeId): void {
     if (leader !== node || term <= this.#termServed) return
     this.#termServed = term
@@ -378,8 +368,7 @@ export class Cluster implements NodeWitness {
   /** A process that was killed in the middle of a step may stumble over what is not there any more. */
   fatal(node: NodeId, error: unknown): void {
     if (!this.isUp(node)) return
-    if (error instanceof DisownedError && this.#sites.get(node)!.rolledBack !== undefined)
-      return this.scrap(node)
+    if (error instanceof DisownedError && this.#sites.get(node)!.loss !== undefined) return this.scrap(node)
     this.#parts.history.broken('invariant: a node stopped', { node, error })
   }
 
@@ -417,16 +406,41 @@ export class Cluster implements NodeWitness {
     for (const id of this.ids) this.start(id)
   }
 
+  #whoRemain(id: NodeId): NodeId[] | undefined {
+    return whoRemain(id, this.leader?.replica.status, (other) => this.isGone(other))
+  }
+
+  #lose(
+    id: NodeId,
+    how: DiskLoss['how'],
+    others: readonly NodeId[],
+    knownIndex: LogIndex,
+    now: DiskCopy,
+  ): void {
+    const site = this.#sites.get(id)!
+    this.crash(id)
+    const witnesses = new Set(others)
+    site.loss = { how, before: this.copyDisk(id), witnesses, knownIndex, isClaimed: false }
+    Object.assign(site.disk, copyOf(now))
+  }
+
+  /**
+   * A process of `witness` begins. What its log does not have it knows no more; so a machine that was rolled back, and has
+   * not been told, is scrapped: that much the product asks of those who put back copies.
+   */
+  #forgotten({ id, loss, gone }: Site, witness: NodeId): void {
+    if (loss?.how !== 'rolled back' || gone) return
+    if (loss.isClaimed) loss.witnesses.delete(witness)
+    else this.scrap(id)
+  }
+
   /** One that was rolled back, and has been brought up to date before anybody asked, has lost no more than it was known for. */
-  #letIn(host: NodeId, { from, lastIndex = 0 }: Hello): void {
-    const { rolledBack } = this.#sites.get(from)!
-    if (rolledBack?.witnesses.includes(host) !== true) return
-    if (lastIndex < rolledBack.knownIndex)
-      this.#parts.history.broken('P8 durability: an earlier copy of a disk is heard', {
-        host,
-        from,
-        lastIndex,
-      })
+  #letIn(host: NodeId, hello: Hello): void {
+    const { from } = hello
+    const { loss } = this.#sites.get(from)!
+    if (loss?.witnesses.has(host) !== true) return
+    if (isHeardWrongly(loss, hello))
+      this.#parts.history.broken('P8 durability: a node that has lost its disk is heard', { host, hello })
     this.#parts.world.plan(0, () => this.scrap(from))
   }
 
@@ -466,26 +480,20 @@ export class Cluster implements NodeWitness {
       if (what === 'checkpoint') this.checkpoints++
       this.#burn(site, what)
     }
+    const disk = this.#parts.createDisk({ sync, random: random.next, rowsPerChunk: ROWS_PER_CHUNK })
+    Object.assign(disk, emptyDisk(++this.#disks))
     return {
       id,
       joins,
       gone: false,
-      disk: this.#parts.createDisk({ sync, random: random.next, rowsPerChunk: ROWS_PER_CHUNK }),
+      disk,
       clockRate: 1 + random.between(-DRIFT_MAX, DRIFT_MAX),
       syncMs: this.#parts.syncMs,
       fuse: undefined,
       stopping: false,
-      rolledBack: undefined,
+      loss: undefined,
       node: undefined,
       process: undefined,
     }
   }
-}
-
-function copyOf({ hardState, start, entries, checkpoint }: DiskCopy): DiskCopy {
-  return { hardState, start, entries: [...entries], checkpoint }
-}
-
-function endOf({ start, entries }: DiskCopy): LogIndex {
-  return (start?.index ?? 0) + entries.length
 }

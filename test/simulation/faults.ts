@@ -1,13 +1,14 @@
 import type { NodeId } from '../../raft/index.js'
 import type { Client } from './client.js'
 import type { ClientNetwork } from './client-network.js'
-import type { Cluster, Effect } from './cluster.js'
+import type { Cluster } from './cluster.js'
 import type { History } from './history.js'
 import type { Paths, Weather } from './paths.js'
 import { hostOf, type WildNetwork } from './peer-link.js'
 import type { PeerNetwork } from './peer-network.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
+import type { Effect } from './site.js'
 import type { World } from './world.js'
 
 export interface FaultsParts {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { TURN_MS_MAX } from '../../src/replica/cluster-clock.js'
-import type { Stamp } from './cluster.js'
 import type { History } from './history.js'
 import type { Applied, Ledger, Page } from './ledger.js'
 import { DRIFT_MAX } from './process.js'
+import type { Stamp } from './site.js'
 
 /** Every node that applies the entry must come to the same. */
 export function checkSame(ledger: Ledger, index: number, applied: Applied, history: History): void {

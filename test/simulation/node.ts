@@ -13,6 +13,7 @@ import type { Batch, Command } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
+import { type Claim, Fencing, noteMember } from '../../src/membership/fencing.js'
 import { Identification } from '../../src/membership/identification.js'
 import { Incarnation } from '../../src/membership/incarnation.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
@@ -23,13 +24,13 @@ import { type ProposalLimits, Proposals } from '../../src/proposals/proposals.js
 import type { Applied, ApplyBudget } from '../../src/replica/applier.js'
 import { LoggedDisks } from '../../src/replica/logged-disks.js'
 import { decodeCommands } from '../../src/replica/payload.js'
-import type { NodeDisk } from '../../src/replica/ports.js'
+import type { IdentityStore, NodeDisk } from '../../src/replica/ports.js'
 import { recover } from '../../src/replica/recover.js'
 import { Replica } from '../../src/replica/replica.js'
 import { memoryGauge } from '../../src/reserves/gauges.js'
 import { Reserves } from '../../src/reserves/reserves.js'
 import type { Applied as LoggedApplied } from './ledger.js'
-import { CLUSTER_ID, diskOf, type PeerStation } from './peer-station.js'
+import { CLUSTER_ID, type PeerStation } from './peer-station.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
 
@@ -55,6 +56,8 @@ export interface NodeWitness {
   applied(node: number, index: LogIndex, batch: Batch, applied: LoggedApplied, machine: Machine): void
   /** This machine is made of a checkpoint of `index`: of the node's own, or of a peer's, of which all have been told. */
   restored(node: number, index: LogIndex, machine: Machine): void
+  /** A peer says that what it promised is lost. */
+  claimed(node: number, claim: Claim): void
   leads(node: number, term: number, leader: number): void
   fatal(node: number, error: unknown): void
 }
@@ -66,7 +69,7 @@ export interface NodeParts {
   /** As with `--join`: the others are to tell it who the members are. */
   readonly joins: boolean
   readonly process: Process
-  readonly disk: NodeDisk
+  readonly disk: NodeDisk & { readonly identity: IdentityStore }
   readonly transport: PeerStation
   readonly random: Random
   readonly tuning: NodeTuning
@@ -120,12 +123,24 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const featureLevel = new FeatureLevel({ self: id, replica, proposals, incarnation, levels })
   const identification = new Identification({
     self: id,
-    disk: diskOf(id),
-    disks,
+    disk: disk.identity.facts.disk,
     replica,
     proposals,
     directory,
-    onDisowned: (error) => witness.fatal(id, error),
+  })
+  const fail = (error: unknown): void => witness.fatal(id, error)
+  const fencing = new Fencing({
+    self: id,
+    disk: disk.identity.facts.disk,
+    disks,
+    named: voters,
+    replica,
+    identity: disk.identity,
+    fence: () => transport.fence(),
+    onClaim: (claim) => witness.claimed(id, claim),
+    onUnbelieved: (reason) => fail(new Error(`P10: a healthy node is accused: ${reason}`)),
+    onDisowned: fail,
+    onFailed: fail,
   })
   // These disks are never full.
   const gauges = [memoryGauge(heapBytes, () => heapBytes - replica.machine.heldBytes)]
@@ -152,6 +167,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     directory,
     membership,
     featureLevel,
+    fencing,
     identification,
     onMembers: () => {
       updatePeers()
@@ -178,6 +194,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       door.onStatus()
       upkeep.onStatus()
       updatePeers()
+      void noteMember(id, status, disk.identity)
     },
     onUpToTerm: () => upkeep.onUpToTerm(),
     onRestored: () => {
@@ -190,13 +207,17 @@ export async function startNode(parts: NodeParts): Promise<Node> {
       witness.fatal(id, new Error(`P1: nodes differ: ${JSON.stringify(difference)}`)),
     onForbidden: (node, op) => witness.fatal(id, new Error(`node ${node} proposed ${op}`)),
     onStepped: (kept) => {
-      if (disks.refresh()) updatePeers()
+      if (disks.refresh()) {
+        updatePeers()
+        fencing.onNews()
+      }
       keptEntries.kept(kept)
     },
     onCheckpoint: () => undefined,
     onFatal: (error) => witness.fatal(id, error),
   })
   upkeep.onApplied()
+  fencing.begin()
   await transport.start({
     onItem: (from, item) => {
       if (item.kind === 'raft') replica.receive(from, item.message)
@@ -212,7 +233,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     },
     onDisconnected: (peer) => replica.disconnected(peer),
     onGreeted: () => upkeep.announce(),
-    onDisowned: (reason, loss) => identification.disowned(reason, loss),
+    onDisowned: (peer, reason, loss) => fencing.claimed(peer, reason, loss),
     lastIndex: () => raft.view().lastIndex,
   })
   await reserves.start()

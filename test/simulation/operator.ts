@@ -2,7 +2,8 @@ import { membersOf, NOBODY, type NodeId } from '../../raft/index.js'
 import { ChangeRefused } from '../../src/membership/change-refused.js'
 import type { MemberList, Membership } from '../../src/membership/membership.js'
 import { addressOf } from './client-network.js'
-import type { Cluster, DiskCopy } from './cluster.js'
+import type { Cluster } from './cluster.js'
+import type { DiskCopy } from './disk-loss.js'
 import type { History } from './history.js'
 import { peerAddressOf } from './peer-station.js'
 import type { Random } from './random.js'
@@ -39,6 +40,8 @@ const ATTEMPTS_MAX = 40
 const RETRY_MS_MAX = 300
 /** How long one attempt is waited for; what has begun may still come to pass. */
 const PATIENCE_MS = 4_000
+/** After a power cut. */
+const BACK_MS_MAX = 3_000
 
 /**
  * Somebody who changes the members. It sits at the leader's machine and knows no more than the list of members that it is
@@ -118,13 +121,24 @@ export class Operator {
     const isExpendable = !changing && ids.length >= 3 && random.chance(0.7)
     if (!isExpendable) return undefined
     const victim = random.pick([leader, ...ids])
-    return random.chance(0.5) ? this.#burn(victim) : this.#copyDisk(victim)
+    return random.pick([this.#burn, this.#copyDisk, this.#empty]).call(this, victim)
   }
 
   /** The others are a majority, whatever else happens to them: everything but their disks may fail. */
   #burn(id: NodeId): Aim {
     this.counts.burnt++
     this.#parts.cluster.scrap(id)
+    return this.#remove(id)
+  }
+
+  /** It may be back before the others, which restart meanwhile, each in its time: so some know less than they did. */
+  #empty(id: NodeId): Aim | undefined {
+    const { cluster, world, random } = this.#parts
+    if (!cluster.empty(id)) return undefined
+    const restarting = random.chance(0.6) ? cluster.ids.filter((other) => other !== id) : []
+    for (const other of restarting) cluster.crash(other)
+    for (const each of [id, ...restarting])
+      world.plan(random.between(0, BACK_MS_MAX), () => cluster.start(each))
     return this.#remove(id)
   }
 

@@ -164,7 +164,7 @@ export class PeerLink {
       const refused = door.greeted(said)
       if (refused !== undefined) {
         this.#redial()
-        if (refused.loss !== undefined) handlers.onDisowned(refused.reason, refused.loss)
+        if (refused.loss !== undefined) handlers.onDisowned(to, refused.reason, refused.loss)
         return
       }
       this.#hello = said

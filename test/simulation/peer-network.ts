@@ -17,10 +17,11 @@ export class PeerNetwork {
     this.#options = { ...options, losesTransfers: () => this.losesTransfers }
   }
 
-  station(self: NodeId, process: Process, { onSent, onLetIn }: StationEyes): PeerStation {
+  station(self: NodeId, disk: number, process: Process, { onSent, onLetIn }: StationEyes): PeerStation {
     const station: PeerStation = new PeerStation({
       network: this.#options,
       self,
+      disk,
       process,
       doorAt: (address) => this.#stations.get(address),
       onStarted: () => this.#stations.set(peerAddressOf(self), station),

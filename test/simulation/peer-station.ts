@@ -19,6 +19,8 @@ import type { Process } from './process.js'
 export interface PeerStationParts {
   readonly network: PeerNetworkOptions
   readonly self: NodeId
+  /** Which one this node is on. */
+  readonly disk: number
   readonly process: Process
   readonly doorAt: (address: string) => PeerDoor | undefined
   readonly onStarted: () => void
@@ -57,6 +59,7 @@ export class PeerStation implements Transport, PeerDoor {
   }
   #handlers: Handlers | undefined
   #retirement: Timer | undefined
+  #isFenced = false
 
   constructor(parts: PeerStationParts) {
     this.#parts = parts
@@ -96,7 +99,14 @@ export class PeerStation implements Transport, PeerDoor {
     this.#retireLater()
   }
 
+  fence(): void {
+    if (this.#isFenced) return
+    this.#isFenced = true
+    for (const link of this.#links.values()) link.broken()
+  }
+
   send(to: NodeId, item: PeerItem): void {
+    if (this.#isFenced) return
     this.#links.get(to)?.send(item)
     this.#parts.onSent(item)
   }
@@ -107,6 +117,7 @@ export class PeerStation implements Transport, PeerDoor {
   }
 
   connected(): ReadonlySet<NodeId> {
+    if (this.#isFenced) return new Set()
     return new Set([...this.#links].filter(([, link]) => link.up).map(([peer]) => peer))
   }
 
@@ -132,6 +143,7 @@ export class PeerStation implements Transport, PeerDoor {
   }
 
   receive(from: NodeId, items: Uint8Array): void {
+    if (this.#isFenced) return
     for (const item of decodeItemsFrom(from, items)) this.#handlers?.onItem(from, item)
   }
 
@@ -161,7 +173,7 @@ export class PeerStation implements Transport, PeerDoor {
   }
 
   #hello(to: NodeId, lastIndex: LogIndex): Uint8Array {
-    const { self } = this.#parts
+    const { self, disk } = this.#parts
     const { configIndex, incarnation } = this.#book
     return encodeHello({
       clusterId: CLUSTER_ID,
@@ -170,7 +182,7 @@ export class PeerStation implements Transport, PeerDoor {
       address: peerAddressOf(self),
       configIndex,
       level: FEATURE_LEVEL,
-      disk: diskOf(self),
+      disk,
       lastIndex,
       incarnation,
     })
@@ -197,11 +209,6 @@ export class PeerStation implements Transport, PeerDoor {
       if (refused !== undefined && which(refused)) this.#parts.turnOut(hello.from)
     }
   }
-}
-
-/** Each id is on one disk, for life. */
-export function diskOf(id: NodeId): number {
-  return 100 + id
 }
 
 export function peerAddressOf(id: NodeId): string {

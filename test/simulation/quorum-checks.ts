@@ -22,15 +22,23 @@ const BEHIND_MAX = 256 + 64
  */
 export class QuorumChecks {
   readonly #diskOf: (id: NodeId) => DiskContents
+  readonly #hasLost: (id: NodeId) => boolean
   readonly #history: History
   readonly #votes = new Map<Term, Map<NodeId, NodeId>>()
   readonly #elected = new Set<Term>()
   /** Who have or had a vote. */
   readonly #enfranchised: Set<NodeId>
 
-  constructor(founders: readonly NodeId[], diskOf: (id: NodeId) => DiskContents, history: History) {
+  /** `diskOf`: with what it had, if it has lost that; `hasLost`: its votes count no more. */
+  constructor(
+    founders: readonly NodeId[],
+    diskOf: (id: NodeId) => DiskContents,
+    hasLost: (id: NodeId) => boolean,
+    history: History,
+  ) {
     this.#enfranchised = new Set(founders)
     this.#diskOf = diskOf
+    this.#hasLost = hasLost
     this.#history = history
   }
 
@@ -48,7 +56,7 @@ export class QuorumChecks {
   }
 
   #voted(id: NodeId, { term, vote }: { readonly term: Term; readonly vote: NodeId }): void {
-    if (vote === NOBODY) return
+    if (vote === NOBODY || this.#hasLost(id)) return
     const votes = this.#votes.get(term) ?? new Map<NodeId, NodeId>()
     this.#votes.set(term, votes.set(id, vote))
   }
@@ -107,7 +115,7 @@ function isMajority(ids: readonly NodeId[], which: (id: NodeId) => boolean): boo
 }
 
 /** What a log has forgotten was committed before. */
-function isOn({ start, entries }: DiskContents, { index, term }: Entry): boolean {
+export function isOn({ start, entries }: DiskContents, { index, term }: Entry): boolean {
   const place = index - (start?.index ?? 0) - 1
   return place < 0 || entries[place]?.term === term
 }

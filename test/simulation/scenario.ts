@@ -1,10 +1,10 @@
 import { RAFT_DEFAULTS } from '../../raft/index.js'
 import { PROPOSAL_LIMITS, type ProposalLimits } from '../../src/proposals/proposals.js'
-import type { SyncMs } from './cluster.js'
 import type { NodeTuning } from './node.js'
 import type { Weather } from './paths.js'
 import type { WildNetwork } from './peer-link.js'
 import type { Random } from './random.js'
+import type { SyncMs } from './site.js'
 
 /** What kind of cluster, clients and surroundings a seed has, while no fault changes them. */
 export interface Scenario {

@@ -82,6 +82,7 @@ describe('the simulation', () => {
       'crashesByFuse',
       ...WAYS_TO_COORDINATE,
       'rollbacks',
+      'emptied',
     ])
       assert.ok(totals[what]! > 0, `${what} comes to pass: ${JSON.stringify(totals)}`)
   })

@@ -27,7 +27,6 @@ import { type Aim, Operator } from './operator.js'
 import { Participant } from './participant.js'
 import { Paths, type Weather } from './paths.js'
 import { PeerNetwork } from './peer-network.js'
-import { diskOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
 import { Random } from './random.js'
 import { drawScenario, type Scenario } from './scenario.js'
@@ -331,7 +330,8 @@ export class Simulation {
 
   #isAnnounced(): boolean {
     const { level, disks } = this.#cluster.leader?.replica.machine ?? { level: 0, disks: { all: new Map() } }
-    const isKnown = ({ id }: { readonly id: number }): boolean => disks.all.get(id) === diskOf(id)
+    const isKnown = ({ id }: { readonly id: number }): boolean =>
+      disks.all.get(id) === this.#cluster.diskOf(id)
     return level === FEATURE_LEVEL && disks.all.size === this.#members.length && this.#members.every(isKnown)
   }
 
@@ -462,6 +462,7 @@ export class Simulation {
       checkpoints: this.#cluster.checkpoints,
       crashesByFuse: this.#cluster.crashesByFuse,
       rollbacks: this.#cluster.rollbacks,
+      emptied: this.#cluster.emptied,
       ...this.#ledger.counts,
       expiries: [...this.#ledger.sessions.values()].filter(({ end }) => end === 'expired').length,
     }

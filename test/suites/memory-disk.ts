@@ -2,6 +2,8 @@ import { assert, type Entry, type HardState, type LogStart, NOBODY, type Write }
 import { LogOutline } from '../../src/log-store/outline.js'
 import { checkBelonging } from '../../src/node-disk/belonging.js'
 import type {
+  IdentityFacts,
+  IdentityStore,
   LogStore,
   NodeDisk,
   RecoveredDisk,
@@ -33,6 +35,7 @@ export class MemoryDisk {
   start: LogStart | undefined
   entries: Entry[] = []
   checkpoint: MemoryCheckpoint | undefined
+  facts: IdentityFacts = { disk: 1, accusers: [], wasMember: false }
   /** What the living process has asked for and is not synced yet. */
   #unsynced = new Set<() => void>()
   #user: MemoryNodeDisk | undefined
@@ -90,11 +93,13 @@ export class MemoryNodeDisk implements NodeDisk {
   readonly #disk: MemoryDisk
   readonly log: MemoryLogStore
   readonly records: MemoryRecordStore
+  readonly identity: MemoryIdentity
 
   constructor(disk: MemoryDisk) {
     this.#disk = disk
     this.log = new MemoryLogStore(disk)
     this.records = new MemoryRecordStore(disk)
+    this.identity = new MemoryIdentity(disk)
   }
 
   async load(take: (records: readonly StateRecord[]) => void): Promise<RecoveredDisk> {
@@ -119,6 +124,23 @@ export class MemoryNodeDisk implements NodeDisk {
 
   async close(): Promise<void> {
     this.#disk.release()
+  }
+}
+
+class MemoryIdentity implements IdentityStore {
+  readonly #disk: MemoryDisk
+  facts: IdentityFacts
+
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk
+    this.facts = disk.facts
+  }
+
+  save(facts: IdentityFacts): Promise<void> {
+    this.facts = facts
+    return this.#disk.synced('write', () => {
+      this.#disk.facts = facts
+    })
   }
 }
 

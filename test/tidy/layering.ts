@@ -98,7 +98,7 @@ export const STATIONS: readonly Station[] = [
     mayImport: [
       PORTS,
       'src/client/',
-      'src/membership/identification.ts',
+      'src/membership/fencing.ts',
       'src/node-disk/',
       'src/salvage/',
       'src/platform/',
