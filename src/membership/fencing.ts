@@ -62,9 +62,11 @@ export class Fencing {
 
   /** Before anything is sent: what was claimed before this process still holds. */
   begin(): void {
-    if (this.#accusers.length > 0) this.#parts.fence()
     this.onNews()
-    this.#judge()
+    const newest = this.#accusers.at(-1)
+    if (newest === undefined) return
+    this.#parts.fence()
+    this.#noted(newest)
   }
 
   /** A peer says so. It is not believed if the log of this node has named this disk and it is said to be on another one. */

@@ -95,7 +95,7 @@ describe('a node that may have lost what it promised', () => {
     await node.sync()
     node.take()
     node.start().begin()
-    assert.deepEqual(node.take(), ['fenced'])
+    assert.deepEqual(node.take(), ['fenced', '1 claims, 1 of 2'])
     node.fencing.claimed(2, 'other disk', 'disk')
     await node.sync()
     assert.match(node.take().at(-1) ?? '', /other disk/)
