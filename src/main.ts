@@ -9,6 +9,7 @@ import { Fencing, noteMember } from './membership/fencing.js'
 import { Identification } from './membership/identification.js'
 import { Incarnation } from './membership/incarnation.js'
 import { KeptEntries } from './membership/kept-entries.js'
+import { KnownDisks } from './membership/known-disks.js'
 import { Membership } from './membership/membership.js'
 import { Upkeep } from './membership/upkeep.js'
 import { IdentityFile, type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
@@ -88,6 +89,11 @@ async function startOn(
     peers: new Map(nodes.map(({ id, peer }) => [id, peer])),
     level: FEATURE_LEVEL,
     disk: disk.identity.disk,
+    remember: (hello) => {
+      const remembered = knownDisks.meet(hello.from, hello.disk)
+      remembered?.catch(fail)
+      return remembered
+    },
     lastIndex: () => raft.view().lastIndex,
     parts: disk,
     clock: systemClock,
@@ -98,6 +104,7 @@ async function startOn(
   const checkpointBytes = config.storage.checkpointMiB * BYTES_PER_MIB
   const replica = new Replica({ raft, machine, disk, transport, clock, tickMs, checkpointBytes })
   const disks = new LoggedDisks(raft, replica)
+  const knownDisks = new KnownDisks(disks, identity)
   const attachments = new Attachments()
   const proposals = new Proposals({
     self,
@@ -170,7 +177,8 @@ async function startOn(
   })
   const api = new ApiServer(door, places.clients, randomKey)
 
-  const updatePeers = (): void => transport.update({ ...directory.book(), disks, kept: keptEntries.byPeer })
+  const updatePeers = (): void =>
+    transport.update({ ...directory.book(), disks: knownDisks, kept: keptEntries.byPeer })
   const upkeep = new Upkeep({
     directory,
     membership,

@@ -17,14 +17,15 @@ describe('what a node remembers of who it is', () => {
 
   it('is nothing in the beginning, and then the last that was saved', async () => {
     const file = await IdentityFile.open(directory, 7)
-    assert.deepEqual(file.facts, { disk: 7, accusers: [], wasMember: false })
-    const first = file.save({ ...file.facts, wasMember: true })
+    assert.deepEqual(file.facts, { disk: 7, accusers: [], wasMember: false, met: [] })
+    const first = file.save({ ...file.facts, wasMember: true, met: [{ member: 2, disk: 22 }] })
     assert.equal(file.facts.wasMember, true)
     await Promise.all([first, file.save({ ...file.facts, accusers: [ACCUSER] })])
     assert.deepEqual((await IdentityFile.open(directory, 7)).facts, {
       disk: 7,
       accusers: [ACCUSER],
       wasMember: true,
+      met: [{ member: 2, disk: 22 }],
     })
   })
 

@@ -169,6 +169,26 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     assert.deepEqual([one.items, two.items], [[], []])
   })
 
+  it('lets in a member that it has never met when it has written down on which disk that is (fault 17)', async () => {
+    const addresses = await addressesFor(2)
+    const [one, two] = [new Station(1, addresses), new Station(2, addresses)]
+    let written = (): void => undefined
+    const met: number[] = []
+    one.remember = ({ disk }) => {
+      met.push(disk)
+      return new Promise((resolve) => {
+        written = resolve
+      })
+    }
+    await Promise.all([one.start(), two.start()])
+    await one.until(() => one.transport.connected().has(2))
+    assert.deepEqual([met, [...two.transport.connected()], [...one.transport.levels()]], [[2], [], []])
+    written()
+    await two.connectedTo(1)
+    two.transport.send(1, commit(1))
+    await one.until(() => one.items.length === 1)
+  })
+
   it('that it had less when it came is nothing against a peer that has told more since (fault 26)', async () => {
     const addresses = await addressesFor(3)
     const stations = [1, 2, 3].map((id) => new Station(id, addresses))

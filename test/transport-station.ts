@@ -4,6 +4,7 @@ import { type Logger, pino } from 'pino'
 import type { NodeId } from '../raft/index.js'
 import { systemClock } from '../src/platform/clock.js'
 import type { Clock, PeerItem } from '../src/replica/ports.js'
+import type { Hello } from '../src/transport/hello.js'
 import { PeerTransport } from '../src/transport/index.js'
 
 /** One node's end of the transport, and what it has seen so far. */
@@ -14,6 +15,8 @@ export class Station {
   readonly transport: PeerTransport
   /** Where the log ends that it says to have. */
   lastIndex = 0
+  /** That everybody is known is how it begins. */
+  remember: (hello: Hello) => Promise<void> | undefined = () => undefined
   readonly #changes = new EventEmitter()
 
   constructor(
@@ -31,6 +34,7 @@ export class Station {
       connectionsMax: 64,
       level: 1,
       disk: self,
+      remember: (hello) => this.remember(hello),
       lastIndex: () => this.lastIndex,
       parts: { logUpTo: async () => [], openCheckpoint: async () => undefined },
       clock,

@@ -23,10 +23,8 @@ export class IdentityFile implements IdentityStore {
   /** Of the node that is on this disk. Rejects with a `DamagedLogError` if what was written can't be read. */
   static async open(directory: string, disk: number): Promise<IdentityFile> {
     const found = await read(directory)
-    return new IdentityFile(
-      directory,
-      found?.disk === disk ? found : { disk, accusers: [], wasMember: false },
-    )
+    if (found?.disk === disk) return new IdentityFile(directory, found)
+    return new IdentityFile(directory, { disk, accusers: [], wasMember: false, met: found?.met ?? [] })
   }
 
   get facts(): IdentityFacts {

@@ -74,12 +74,14 @@ export interface Accuser {
 
 /** What a node must remember of who it is, beside its log, whoever restarts. */
 export interface IdentityFacts {
-  /** The disk that they are about. */
+  /** The disk that `accusers` and `wasMember` are about. */
   readonly disk: number
   /** While there are any, the node is fenced off. */
   readonly accusers: readonly Accuser[]
   /** A committed configuration had this node as a member. */
   readonly wasMember: boolean
+  /** Peers, and which disk each of them was on when it was first let in. */
+  readonly met: readonly { readonly member: NodeId; readonly disk: number }[]
 }
 
 export interface IdentityStore {

@@ -28,6 +28,8 @@ export interface ListenerOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly onItem: (from: NodeId, item: PeerItem) => void
+  /** As in `TransportOptions`. */
+  readonly remember: (hello: Hello) => Promise<void> | undefined
   /** A peer has been let in; when it leaves, `onGone` follows, unless it has come back before. */
   readonly onGreeted: (hello: Hello) => void
   readonly onGone: (peer: NodeId) => void
@@ -92,7 +94,9 @@ export class Listener {
     let from: NodeId | undefined
     stream.once('data', (frame: Buffer) => {
       hello.cancel()
-      from = this.#greet(stream, frame)
+      this.#greet(stream, frame, (peer) => {
+        from = peer
+      })
       stream.on('data', (next: Buffer) => this.#receive(stream, from, next))
     })
     stream.on('error', () => {})
@@ -103,26 +107,36 @@ export class Listener {
     })
   }
 
-  /** The peer that says hello, or undefined if it was refused. */
-  #greet(stream: PeerStream, frame: Buffer): NodeId | undefined {
+  /** Nothing comes from a peer before it is welcomed, so it may wait until this node will remember it. */
+  #greet(stream: PeerStream, frame: Buffer, onLetIn: (peer: NodeId) => void): void {
     const hello = attempt(() => decodeHello(frame))
-    if (hello instanceof FrameError) {
-      this.#refuse(stream, status.INVALID_ARGUMENT, `this is no hello: ${hello.message}`)
-      return undefined
+    if (hello instanceof FrameError)
+      return this.#refuse(stream, status.INVALID_ARGUMENT, `this is no hello: ${hello.message}`)
+    if (!this.#isWelcome(stream, hello)) return
+    const welcome = (): void => {
+      if (stream.destroyed || !this.#isWelcome(stream, hello)) return
+      onLetIn(hello.from)
+      this.#letIn(stream, hello)
     }
+    const remembered = this.#options.remember(hello)
+    if (remembered === undefined) welcome()
+    else remembered.then(welcome, (error) => this.#refuse(stream, status.UNAVAILABLE, String(error)))
+  }
+
+  #isWelcome(stream: PeerStream, hello: Hello): boolean {
     const receiver = this.#options.receiver()
     const refused = refusal(hello, receiver) ?? rollback(hello, receiver.book)
-    if (refused !== undefined) {
-      this.#refuse(stream, codeOf(refused), refused.reason)
-      return undefined
-    }
+    if (refused !== undefined) this.#refuse(stream, codeOf(refused), refused.reason)
+    return refused === undefined
+  }
+
+  #letIn(stream: PeerStream, hello: Hello): void {
     const older = this.#streams.get(hello.from)
     this.#streams.set(hello.from, stream)
     if (older !== undefined)
       this.#refuse(older, status.ABORTED, `node ${hello.from} has opened a newer stream`)
     stream.write(encodeWelcome())
     this.#options.onGreeted(hello)
-    return hello.from
   }
 
   #receive(stream: PeerStream, from: NodeId | undefined, frame: Buffer): void {

@@ -28,6 +28,8 @@ export interface TransportOptions {
   readonly level: number
   /** Which disk this node is on. */
   readonly disk: number
+  /** A peer is to be let in, as soon as this resolves: from then on it is known by its disk. Undefined if it is already. */
+  readonly remember: (hello: Hello) => Promise<void> | undefined
   /** Where its log ends, as of now. */
   readonly lastIndex: () => LogIndex
   /** What it has there, for peers that have lost it. */
@@ -77,7 +79,7 @@ export class PeerTransport implements Transport {
   /** Rejects with a `ListenError`; then nothing was started. */
   async start(handlers: PeerHandlers): Promise<void> {
     assert(this.#listener === undefined, 'a transport is started once')
-    const { self, clusterId, parts, listen, connectionsMax, clock, logger } = this.#options
+    const { self, clusterId, parts, listen, connectionsMax, clock, logger, remember } = this.#options
     this.#listener = new Listener({
       connectionsMax,
       receiver: () => this.#receiver,
@@ -87,6 +89,7 @@ export class PeerTransport implements Transport {
       onItem: (from, item) => {
         if (!this.#isFenced) handlers.onItem(from, item)
       },
+      remember: (hello) => (this.#book.addresses.has(hello.from) ? remember(hello) : undefined),
       onGreeted: (hello) => this.#greeted(hello),
       onGone: (peer) => this.#gone(peer),
     })

@@ -26,6 +26,7 @@ import {
   emptyDisk,
   endOf,
   isHeardWrongly,
+  knows,
   whoRemain,
 } from './disk-loss.js'
 import type { History } from './history.js'
@@ -36,7 +37,7 @@ import { hostOf } from './peer-link.js'
 import type { PeerNetwork } from './peer-network.js'
 import { type PeerStation, peerAddressOf } from './peer-station.js'
 import { DRIFT_MAX, Process } from './process.js'
-import { isOn, QuorumChecks } from './quorum-checks.js'
+import { QuorumChecks } from './quorum-checks.js'
 import type { Random } from './random.js'
 import type { Effect, Fuse, Site, Stamp, SyncMs } from './site.js'
 import type { World } from './world.js'
@@ -203,8 +204,8 @@ export class Cluster implements NodeWitness {
   empty(id: NodeId): boolean {
     const others = this.#whoRemain(id)
     const registration = this.raft.committed[(this.#registered.get(id) ?? 0) - 1]
-    if (others === undefined || registration === undefined) return false
-    if (!others.every((other) => isOn(this.#sites.get(other)!.disk, registration))) return false
+    const isKnownTo = (other: NodeId): boolean => knows(this.#sites.get(other)!.disk, id, registration)
+    if (others?.every(isKnownTo) !== true) return false
     this.#parts.history.note(hostOf(id), 'loses its disk')
     this.#lose(id, 'emptied', others, 0, emptyDisk(++this.#disks))
     this.emptied++
@@ -439,7 +440,7 @@ export class Cluster implements NodeWitness {
     const { from } = hello
     const { loss } = this.#sites.get(from)!
     if (loss?.witnesses.has(host) !== true) return
-    if (isHeardWrongly(loss, hello))
+    if (isHeardWrongly(loss, hello, host, this.node(host)?.view().config))
       this.#parts.history.broken('P8 durability: a node that has lost its disk is heard', { host, hello })
     this.#parts.world.plan(0, () => this.scrap(from))
   }

@@ -1,14 +1,18 @@
 import {
+  type Configuration,
+  type Entry,
   isJoint,
   isVoter,
   type LogIndex,
   membersOf,
+  NO_MEMBERS,
   NOBODY,
   type NodeId,
   type Status,
 } from '../../raft/index.js'
 import type { Hello } from '../../src/transport/hello.js'
 import type { MemoryDisk } from '../suites/memory-disk.js'
+import { isOn } from './quorum-checks.js'
 
 /** What a disk has, at one moment. */
 export type DiskCopy = Pick<MemoryDisk, 'hardState' | 'start' | 'entries' | 'checkpoint' | 'facts'>
@@ -31,7 +35,7 @@ export function copyOf({ hardState, start, entries, checkpoint, facts }: DiskCop
 }
 
 export function emptyDisk(disk: number): DiskCopy {
-  const facts = { disk, accusers: [], wasMember: false }
+  const facts = { disk, accusers: [], wasMember: false, met: [] }
   return { hardState: { term: 0, vote: NOBODY }, start: undefined, entries: [], checkpoint: undefined, facts }
 }
 
@@ -39,9 +43,22 @@ export function endOf({ start, entries }: DiskCopy): LogIndex {
   return (start?.index ?? 0) + entries.length
 }
 
-/** Whether a node is let in that a witness must refuse. */
-export function isHeardWrongly({ how, knownIndex }: DiskLoss, { lastIndex = 0 }: Hello): boolean {
-  return how === 'emptied' || lastIndex < knownIndex
+/** Whether it can be told by this disk which one a member was on: by what it has met, or by the entry that says so. */
+export function knows(disk: DiskCopy, member: NodeId, registration: Entry | undefined): boolean {
+  const isMet = disk.facts.met.some((each) => each.member === member)
+  return isMet || (registration !== undefined && isOn(disk, registration))
+}
+
+/** Whether a witness lets a member in that it must refuse; those who are no members any more may talk to each other. */
+export function isHeardWrongly(
+  { how, knownIndex }: DiskLoss,
+  { from, lastIndex = 0 }: Hello,
+  witness: NodeId,
+  config: Configuration = NO_MEMBERS,
+): boolean {
+  const isLess = how === 'emptied' || lastIndex < knownIndex
+  const members = membersOf(config)
+  return isLess && members.includes(witness) && members.includes(from)
 }
 
 /** All other members, if they are a majority without this voter; undefined if its disk must not be lost now. */

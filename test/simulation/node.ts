@@ -17,6 +17,7 @@ import { type Claim, Fencing, noteMember } from '../../src/membership/fencing.js
 import { Identification } from '../../src/membership/identification.js'
 import { Incarnation } from '../../src/membership/incarnation.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
+import { KnownDisks } from '../../src/membership/known-disks.js'
 import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
 import { WorkQueue } from '../../src/platform/work-queue.js'
@@ -106,6 +107,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const replicaParts = { raft, machine, disk, transport, clock, tickMs, checkpointBytes, applyBudget }
   const replica = new Replica(replicaParts)
   const disks = new LoggedDisks(raft, replica)
+  const knownDisks = new KnownDisks(disks, disk.identity)
   witness.restored(id, replica.appliedIndex, machine)
   const attachments = new Attachments()
   const firstNumber = 1 + Math.floor(random.next() * 2 ** 52)
@@ -162,7 +164,8 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     logger: silent,
   })
   const keptEntries = new KeptEntries({ self: id, replica, transport, clock })
-  const updatePeers = (): void => transport.update({ ...directory.book(), disks, kept: keptEntries.byPeer })
+  const updatePeers = (): void =>
+    transport.update({ ...directory.book(), disks: knownDisks, kept: keptEntries.byPeer })
   const upkeep = new Upkeep({
     directory,
     membership,
@@ -234,6 +237,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     onDisconnected: (peer) => replica.disconnected(peer),
     onGreeted: () => upkeep.announce(),
     onDisowned: (peer, reason, loss) => fencing.claimed(peer, reason, loss),
+    remember: (peer, theirs) => knownDisks.meet(peer, theirs),
     lastIndex: () => raft.view().lastIndex,
   })
   await reserves.start()

@@ -34,7 +34,11 @@ export interface PeerStationParts {
 
 export const CLUSTER_ID = 'simulated'
 
+const UNDER_WAY: Refusal = { reason: 'it is being written down who that is', loss: undefined }
+
 interface Handlers extends PeerHandlers {
+  /** As `TransportOptions` has it. */
+  readonly remember: (peer: NodeId, disk: number) => Promise<void> | undefined
   /** Where the log ends, as of now. */
   readonly lastIndex: () => LogIndex
 }
@@ -129,6 +133,9 @@ export class PeerStation implements Transport, PeerDoor {
     const hello = decodeHello(frame)
     const refused = this.#refusal(hello, this.#book) ?? rollback(hello, this.#book)
     if (refused !== undefined) return refused
+    const isMember = this.#book.addresses.has(hello.from)
+    // Its next hello will find it done.
+    if (isMember && this.#handlers?.remember(hello.from, hello.disk) !== undefined) return UNDER_WAY
     this.#parts.onLetIn(hello)
     this.#links.get(hello.from)?.hurry()
     this.#guests.set(hello.from, hello)
