@@ -35,6 +35,7 @@ describe('what a node remembers of who it is', () => {
       disk: 8,
       accusers: [],
       wasMember: false,
+      met: [],
     })
   })
 

@@ -445,7 +445,7 @@ function peerProcess(addresses: ReadonlyMap<NodeId, string>) {
     import { systemClock } from ${module('../src/platform/clock.js')}
     const peers = new Map(${JSON.stringify([...addresses])})
     const logger = pino({ level: 'silent' })
-    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, connectionsMax: 8, level: 1, disk: 2, lastIndex: () => 0, clock: systemClock, random: Math.random, logger })
+    const transport = new PeerTransport({ self: 2, clusterId: 'blue', listen: peers.get(2), peers, connectionsMax: 8, level: 1, disk: 2, remember() {}, lastIndex: () => 0, clock: systemClock, random: Math.random, logger })
     await transport.start({ onItem: (from, item) => transport.send(from, item), onConnected() {}, onDisconnected() {}, onGreeted() {}, onDisowned() {} })`
   const process_ = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit'],
