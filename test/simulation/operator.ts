@@ -121,7 +121,7 @@ export class Operator {
     const isExpendable = !changing && ids.length >= 3 && random.chance(0.7)
     if (!isExpendable) return undefined
     const victim = random.pick([leader, ...ids])
-    return random.pick([this.#burn, this.#copyDisk, this.#empty]).call(this, victim)
+    return random.pick([this.#burn, this.#copyDisk, this.#copyDisk, this.#empty]).call(this, victim)
   }
 
   /** The others are a majority, whatever else happens to them: everything but their disks may fail. */
