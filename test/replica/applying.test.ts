@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { Entry, LogIndex, Message } from '../../raft/index.js'
 import { encodeCommands, encodePayload } from '../../src/replica/payload.js'
 import { snapshotChunks } from '../suites/checkpoint.js'
-import { HandDrivenNode, heartbeat, open } from './hand-driven.js'
+import { HandDrivenNode, heartbeat, keepAlive, open } from './hand-driven.js'
 
 /** At `at`, a session is opened with each of these keys. */
 function entryOf(index: LogIndex, at: number, ...keys: number[]): Entry {
@@ -175,6 +175,50 @@ describe('a leader with a backlog', () => {
       'the clock of the log never goes back',
     )
     assert.deepEqual(node.fatal, [])
+  })
+})
+
+describe('a leader whose machine is behind', () => {
+  /** Session 1 is renewed, and then 30 entries come that take 40 ms each, in one write. */
+  async function behind(): Promise<HandDrivenNode> {
+    const node = await HandDrivenNode.leading({ applyBudget: { ms: 10, commands: 1 } })
+    node.submit(open(7, 1_000))
+    await node.clock.pass(10)
+    node.diskStalled = true
+    node.submit(keepAlive(1, 7))
+    await node.clock.turn()
+    const commands = encodeCommands([])
+    for (let k = 0; k < 60; k++) node.replica.propose({ origin: 2, first: 512 * k, count: 512, commands })
+    await node.clock.turn()
+    await node.sync()
+    node.diskStalled = false
+    node.onApplied = () => node.clock.stall(40)
+    await node.sync()
+    assert.ok(node.replica.status.commitIndex - node.replica.appliedIndex > 20)
+    return node
+  }
+
+  it('puts what comes meanwhile into the log before anything expires (P7)', async () => {
+    const node = await behind()
+    const verdicts = node.submit(keepAlive(1, 7))
+    while (node.replica.appliedIndex < node.replica.status.commitIndex) await node.clock.nextTurn()
+    node.onApplied = () => undefined
+    await node.clock.pass(20)
+    assert.deepEqual(
+      verdicts.map(({ kind }) => kind),
+      ['renewed'],
+    )
+    assert.deepEqual(node.fatal, [])
+  })
+
+  it('proposes nothing further, however much gathers', async () => {
+    const node = await behind()
+    const before = node.disk.entries.length
+    for (let k = 0; k < 10; k++) {
+      node.submit(keepAlive(1, 7))
+      await node.clock.nextTurn()
+    }
+    assert.equal(node.disk.entries.length, before)
   })
 })
 
