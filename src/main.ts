@@ -80,7 +80,8 @@ async function startOn(
   const firstMembers = config.joins || lifeOf(self) > 0 ? NO_MEMBERS : { voters, outgoing: [], learners: [] }
   const identity = await IdentityFile.open(config.data, disk.identity.disk)
   const { raft, machine, addresses } = await recover(disk, raftConfig, firstMembers, random)
-  const places = placesFor(descriptorsMax())
+  const descriptors = descriptorsMax()
+  const places = placesFor(descriptors)
   const transport = new PeerTransport({
     connectionsMax: places.peers,
     self,
@@ -175,7 +176,11 @@ async function startOn(
     connected,
     logger,
   })
-  const api = new ApiServer(door, places.clients, randomKey)
+  const api = new ApiServer(
+    door,
+    { descriptorsMax: descriptors, connectionsMax: places.clients, peerFigures: () => transport.figures },
+    randomKey,
+  )
 
   const updatePeers = (): void =>
     transport.update({ ...directory.book(), disks: knownDisks, kept: keptEntries.byPeer })

@@ -10,6 +10,8 @@ export interface Attack {
   readonly checkpointMiB?: number
   /** Added to the environment of each node, for limits that the attack is about. */
   readonly nodeEnv?: NodeJS.ProcessEnv
+  /** Files and sockets that each node may have open; as many as this process by default. */
+  readonly descriptorsMax?: number
   /** What must be there before the attack; nothing is measured meanwhile. */
   readonly prepare?: (cluster: LocalCluster) => Promise<void>
   /**

@@ -50,6 +50,7 @@ async function measure(attack: Attack, main: string | undefined) {
   await using cluster = await LocalCluster.create({
     nodes: attack.nodes ?? 3,
     checkpointMiB: attack.checkpointMiB ?? DEFAULT_STORAGE.checkpointMiB,
+    ...(attack.descriptorsMax === undefined ? {} : { descriptorsMax: attack.descriptorsMax }),
   })
   await startWatched(cluster, attack.nodeEnv ?? {}, main)
   await cluster.leader()

@@ -19,6 +19,8 @@ export interface LocalClusterOptions {
   readonly checkpointMiB?: number
   /** Of the nodes; 'info' by default. */
   readonly logLevel?: LogLevel
+  /** Files and sockets that each node may have open; as many as this process by default. */
+  readonly descriptorsMax?: number
   /** Where each node dials the others, if not at their own address: for a network that a test can cut. */
   readonly peerAddressSeenBy?: (from: number, to: number, address: string) => string
 }
@@ -36,12 +38,19 @@ export class LocalCluster {
   readonly nodes: readonly NodeProcess[]
   /** 'host:port' for clients, in the order of `nodes`, whose ids count from 1. */
   readonly clientAddresses: readonly string[]
+  /** 'host:port' for the other nodes. */
+  readonly peerAddresses: readonly string[]
   readonly #connector = new GrpcConnector()
 
-  private constructor(directory: string, nodes: readonly NodeProcess[], clientAddresses: readonly string[]) {
+  private constructor(
+    directory: string,
+    nodes: readonly NodeProcess[],
+    members: readonly { readonly client: string; readonly peer: string }[],
+  ) {
     this.directory = directory
     this.nodes = nodes
-    this.clientAddresses = clientAddresses
+    this.clientAddresses = members.map(({ client }) => client)
+    this.peerAddresses = members.map(({ peer }) => peer)
   }
 
   /** Resolves when all nodes listen and one of them leads. */
@@ -60,7 +69,7 @@ export class LocalCluster {
   /** Everything is in place, and nothing has been started. */
   static async create(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const { nodes: count = 3, clusterId = 'local', peerAddressSeenBy = (_, __, address) => address } = options
-    const { checkpointMiB = DEFAULT_STORAGE.checkpointMiB, logLevel = 'info' } = options
+    const { checkpointMiB = DEFAULT_STORAGE.checkpointMiB, logLevel = 'info', descriptorsMax } = options
     const directory = await mkdtemp(join(tmpdir(), 'lockkeeper-'))
     const addresses = await freeAddresses(2 * count)
     const members = Array.from({ length: count }, (_, k) => ({
@@ -80,13 +89,11 @@ export class LocalCluster {
         configFile,
         stringify({ cluster: { id: clusterId }, nodes: seen, storage: { checkpointMiB } }),
       )
-      nodes.push(new NodeProcess({ id, configFile, logFile: join(directory, `node-${id}.log`), logLevel }))
+      const logFile = join(directory, `node-${id}.log`)
+      const limits = descriptorsMax === undefined ? {} : { descriptorsMax }
+      nodes.push(new NodeProcess({ id, configFile, logFile, logLevel, ...limits }))
     }
-    return new LocalCluster(
-      directory,
-      nodes,
-      members.map(({ client }) => client),
-    )
+    return new LocalCluster(directory, nodes, members)
   }
 
   /** For `connect()`. */

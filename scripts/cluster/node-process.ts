@@ -23,6 +23,8 @@ export interface NodeProcessOptions {
   readonly joins?: boolean
   /** 'info' by default. */
   readonly logLevel?: LogLevel
+  /** Files and sockets that it may have open; as many as this process by default. */
+  readonly descriptorsMax?: number
 }
 
 /**
@@ -61,14 +63,16 @@ export class NodeProcess {
    * added to that of this process; `main` is the program, of this version or of another.
    */
   async start(env: NodeJS.ProcessEnv = {}, main = MAIN): Promise<void> {
-    const { id, configFile, logFile, joins = false, logLevel = 'info' } = this.#options
+    const { id, configFile, logFile, joins = false, logLevel = 'info', descriptorsMax } = this.#options
     this.#started = [env, main]
     const log = openSync(logFile, 'a')
     const from = readFileSync(logFile).length
     const args = ['--enable-source-maps', main, 'serve', '--config', configFile, '--node', String(id)]
     args.push('--log-level', logLevel)
     if (joins) args.push('--join')
-    const child = spawn(process.execPath, args, {
+    const limited = ['-c', `ulimit -n ${descriptorsMax} && exec "$0" "$@"`, process.execPath, ...args]
+    const [program, programArgs] = descriptorsMax === undefined ? [process.execPath, args] : ['sh', limited]
+    const child = spawn(program, programArgs, {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...env },
     })

@@ -83,7 +83,7 @@ export class Inspection {
     )
   }
 
-  getStatus(): wire.GetStatusResponse {
+  getStatus(): Omit<wire.GetStatusResponse, 'clientPort' | 'peerPort' | 'descriptorsMax'> {
     const { clusterId, nodeId, replica, reserves, version } = this.#door.parts
     const { role, term, commitIndex } = replica.status
     return {

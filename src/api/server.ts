@@ -10,7 +10,7 @@ import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import { LIMITS } from '../machine/language/limits.js'
 import { GrpcPort, type PortFigures } from '../platform/port/index.js'
-import { type BackupPart, LockkeeperService } from '../protocol/lockkeeper.js'
+import { type BackupPart, type GetStatusResponse, LockkeeperService } from '../protocol/lockkeeper.js'
 import { Backups } from './backups.js'
 import { type Caller, Calls } from './calls.js'
 import type { Door } from './door.js'
@@ -56,18 +56,29 @@ type Send<Request, Part> = (
   put: (part: Part) => Promise<void>,
 ) => Promise<void>
 
+/** What the process may have open, and who else has some of it. */
+export interface Sockets {
+  readonly descriptorsMax: number
+  /** Of clients. */
+  readonly connectionsMax: number
+  /** Of the port for peers. */
+  readonly peerFigures: () => PortFigures | undefined
+}
+
 /** The gRPC server for clients: the contract, the standard health service, and reflection for tools. */
 export class ApiServer {
   readonly #door: Door
+  readonly #sockets: Sockets
   readonly #port: GrpcPort
   readonly #health = new HealthImplementation()
 
-  /** `connectionsMax` is what the process has descriptors for; `randomKey` gives secrets from 1 to 2^53 - 1. */
-  constructor(door: Door, connectionsMax: number, randomKey: () => number) {
+  /** `randomKey` gives secrets from 1 to 2^53 - 1. */
+  constructor(door: Door, sockets: Sockets, randomKey: () => number) {
     this.#door = door
+    this.#sockets = sockets
     this.#port = new GrpcPort({
       server: OPTIONS,
-      limits: clientPortLimits(connectionsMax),
+      limits: clientPortLimits(sockets.connectionsMax),
       refused: (code, reason) => grpcError(new Refusal(code, reason)),
       clock: door.parts.clock,
       logger: door.parts.logger,
@@ -77,10 +88,6 @@ export class ApiServer {
     this.#port.addService(tolerant(ENCODED_SERVICE), this.#implementation(randomKey))
     this.#health.addToServer(this.#port.server)
     new ReflectionService(loadSync(PROTO)).addToServer(this.#port.server)
-  }
-
-  get figures(): PortFigures {
-    return this.#port.figures
   }
 
   /** Rejects with a `ListenError`. */
@@ -135,7 +142,7 @@ export class ApiServer {
       listNames: this.#unary(inspection.listNames.bind(inspection)),
       listClaims: this.#unary(inspection.listClaims.bind(inspection)),
       listSessions: this.#unary(inspection.listSessions.bind(inspection)),
-      getStatus: this.#unary(() => inspection.getStatus()),
+      getStatus: this.#unary(() => ({ ...inspection.getStatus(), ...this.#socketStatus() })),
       addMember: this.#unary(operations.addMember.bind(operations)),
       promoteMember: this.#unary(operations.promoteMember.bind(operations)),
       removeMember: this.#unary(operations.removeMember.bind(operations)),
@@ -146,6 +153,11 @@ export class ApiServer {
         backups.send(caller, put),
       ),
     }
+  }
+
+  #socketStatus(): Pick<GetStatusResponse, 'clientPort' | 'peerPort' | 'descriptorsMax'> {
+    const { descriptorsMax, peerFigures } = this.#sockets
+    return { clientPort: this.#port.figures, peerPort: peerFigures(), descriptorsMax }
   }
 
   #stream<Request, Part>(send: Send<Request, Part>): (call: StreamCall<Request, Part>) => void {

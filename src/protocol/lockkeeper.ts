@@ -700,6 +700,12 @@ export interface GetStatusResponse {
   featureLevel: number;
   /** Of this node. */
   reserves: Reserve[];
+  clientPort: PortStatus | undefined;
+  peerPort:
+    | PortStatus
+    | undefined;
+  /** Files and sockets that the process may have open; connections_max of the ports follows from it. */
+  descriptorsMax: number;
 }
 
 /** What a node must have left to take anything new: see "A disk is full" and "Memory" in docs/operating.md. */
@@ -708,6 +714,26 @@ export interface Reserve {
   resource: string;
   freeBytes: number;
   reserveBytes: number;
+}
+
+/** What a port of this node holds now, what it may hold, and what it has turned away since the node was started. */
+export interface PortStatus {
+  connections: number;
+  connectionsMax: number;
+  connectionsPerAddressMax: number;
+  /** In progress. */
+  calls: number;
+  callsMax: number;
+  callsPerConnectionMax: number;
+  /** Parts of requests that are not complete, and replies that clients have not taken. */
+  bufferedBytes: number;
+  bufferedBytesMax: number;
+  bufferedBytesPerConnectionMax: number;
+  /** There was no room for them. */
+  connectionsRefused: number;
+  /** For what they did, or left undone; or to make room for others. */
+  connectionsClosed: number;
+  callsRefused: number;
 }
 
 export interface BackupRequest {
@@ -6181,6 +6207,9 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     version: "",
     featureLevel: 0,
     reserves: [],
+    clientPort: undefined,
+    peerPort: undefined,
+    descriptorsMax: 0,
   };
 }
 
@@ -6221,6 +6250,15 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     for (const v of message.reserves) {
       Reserve.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.clientPort !== undefined) {
+      PortStatus.encode(message.clientPort, writer.uint32(130).fork()).join();
+    }
+    if (message.peerPort !== undefined) {
+      PortStatus.encode(message.peerPort, writer.uint32(138).fork()).join();
+    }
+    if (message.descriptorsMax !== 0) {
+      writer.uint32(144).uint32(message.descriptorsMax);
     }
     return writer;
   },
@@ -6334,6 +6372,30 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.reserves.push(Reserve.decode(reader, reader.uint32()));
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.clientPort = PortStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.peerPort = PortStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.descriptorsMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6400,6 +6462,186 @@ export const Reserve: MessageFns<Reserve> = {
             }
 
             message.reserveBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePortStatus(): PortStatus {
+  return {
+    connections: 0,
+    connectionsMax: 0,
+    connectionsPerAddressMax: 0,
+    calls: 0,
+    callsMax: 0,
+    callsPerConnectionMax: 0,
+    bufferedBytes: 0,
+    bufferedBytesMax: 0,
+    bufferedBytesPerConnectionMax: 0,
+    connectionsRefused: 0,
+    connectionsClosed: 0,
+    callsRefused: 0,
+  };
+}
+
+export const PortStatus: MessageFns<PortStatus> = {
+  encode(message: PortStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.connections !== 0) {
+      writer.uint32(8).uint32(message.connections);
+    }
+    if (message.connectionsMax !== 0) {
+      writer.uint32(16).uint32(message.connectionsMax);
+    }
+    if (message.connectionsPerAddressMax !== 0) {
+      writer.uint32(24).uint32(message.connectionsPerAddressMax);
+    }
+    if (message.calls !== 0) {
+      writer.uint32(32).uint32(message.calls);
+    }
+    if (message.callsMax !== 0) {
+      writer.uint32(40).uint32(message.callsMax);
+    }
+    if (message.callsPerConnectionMax !== 0) {
+      writer.uint32(48).uint32(message.callsPerConnectionMax);
+    }
+    if (message.bufferedBytes !== 0) {
+      writer.uint32(56).uint64(message.bufferedBytes);
+    }
+    if (message.bufferedBytesMax !== 0) {
+      writer.uint32(64).uint64(message.bufferedBytesMax);
+    }
+    if (message.bufferedBytesPerConnectionMax !== 0) {
+      writer.uint32(72).uint64(message.bufferedBytesPerConnectionMax);
+    }
+    if (message.connectionsRefused !== 0) {
+      writer.uint32(80).uint64(message.connectionsRefused);
+    }
+    if (message.connectionsClosed !== 0) {
+      writer.uint32(88).uint64(message.connectionsClosed);
+    }
+    if (message.callsRefused !== 0) {
+      writer.uint32(96).uint64(message.callsRefused);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.connections = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.connectionsMax = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.connectionsPerAddressMax = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.calls = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.callsMax = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.callsPerConnectionMax = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bufferedBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.bufferedBytesMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.bufferedBytesPerConnectionMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.connectionsRefused = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.connectionsClosed = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.callsRefused = longToNumber(reader.uint64());
             continue;
           }
         }

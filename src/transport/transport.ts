@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { assert, type LogIndex, type NodeId } from '../../raft/index.js'
+import type { PortFigures } from '../platform/port/index.js'
 import type {
   Clock,
   IntactParts,
@@ -133,6 +134,11 @@ export class PeerTransport implements Transport {
     if (this.#isFenced) return connected
     for (const [peer, link] of this.#links) if (link.connected) connected.add(peer)
     return connected
+  }
+
+  /** Of its port; undefined before it listens. */
+  get figures(): PortFigures | undefined {
+    return this.#listener?.figures
   }
 
   /** The feature level that each peer's version knows, as far as its stream is open. */

@@ -118,6 +118,9 @@ function says(nodeId: number, role: string, term: number): Report {
       { resource: 'disk', freeBytes: 600 * MIB, reserveBytes: 100 * MIB },
       { resource: 'memory', freeBytes: 90 * MIB, reserveBytes: 100 * MIB },
     ],
+    clientPort: undefined,
+    peerPort: undefined,
+    descriptorsMax: 0,
   }
   return { address: `h:710${nodeId}`, status }
 }
