@@ -24,8 +24,6 @@ export class Incarnation {
   number = 0
   /** Of a restored cluster that has yet to begin, and gives out no number until then: beyond which it is to go on. */
   awaitedAfter = 0
-  /** No checkpoint has the number. */
-  isUnrecorded = false
 
   get isAwaited(): boolean {
     return this.awaitedAfter !== 0
@@ -47,7 +45,6 @@ export class Incarnation {
         `a restored cluster can't begin by a wall clock that says ${wallMs}; set the clock`,
       )
     this.number = incarnation
-    this.isUnrecorded = true
     this.awaitedAfter = 0
     return first
   }

@@ -110,14 +110,9 @@ export class Machine {
     return this.digest === 0
   }
 
-  /** A checkpoint is to be made soon: after a restart this node must know its cluster's incarnation before it meets a peer. */
-  get wantsCheckpoint(): boolean {
-    return this.incarnation.isUnrecorded
-  }
-
-  /** An estimate of what all that it holds takes of the heap, the same on every node: see `BYTES`. */
-  get heldBytes(): number {
-    return this.claims.heldBytes + this.sessions.heldBytes + this.remains.heldBytes
+  /** Counts the changes of what a node must know of its peers before it meets them. */
+  get membersRevision(): number {
+    return this.members.revision + this.disks.revision + (this.incarnation.number === 0 ? 0 : 1)
   }
 
   /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
@@ -152,7 +147,6 @@ export class Machine {
     const format = isFirst ? RECORD_FORMAT.first : RECORD_FORMAT.levelled
     const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
     if (!isFirst) fields.push(this.level, this.revision)
-    this.incarnation.isUnrecorded = false
     const { number, awaitedAfter } = this.incarnation
     if (number !== 0 || awaitedAfter !== 0) fields.push(number, awaitedAfter)
     return { key: SUMMARY_KEY, fields }

@@ -98,15 +98,14 @@ export class Checkpointer {
     this.#intervalBytes = intervalBytes
     this.#clock = clock
     this.#handlers = handlers
-    this.#membersRevision = machine.members.revision + machine.disks.revision
+    this.#membersRevision = machine.membersRevision
   }
 
   /** An entry has been applied to `machine`, which is that of `place`. */
   applied(entry: Entry, machine: Machine, place: () => Place): void {
     this.#bytes += entryBytes(entry)
     if (this.#isAboutMembers(entry, machine)) this.#wishSoon(place)
-    const isDue = this.#bytes >= this.#intervalBytes || machine.wantsCheckpoint
-    if (!isDue || this.#underWay !== undefined || this.#stopped) return
+    if (this.#bytes < this.#intervalBytes || this.#underWay !== undefined || this.#stopped) return
     this.#bytes = 0
     this.#begin(place(), [])
   }
@@ -176,10 +175,10 @@ export class Checkpointer {
     return this.#disk.records.start()?.index === start.index
   }
 
-  /** Who the members are, and on which disks, is what a node that restarts needs to know first. */
-  #isAboutMembers({ config }: Entry, { members, disks }: Machine): boolean {
+  /** Who the members are, on which disks, and in which incarnation of the cluster is what a node that restarts needs first. */
+  #isAboutMembers({ config }: Entry, { membersRevision }: Machine): boolean {
     const before = this.#membersRevision
-    this.#membersRevision = members.revision + disks.revision
+    this.#membersRevision = membersRevision
     return config !== undefined || this.#membersRevision !== before
   }
 

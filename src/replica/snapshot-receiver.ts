@@ -1,6 +1,12 @@
 import type { LogIndex, LogStart, NodeId } from '../../raft/index.js'
 import { DamagedSnapshotError, type RecordStore, type Staging, type Transport } from './ports.js'
 
+/**
+ * Offered so often, and no chunk that it wants has come: the sender cuts its snapshot into other chunks than the one from which
+ * the first ones came, as another version may. It has no chunk of that number, or it is not the one that follows.
+ */
+const OFFERS_MAX = 10
+
 export interface SnapshotReceiverHandlers {
   /** Up to here this node has everything, applied or not: an older snapshot is of no use to it. */
   readonly commitIndex: () => LogIndex
@@ -15,6 +21,8 @@ export class SnapshotReceiver {
   readonly #transport: Transport
   readonly #handlers: SnapshotReceiverHandlers
   #staging: Staging | undefined
+  /** Of what is staged, since a chunk of it came. */
+  #offers = 0
   /** It is whole, and being put in place; `last` is its last chunk. */
   #installing: { readonly index: LogIndex; readonly last: number } | undefined
   /** One thing at a time; what comes meanwhile is dropped, and will be offered again. */
@@ -32,7 +40,8 @@ export class SnapshotReceiver {
     if (this.#installing?.index === start.index) return this.#want(from, start.index, this.#installing.last)
     this.#do(async () => {
       if (start.index <= this.#handlers.commitIndex()) return this.#want(from, start.index, undefined)
-      if (this.#staging?.start.index !== start.index) {
+      if (this.#staging?.start.index !== start.index || ++this.#offers > OFFERS_MAX) {
+        this.#offers = 0
         await this.#staging?.abandon()
         this.#staging = undefined
         this.#staging = await this.#records.openStaging(start)
@@ -53,6 +62,7 @@ export class SnapshotReceiver {
       }
       // Whoever asks again for each copy of a chunk gets ever more copies; what is missing will be offered again.
       if (staging.next === expected || expected === undefined) return
+      this.#offers = 0
       if (staging.next === undefined) await this.#complete(from, staging, expected)
       else this.#want(from, index, staging.next)
     })

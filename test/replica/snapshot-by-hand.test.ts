@@ -66,6 +66,19 @@ describe('a snapshot, chunk by chunk', () => {
     )
   })
 
+  it('begins anew when its sender has no chunk of the number that is wanted, as one that cuts it otherwise', async () => {
+    const { node, give, offer, records, end } = await receiving(start)
+    await offer()
+    await give(records)
+    node.sent.length = 0
+    for (let k = 0; k < 11; k++) await offer()
+    const wanted = node.sent.map(({ item }) => item.kind === 'snapshot_want' && item.sequence)
+    assert.deepEqual(wanted, [...Array.from({ length: 10 }, () => 1), 0])
+    await give(records)
+    await give(end)
+    assert.equal(node.replica.appliedIndex, 10)
+  })
+
   it('is let go when the log has come further meanwhile: nothing that was acknowledged goes', async () => {
     const { node, give, offer, records, end } = await receiving(start)
     await offer()
