@@ -115,6 +115,11 @@ export class Machine {
     return this.members.revision + this.disks.revision + (this.incarnation.number === 0 ? 0 : 1)
   }
 
+  /** An estimate of what all that it holds takes of the heap, the same on every node: see `BYTES`. */
+  get heldBytes(): number {
+    return this.claims.heldBytes + this.sessions.heldBytes + this.remains.heldBytes
+  }
+
   /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
   nextDeadline(): number | undefined {
     return this.agenda.first()?.at
