@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -12,6 +12,7 @@ import {
   openNodeDisk,
   renewNodeDisk,
   restoreNodeDisk,
+  SET_ASIDE,
   seedNodeDisk,
 } from '../src/node-disk/index.js'
 import { DamagedLogError, DamagedRecordsError } from '../src/replica/ports.js'
@@ -142,9 +143,16 @@ describe('the power goes', () => {
     await live()
     const cuts = await powerCuts(directory, () => renewNodeDisk(directory, NEXT))
     const outcomes = new Set<string>()
+    let isInPlace = false
     for (const cut of cuts) {
       const was = await next(cut)
+      isInPlace ||= /rename to db,/.test(cut.name)
       outcomes.add(was === 'damaged' ? was : String(was.nodeId))
+      if (was === 'damaged' && !isInPlace) {
+        await renewNodeDisk(cut.directory, NEXT)
+        const kept = await readdir(join(cut.directory, SET_ASIDE))
+        assert.deepEqual(kept.sort(), ['db', 'records-1', 'witness'], `kept after ${cut.name}`)
+      }
       if (was === 'damaged') continue
       if (was.nodeId === IDENTITY.nodeId) assert.equal(was.last, 9, cut.name)
       if (cut.isAfterwards) assert.equal(was.nodeId, NEXT.nodeId, cut.name)

@@ -15,22 +15,23 @@ const TAG = {
 } as const
 
 /**
- * Numbers of the tables that belong to the database. A crash leaves unfinished ones beside them, which LevelDB removes. None
+ * The tables that belong to the database, by their numbers, each with its level: of a key, a lower level has the newer value,
+ * and on level 0 the table with the greater number. A crash leaves unfinished tables beside them, which LevelDB removes. None
  * if the manifest can't be read: that LevelDB does notice by itself.
  */
-export async function liveTables(location: string): Promise<ReadonlySet<number>> {
-  const live = new Set<number>()
+export async function liveTables(location: string): Promise<ReadonlyMap<number, number>> {
+  const live = new Map<number, number>()
   try {
     const name = (await readFile(join(location, 'CURRENT'), 'utf8')).trim()
     for (const edit of recordsIn(await readFile(join(location, name)))) if (edit !== GAP) apply(edit, live)
   } catch (error) {
-    if (error instanceof RangeError || (error instanceof Error && 'code' in error)) return new Set()
+    if (error instanceof RangeError || (error instanceof Error && 'code' in error)) return new Map()
     throw error
   }
   return live
 }
 
-function apply(edit: Buffer, live: Set<number>): void {
+function apply(edit: Buffer, live: Map<number, number>): void {
   const varints = new Varints(edit)
   const passText = () => varints.take(varints.next())
   while (!varints.isAtEnd) {
@@ -52,13 +53,14 @@ function apply(edit: Buffer, live: Set<number>): void {
         varints.next()
         live.delete(varints.next())
         break
-      case TAG.newFile:
-        varints.next()
-        live.add(varints.next())
+      case TAG.newFile: {
+        const level = varints.next()
+        live.set(varints.next(), level)
         varints.next()
         passText()
         passText()
         break
+      }
       default:
         throw new RangeError('an edit of an unknown kind')
     }

@@ -27,12 +27,16 @@ interface Handle {
 
 /** What is wrong with a table of the database at `location`; undefined if nothing is. Takes a turn for each table. */
 export async function faultInTables(location: string): Promise<string | undefined> {
-  for (const number of await liveTables(location)) {
-    const name = `${String(number).padStart(6, '0')}.ldb`
+  for (const number of (await liveTables(location)).keys()) {
+    const name = tableName(number)
     const fault = await faultInFile(join(location, name))
     if (fault !== undefined) return `table ${name}: ${fault}`
   }
   return undefined
+}
+
+export function tableName(number: number): string {
+  return `${String(number).padStart(6, '0')}.ldb`
 }
 
 async function faultInFile(path: string): Promise<string | undefined> {
