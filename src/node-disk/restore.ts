@@ -31,7 +31,6 @@ export async function restoreNodeDisk(directory: string, content: DiskContent): 
   await rm(unfinished, { recursive: true, force: true })
   await withDisk(unfinished, content, (disk) => write(disk, content))
   await withDisk(unfinished, content, async (disk) => void (await disk.load(() => {})))
-  await syncDirectory(unfinished)
   await rename(unfinished, join(directory, RESTORED))
   await syncDirectory(directory)
   await finishRestoring(directory)
