@@ -4,6 +4,11 @@ import type { Clock } from './ports.js'
 
 /** The server takes frames of 4 MiB; sizes here are upper bounds, so this leaves no doubt. */
 const FRAME_BYTES_MAX = 3.5 * 1024 * 1024
+/**
+ * A frame that has grown to this takes no further request. Sessions of one process share connections, and parts of the frames of all
+ * of them are to stay below what a node holds of one connection.
+ */
+const FRAME_BYTES = 128 * 1024
 
 /** Of one request, without the texts in it. */
 const REST_BYTES = 192
@@ -55,7 +60,7 @@ function split(requests: Request[]): Request[][] {
   let bytes = Number.POSITIVE_INFINITY
   for (const request of requests) {
     const more = bytesMax(request.operation)
-    if (bytes + more > FRAME_BYTES_MAX) {
+    if (bytes + more > FRAME_BYTES) {
       parts.push([])
       bytes = 0
     }
