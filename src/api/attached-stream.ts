@@ -46,7 +46,7 @@ const WELCOME_MS = 10_000
 const UNREAD_MS = 10_000
 /** Requests of one stream that are in the log, or on their way to it; waiting in a queue does not count. */
 const UNDER_WAY_MAX = 2_048
-const REQUESTS_PER_STEP = 16
+const REQUESTS_PER_STEP = 4
 const LEAVES_PER_STEP = 64
 const CLUSTER_ID = /^[\w.-]{1,64}$/
 

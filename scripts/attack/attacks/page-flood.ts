@@ -8,6 +8,8 @@ const DATA_LENGTH = 4_000
 const PAGES_AT_A_TIME = 100
 const ATTACK_MS = 10_000
 const CALL_MS = 10_000
+/** After a refusal. */
+const PAUSE_MS = 100
 const NAME = 'listed'
 const REQUEST = { name: NAME, line: ListClaimsRequest_Line.HOLDERS, after: 0, limit: CLAIMS }
 
@@ -33,6 +35,7 @@ export const attack: Attack = {
           claims += page.claims.length
         } catch {
           refused++
+          await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
         }
       }
     }
