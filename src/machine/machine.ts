@@ -43,6 +43,7 @@ import { AllRemains } from './remains.js'
 import { type Request, Requests } from './requests.js'
 import { Disks } from './roster/disks.js'
 import {
+  BRIEF_DIGESTS_SINCE,
   CHANGES_SINCE,
   FEATURE_LEVEL,
   FeatureLevelError,
@@ -64,6 +65,7 @@ export interface Applied {
   readonly changes: readonly Change[]
 }
 
+const DIGESTED_LENGTH_MAX = 64
 const CLOSED: Verdict = { kind: 'closed' }
 const RAISED: Verdict = { kind: 'raised' }
 const BEGUN: Verdict = { kind: 'begun' }
@@ -251,6 +253,7 @@ export class Machine {
   }
 
   #digestStep(verdicts: readonly Verdict[], events: readonly MachineEvent[]): void {
+    if (this.level >= BRIEF_DIGESTS_SINCE) this.#digest.textLengthMax = DIGESTED_LENGTH_MAX
     this.#digest.at(this.#at)
     for (const verdict of verdicts) this.#digest.verdict(verdict)
     for (const event of events) this.#digest.event(event)

@@ -36,7 +36,8 @@ export const CIRCLES_SINCE = 3
 export const REPLIES_REMEMBERED_SINCE = 4
 /** The work of one entry is bounded; what is left of it is done in later entries. */
 export const STEPS_SINCE = 4
-
+/** Digests of what machines say have the beginning of a long text, and its length. */
+export const BRIEF_DIGESTS_SINCE = 4
 /** A peer of a version that knows less breaks off at the word that a node is low on memory. */
 export const LOW_ON_MEMORY_SINCE = 4
 /** What a peer forwards is whitelisted: see `payload.ts` in `src/replica`. */
