@@ -18,10 +18,13 @@ describe('what others can cause as often as they like', () => {
       for (const peer of [two, log.child({ peer: 3 })]) peer.warn({ reason: 'no member' }, 'refused')
       nowMs += 500
     }
+    log.warn({ reason: 'entry 1 is wrong', kind: 'wrong' }, 'refused')
+    log.warn({ reason: 'entry 2 is wrong', kind: 'wrong' }, 'refused')
     two.error({ err: new Error('no member') }, 'refused, for another cause')
     assert.deepEqual(taken(), [
       { peer: 2, reason: 'no member', repeated: undefined },
       { peer: 3, reason: 'no member', repeated: undefined },
+      { peer: undefined, reason: 'entry 1 is wrong', repeated: undefined },
       { peer: 2, reason: undefined, repeated: undefined },
     ])
     nowMs += MINUTE_MS

@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:net'
-import { type Logger, pino } from 'pino'
 import type { NodeId } from '../raft/index.js'
 import { systemClock } from '../src/platform/clock.js'
+import { createLogger, type Logger } from '../src/platform/logger.js'
 import type { Clock, PeerItem } from '../src/replica/ports.js'
 import type { Hello } from '../src/transport/hello.js'
 import { PeerTransport } from '../src/transport/index.js'
@@ -69,7 +69,7 @@ export class Station {
   }
 
   #logger(): Logger {
-    return pino({ level: 'info' }, { write: (line) => this.#note(() => this.logged.push(line)) })
+    return createLogger('info', {}, { write: (line) => this.#note(() => this.logged.push(line)) })
   }
 }
 

@@ -20,7 +20,7 @@ const { warn: WARN = 0, error: ERROR = 0 } = pino.levels.values
 
 /**
  * JSON lines on stderr, written beside the event loop and flushed when the process exits. `context` is in each line. Warnings and
- * errors with a `reason` or an `err` are written once a minute for each reason and peer.
+ * errors with a `reason` or an `err` are written once a minute for each reason and peer, or for each `kind` if they have one.
  */
 export function createLogger(
   level: LogLevel,
@@ -44,7 +44,9 @@ function onceAMinute(
     const [fields, ...rest] = line as [Bindings, ...string[]]
     const reason = fields?.reason ?? fields?.err?.message
     if (reason === undefined || (level !== WARN && level !== ERROR)) return write.apply(this, line)
-    const repeated = warnings.next(JSON.stringify([this.bindings().peer, fields.peer, reason, ...rest]))
+    const repeated = warnings.next(
+      JSON.stringify([this.bindings().peer, fields.peer, fields.kind ?? reason, ...rest]),
+    )
     if (repeated === undefined) return
     write.apply(this, [repeated === 0 ? fields : { ...fields, repeated }, ...rest] as typeof line)
   }

@@ -15,7 +15,6 @@ import {
   rollback,
 } from './hello.js'
 import { HELLO_MS } from './limits.js'
-import { RefusalLog } from './refusal-log.js'
 import type { SalvageAnswers } from './salvage-answers.js'
 import { LOST, peerPort, SALVAGE, STREAM } from './service.js'
 
@@ -43,12 +42,10 @@ export class Listener {
   readonly #port: GrpcPort
   /** The one stream of each peer that is listened to. */
   readonly #streams = new Map<NodeId, PeerStream>()
-  readonly #log: RefusalLog
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#port = peerPort(options.connectionsMax, options.clock, options.logger)
-    this.#log = new RefusalLog(options.logger, options.clock)
     const service = { stream: STREAM, salvage: SALVAGE }
     this.#port.addService(service, {
       stream: (stream: PeerStream) => this.#accept(stream),
@@ -155,8 +152,9 @@ export class Listener {
     this.#options.onGone(peer)
   }
 
+  /** `kind`: refusals of one kind are the same to the log, though their reasons may differ in figures. */
   #refuse(stream: PeerStream, code: status, details: string, kind = details): void {
-    this.#log.refused(kind, { reason: details, remote: stream.getPeer() })
+    this.#options.logger.warn({ reason: details, kind, remote: stream.getPeer() }, 'peer stream refused')
     stream.emit('error', { code, details })
   }
 }
