@@ -40,9 +40,10 @@ export class Proposer {
 
   /**
    * The entries to propose now. To be called every turn while this node leads and serves: time passes also
-   * while nothing may be proposed.
+   * while nothing may be proposed. What has gathered does not wait for a machine that is behind what is committed, so that
+   * renewals come to the log before deadlines; but such a machine does not know which deadlines have been renewed.
    */
-  next(mayPropose: boolean): Request[] {
+  next(mayPropose: boolean, isMachineBehind: boolean): Request[] {
     const { clock, tickMs } = this.#parts
     const machine = this.#parts.machine()
     // By the time a leader serves, it has applied all of its log up to its term's no-op: machine.at is the last `at`.
@@ -52,7 +53,7 @@ export class Proposer {
     const gathered = [...this.#ignored, ...(this.#inbox.isEmpty ? [] : this.#inbox.takeEntries())]
     this.#ignored = []
     if (gathered.length > 0) return gathered.map((chunks) => this.#entry(at, chunks))
-    return this.#timeDue(at) ? [this.#entry(at, [])] : []
+    return !isMachineBehind && this.#timeDue(at) ? [this.#entry(at, [])] : []
   }
 
   /** What was in these is proposed again before all that came later; and the time that they told was not told. */

@@ -340,14 +340,11 @@ export class Replica {
     this.#turnDue = false
     if (this.#stopped || this.#installing) return
     try {
-      const wasBehind = this.#applier.isBehind
       this.#propose()
       const inputs = this.#inputs
       this.#inputs = []
       if (inputs.length > 0) this.#carryOut(this.#parts.raft.step(inputs))
       if (!this.#resting) this.#apply()
-      // To propose what has gathered.
-      if (wasBehind && !this.#applier.isBehind) this.#turnSoon()
     } catch (error) {
       this.#fail(error)
     }
@@ -411,9 +408,9 @@ export class Replica {
   /** Proposes what has gathered, once the disk is free: the next entry is as large as the last was slow. */
   #propose(): void {
     const { serving, transferring } = this.#status
-    // While the machine is behind, the clock stands still: what gathers meanwhile comes before anything expires.
-    if (!serving || this.#applier.isBehind) return
-    this.#inputs.push(...this.#proposer.next(!transferring && !this.#disk.busy))
+    if (!serving) return
+    const mayPropose = !transferring && !this.#disk.busy
+    this.#inputs.push(...this.#proposer.next(mayPropose, this.#applier.isBehind))
   }
 
   #passed(entry: Entry, isFirstOfTerm: boolean): void {

@@ -210,16 +210,6 @@ describe('a leader whose machine is behind', () => {
     )
     assert.deepEqual(node.fatal, [])
   })
-
-  it('proposes nothing further, however much gathers', async () => {
-    const node = await behind()
-    const before = node.disk.entries.length
-    for (let k = 0; k < 10; k++) {
-      node.submit(keepAlive(1, 7))
-      await node.clock.nextTurn()
-    }
-    assert.equal(node.disk.entries.length, before)
-  })
 })
 
 describe('reads', () => {

@@ -54,6 +54,17 @@ describe('the beat of a node (P10)', () => {
 })
 
 describe('the time of the cluster (P7, faults 33, 34, 36, 39)', () => {
+  it('goes on while the machine is busy with what is committed, slice after slice', async () => {
+    const node = await HandDrivenNode.leading({ applyBudget: { ms: 10, commands: 1 } })
+    node.submit(open(1, 1_000))
+    await node.clock.pass(100)
+    const openedMs = node.clock.nowMs()
+    // Each turn applies one entry of a thousand commands, which takes 45 ms; several of them are always waiting.
+    node.onApplied = () => node.clock.stall(45)
+    for (let k = 0; k < 30_000; k++) node.submit(open(10 + k, 60_000))
+    assert((await endsAfter(node, 1, openedMs, 3_000)) <= 1_000 + lateMsMax(1_000))
+  })
+
   it('ends a session that nobody renews, by an entry without commands', async () => {
     const node = await HandDrivenNode.leading()
     const openedMs = node.clock.nowMs()
