@@ -12,7 +12,7 @@ import { KeptEntries } from './membership/kept-entries.js'
 import { KnownDisks } from './membership/known-disks.js'
 import { Membership } from './membership/membership.js'
 import { Upkeep } from './membership/upkeep.js'
-import { IdentityFile, type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
+import { DirectoryCheck, IdentityFile, type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
 import { systemClock } from './platform/clock.js'
 import type { NodeConfig } from './platform/config.js'
 import { freeBytes } from './platform/free-bytes.js'
@@ -196,7 +196,10 @@ async function startOn(
     },
   })
 
+  const stopDirectoryCheck = (await DirectoryCheck.of(config.data)).watch(clock, fail)
+
   const stop = async (): Promise<void> => {
+    stopDirectoryCheck()
     heap.stop()
     const led = replica.status.role === 'leader'
     reserves.stop()

@@ -1,4 +1,5 @@
 export { ownerOf } from '../log-store/index.js'
+export { DirectoryCheck } from './directory-check.js'
 export { IdentityFile } from './identity-file.js'
 export { type LevelNodeDisk, openNodeDisk } from './level-node-disk.js'
 export { DiskRemains } from './remains.js'
