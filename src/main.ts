@@ -283,6 +283,7 @@ async function startOn(
     await reserves.start()
     await api.listen(config.client)
   } catch (error) {
+    stopDirectoryCheck()
     reserves.stop()
     await replica.stop()
     await transport.stop()

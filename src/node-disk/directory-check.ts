@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LOG_DATABASE, WITNESS } from '../log-store/index.js'
 import type { Clock, Timer } from '../replica/ports.js'
@@ -18,12 +18,17 @@ export class LostDirectoryError extends Error {
 
 /** Of the data directory: these are the same files for as long as a node has it open. */
 const LASTING = ['.', WITNESS, LOG_DATABASE, join(LOG_DATABASE, 'LOCK')]
-/** Replaced now and then, and never missing. */
-const PRESENT = [join(LOG_DATABASE, 'CURRENT')]
+/** LevelDB replaces these now and then, a snapshot the records; some of each kind are always there. */
+const PRESENT: readonly (readonly [folder: string, kind: RegExp])[] = [
+  [LOG_DATABASE, /^CURRENT$/],
+  [LOG_DATABASE, /^MANIFEST-/],
+  [LOG_DATABASE, /\.log$/],
+  ['.', /^records-/],
+]
 
 /**
  * Notices that a data directory is no longer what this process writes to: the system lets it write on to files that no name
- * leads to. It does not notice a file of LevelDB's that was removed alone.
+ * leads to. A table of LevelDB's that is removed is missed when it is next read.
  */
 export class DirectoryCheck {
   readonly #directory: string
@@ -59,11 +64,16 @@ export class DirectoryCheck {
   }
 
   async #look(): Promise<LostDirectoryError | undefined> {
-    for (const name of [...LASTING, ...PRESENT]) {
+    for (const name of LASTING) {
       const path = join(this.#directory, name)
-      const [opened, found] = [this.#opened.get(name), await identityOf(path)]
+      const found = await identityOf(path)
       if (found === undefined) return new LostDirectoryError(path, 'has been removed')
-      if (opened !== undefined && found !== opened) return new LostDirectoryError(path, 'has been replaced')
+      if (found !== this.#opened.get(name)) return new LostDirectoryError(path, 'has been replaced')
+    }
+    for (const [folder, kind] of PRESENT) {
+      const path = join(this.#directory, folder)
+      const isThere = (await readdir(path)).some((name) => kind.test(name))
+      if (!isThere) return new LostDirectoryError(`what ${path} had of ${kind.source}`, 'has been removed')
     }
     return undefined
   }

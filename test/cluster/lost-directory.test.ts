@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, rename, rm } from 'node:fs/promises'
+import { cp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { LocalCluster } from '../../scripts/cluster/local-cluster.js'
@@ -28,6 +28,14 @@ const LOSSES: readonly [what: string, loss: (directory: string) => Promise<void>
     'loses its write counter',
     (directory) => rm(join(directory, 'witness')),
     /witness has been removed since/,
+  ],
+  [
+    'loses the log of its database',
+    async (directory) => {
+      const names = (await readdir(join(directory, 'db'))).filter((name) => name.endsWith('.log'))
+      for (const name of names) await rm(join(directory, 'db', name))
+    },
+    /db had of .*log.* has been removed since/,
   ],
   [
     'loses the files of its database',
