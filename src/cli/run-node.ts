@@ -96,7 +96,8 @@ function askedToStop(): Promise<void> {
 }
 
 function stoppedItself({ id }: NodeConfig, error: unknown): CliError {
-  const remedy = 'Nothing it acknowledged is lost; see its log for the cause before you start it again.'
+  const remedy =
+    'What it acknowledged is on a majority of the disks; see its log for the cause before you start it again.'
   return new CliError(EXIT.fatal, `Node ${id} stopped itself: ${messageOf(error)}. ${remedy}`, {
     cause: error,
   })
