@@ -165,9 +165,9 @@ test('a repaired node that an operator has removed stays out when it is started 
 async function isVoter(cluster: LocalCluster, member: number): Promise<void> {
   using operator = new Operator(cluster.clientAddresses)
   await eventually(`member ${member} is a voter, and the one before it is gone`, REPAIR_MS, async () => {
-    const { members } = await operator.members()
+    const { members, changing } = await operator.members()
     const own = members.find(({ id }) => id === member)
-    return (own?.voter && own.connected && members.length === cluster.nodes.length) || undefined
+    return (!changing && own?.voter && own.connected && members.length === cluster.nodes.length) || undefined
   })
 }
 
