@@ -202,7 +202,7 @@ export class Machine {
     return queue && views.viewName(queue, this.sessions)
   }
 
-  /** Names with `prefix`, after the name `after` (exclusive), in code unit order. One pass over all names. */
+  /** Names with `prefix`, after the name `after` (exclusive), in code unit order. */
   names(prefix: string, after: string, limit: number): views.Page<views.NameView> {
     return views.viewNames(this.claims.queues, this.sessions, prefix, after, limit)
   }
@@ -214,7 +214,10 @@ export class Machine {
     after: number,
     limit: number,
   ): views.Page<views.ClaimView> | undefined {
-    return views.viewLinePage(this.claims.queues.get(name), line, this.sessions, after, limit)
+    const { queues } = this.claims
+    const last = after === 0 ? undefined : this.claims.get(after)
+    if (after !== 0 && last === undefined) return undefined
+    return views.viewLinePage(queues.get(name), line, this.sessions, last, limit)
   }
 
   session(id: SessionId): views.SessionView | undefined {
@@ -222,7 +225,7 @@ export class Machine {
     return session && views.viewSession(session)
   }
 
-  /** After the session `after`, in the order of ids. One pass over all sessions. */
+  /** After the session `after`, in the order of ids. */
   listSessions(after: SessionId, limit: number): views.Page<views.SessionView> {
     return views.viewSessions(this.sessions, after, limit)
   }

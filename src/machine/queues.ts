@@ -4,6 +4,7 @@
  */
 import type { Deadline } from './agenda.js'
 import type { ClaimId, Mode, SessionId, Terms, Token } from './language/command.js'
+import { OrderedKeys } from './ordered-keys.js'
 import type { Bookkeeping } from './records/records.js'
 import type { Rest, Result } from './remains.js'
 import type { Seats } from './seats.js'
@@ -89,8 +90,8 @@ export class Line {
     this.count--
   }
 
-  *[Symbol.iterator](): Generator<Claim, void> {
-    for (let place = this.first; place !== undefined; place = place.next) yield place.claim
+  [Symbol.iterator](): Generator<Claim, void> {
+    return claimsFrom(this.first)
   }
 
   #findLastOfRank(): Map<number, Place> {
@@ -117,6 +118,11 @@ export class Line {
     else next.previous = place
     this.count++
   }
+}
+
+/** Those in this place of a line and behind it. */
+export function* claimsFrom(first: Place | undefined): Generator<Claim, void> {
+  for (let place = first; place !== undefined; place = place.next) yield place.claim
 }
 
 /** Who is before whom, the same in all queues in which they meet: so claims on several names can't block each other. */
@@ -160,6 +166,8 @@ export class Queue {
 
 export class Queues {
   readonly #byName = new ShardedMap<string, Queue>()
+  /** In the order of their code units. */
+  readonly names = new OrderedKeys<string>((name) => this.#byName.get(name) !== undefined)
 
   get size(): number {
     return this.#byName.size
@@ -187,7 +195,9 @@ export class Queues {
   }
 
   closeIfEmpty(queue: Queue): void {
-    if (queue.isEmpty) this.#byName.delete(queue.name)
+    if (!queue.isEmpty) return
+    this.#byName.delete(queue.name)
+    this.names.changed(queue.name)
   }
 
   /** The queue of this name, whether or not there was one. */
@@ -196,6 +206,7 @@ export class Queues {
     if (found !== undefined) return found
     const queue = new Queue(name)
     this.#byName.set(name, queue)
+    this.names.changed(name)
     return queue
   }
 }

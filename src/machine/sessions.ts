@@ -7,6 +7,7 @@ import { BYTES, sessionBytes } from './held-bytes.js'
 import type { Found, Notice, OpenSession, Refused, SessionId, Verdict } from './language/command.js'
 import { LIMITS } from './language/limits.js'
 import { limitReached, SESSION_EXPIRED, SESSION_FOREIGN, SESSION_UNKNOWN } from './language/refusals.js'
+import { OrderedKeys } from './ordered-keys.js'
 import type { Claim } from './queues.js'
 import type { Ledger } from './records/ledger.js'
 import type { Bookkeeping, SessionRecord, SlotRecord } from './records/records.js'
@@ -60,6 +61,7 @@ export class Sessions {
   readonly #agenda: Agenda
   readonly #ledger: Ledger
   readonly #byId = new ShardedMap<SessionId, Session>()
+  readonly ids = new OrderedKeys<SessionId>((id) => this.#byId.get(id) !== undefined)
   readonly #byKey = new ShardedMap<number, Session>()
   #heldBytes = 0
 
@@ -144,6 +146,7 @@ export class Sessions {
     this.#ledger.remove(session)
     this.#agenda.remove(session.expiry)
     this.#byId.delete(session.id)
+    this.ids.changed(session.id)
     this.#byKey.delete(session.key)
   }
 
@@ -195,6 +198,7 @@ export class Sessions {
       page: undefined,
     }
     this.#byId.set(id, session)
+    this.ids.changed(id)
     this.#byKey.set(key, session)
     this.#heldBytes += sessionBytes(session)
     return session

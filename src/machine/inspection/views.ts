@@ -1,7 +1,7 @@
 /** What people and tools see when they look at the machine: copies, which stay as they are. */
 import type { ClaimId, Mode, SessionId, Token } from '../language/command.js'
 import { LIMITS } from '../language/limits.js'
-import type { Claim, Line, Queue, Queues } from '../queues.js'
+import { type Claim, claimsFrom, type Line, type Queue, type Queues } from '../queues.js'
 import type { Session, Sessions } from '../sessions.js'
 
 export interface ClaimView {
@@ -118,32 +118,41 @@ export function viewNames(
   after: string,
   limit: number,
 ): Page<NameView> {
-  const isAsked = ({ name }: Queue): boolean => name > after && name.startsWith(prefix)
-  return pageOf(queues.values(), isAsked, byName, limit, (queue) => viewName(queue, sessions))
+  return pageOf(queuesAfter(queues, prefix, after), limit, (queue) => viewName(queue, sessions))
 }
 
 export function viewSessions(sessions: Sessions, after: SessionId, limit: number): Page<SessionView> {
-  return pageOf(sessions.values(), ({ id }) => id > after, byId, limit, viewSession)
+  return pageOf(sessionsAfter(sessions, after), limit, viewSession)
 }
 
-/** Undefined if `after` is a claim that does not stand in this line. */
+/** Of one line, behind the claim `after`, which stands in it; from its beginning if that is undefined. */
 export function viewLinePage(
   queue: Queue | undefined,
   kind: LineKind,
   sessions: Sessions,
-  after: ClaimId,
+  after: Claim | undefined,
   limit: number,
 ): Page<ClaimView> | undefined {
-  const count = Math.min(limit, LIMITS.pageMax)
   const line = queue && lineOf(queue, kind)
-  let isFound = after === 0
-  const picked: ClaimView[] = []
-  for (const claim of line ?? []) {
-    if (isFound) picked.push(viewClaim(claim, sessions.get(claim.session)!))
-    if (picked.length > count) break
-    isFound ||= claim.id === after
+  if (after === undefined) return pageOf(line ?? [], limit, viewIn(sessions))
+  const place = after.places.find((each) => each.queue === queue)
+  if (place === undefined || queue?.lineOf(after) !== line) return undefined
+  return pageOf(claimsFrom(place.next), limit, viewIn(sessions))
+}
+
+function* queuesAfter(queues: Queues, prefix: string, after: string): Generator<Queue, void> {
+  for (const name of queues.names.from(after > prefix ? after : prefix)) {
+    if (!name.startsWith(prefix)) return
+    if (name !== after) yield queues.get(name)!
   }
-  return isFound ? { views: picked.slice(0, count), more: picked.length > count } : undefined
+}
+
+function* sessionsAfter(sessions: Sessions, after: SessionId): Generator<Session, void> {
+  for (const id of sessions.ids.from(after + 1)) yield sessions.get(id)!
+}
+
+function viewIn(sessions: Sessions): (claim: Claim) => ClaimView {
+  return (claim) => viewClaim(claim, sessions.get(claim.session)!)
 }
 
 function lineOf(queue: Queue, kind: LineKind): Line | undefined {
@@ -151,41 +160,19 @@ function lineOf(queue: Queue, kind: LineKind): Line | undefined {
   return kind === 'holders' ? queue.granted : queue.waiting
 }
 
-/**
- * The first of those that are asked for. They are not kept in order, since nothing but listing would use it: one pass over
- * all of them, in which few pass the bar once `limit` are found (about 200 ms for a million names).
- */
-function pageOf<Item, View>(
-  items: Iterable<Item>,
-  isAsked: (item: Item) => boolean,
-  compare: (a: Item, b: Item) => number,
-  limit: number,
-  view: (item: Item) => View,
-): Page<View> {
+/** The first of these. */
+function pageOf<Item, View>(items: Iterable<Item>, limit: number, view: (item: Item) => View): Page<View> {
   const count = Math.min(limit, LIMITS.pageMax)
-  let picked: Item[] = []
-  let bar: Item | undefined
+  const picked: Item[] = []
   for (const item of items) {
-    if (!isAsked(item) || (bar !== undefined && compare(item, bar) > 0)) continue
+    if (picked.length === count) return { views: viewsOf(picked, view), more: true }
     picked.push(item)
-    if (picked.length < 2 * (count + 1)) continue
-    picked = picked.sort(compare).slice(0, count + 1)
-    bar = picked.at(-1)
   }
-  picked.sort(compare)
-  return { views: viewsOf(picked.slice(0, count), view), more: picked.length > count }
+  return { views: viewsOf(picked, view), more: false }
 }
 
 function* viewsOf<Item, View>(items: readonly Item[], view: (item: Item) => View): Generator<View, void> {
   for (const item of items) yield view(item)
-}
-
-function byName(a: Queue, b: Queue): number {
-  return a.name < b.name ? -1 : 1
-}
-
-function byId(a: Session, b: Session): number {
-  return a.id - b.id
 }
 
 function first(line: Line, sessions: Sessions): ClaimView[] {
