@@ -3,11 +3,11 @@ import { Door } from './api/door.js'
 import { ApiServer } from './api/server.js'
 import { Attachments } from './attachments/attachments.js'
 import { FEATURE_LEVEL } from './machine/roster/feature-level.js'
+import { ClusterStart } from './membership/cluster-start.js'
 import { Directory } from './membership/directory.js'
 import { FeatureLevel } from './membership/feature-level.js'
 import { Fencing, noteMember } from './membership/fencing.js'
 import { Identification } from './membership/identification.js'
-import { Incarnation } from './membership/incarnation.js'
 import { KeptEntries } from './membership/kept-entries.js'
 import { KnownDisks } from './membership/known-disks.js'
 import { Membership } from './membership/membership.js'
@@ -124,8 +124,8 @@ async function startOn(
     onFatal(error instanceof Error ? error : new Error(String(error)))
   }
   const levels = () => transport.levels()
-  const incarnation = new Incarnation({ number: randomKey(), wallMs: Date.now, onClockBehind: fail })
-  const featureLevel = new FeatureLevel({ self, replica, proposals, incarnation, levels })
+  const clusterStart = new ClusterStart({ number: randomKey(), wallMs: Date.now, onClockBehind: fail })
+  const featureLevel = new FeatureLevel({ self, replica, proposals, clusterStart, levels })
   const identification = new Identification({
     self,
     disk: disk.identity.disk,

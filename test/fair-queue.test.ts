@@ -37,7 +37,7 @@ describe('a fair queue', () => {
     assert(take(queue, 10).includes('one'))
   })
 
-  it('shares by bytes: whoever has large items gets fewer of them', () => {
+  it('shares by bytes: a lane with large items gets fewer of them', () => {
     const queue = new FairQueue<string>(10_000_000)
     for (let k = 0; k < 2_000; k++) queue.push(1, 'small', 500)
     for (let k = 0; k < 100; k++) queue.push(2, 'large', 50_000)

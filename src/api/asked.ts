@@ -5,7 +5,7 @@ import type { Waiter } from '../proposals/proposals.js'
 /** What a command came to in the end. */
 export type Final = Exclude<Verdict, { kind: 'queued' }>
 
-/** Whoever has asked for something. */
+/** The origin of a request. */
 export interface Asker {
   /** It has left. A claim keeps its place: the same request, repeated anywhere, finds it. */
   readonly isGone: boolean

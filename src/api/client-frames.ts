@@ -76,7 +76,7 @@ function lastRenewalIn(bytes: Uint8Array): { readonly request: Request; readonly
     const request = Request.decode(reader, reader.uint32())
     return request.operation?.$case === 'renew' ? { request, at } : undefined
   } catch {
-    // Whoever takes the frame will say so.
+    // The frame is refused when it is taken.
     return undefined
   }
 }

@@ -17,7 +17,7 @@ export interface EncodedPart {
 
 /** Bytes of changes in one part; at least one goes. */
 const PART_BYTES_MAX = 256 * 1024
-/** After so long whoever watches a quiet name is told how far the others are: from there it can go on elsewhere. */
+/** A watcher of a quiet name is sent the current revision this often, so that it can resume from there at another node. */
 const REMINDER_MS = 10_000
 /** Parts that are kept for others who have the same to be told: some watchers lag a little. */
 const PARTS_KEPT = 4
@@ -119,7 +119,7 @@ export class WatchedName {
     this.#surroundings.workQueue.add(this, this.#rounds())
   }
 
-  /** Those who come or leave meanwhile do no harm: whoever knows more than a round has to say is not told. */
+  /** Watchers may be added or removed meanwhile: one that knows more than this round is skipped. */
   #rounds(): () => boolean {
     let round = this.#takeRound()
     let watches = this.#watches.values()

@@ -33,7 +33,7 @@ export interface Channel {
 
 /**
  * The connections of this process. Sessions share them: when a leader is lost, each of its clients asks one node and then another,
- * and to connect anew each time took 500 clients of one process longer than the election.
+ * and to connect again each time took 500 clients of one process longer than the election.
  */
 class Channels {
   readonly #byAddress = new Map<string, Set<Channel>>()

@@ -49,7 +49,7 @@ export interface FencingParts {
 
 /**
  * Keeps a node that may have lost what it promised from voting (faults 17, 26). One peer's word is enough for that, and it is
- * written down: whoever restarts, a directory of which somebody has said so votes no more. But a peer may be wrong: only
+ * written down: a directory that a peer has said so of never votes again, whichever nodes restart. But a peer may be wrong: only
  * when as many nodes have said so as there must be for a leader without this one is the disk given up, and the node repaired.
  */
 export class Fencing {

@@ -1,6 +1,6 @@
 /** From one line of a kind to the next. */
 const EVERY_MS = 60_000
-/** Kinds that are told apart. Whoever makes up ever new reasons is not told apart from others who do. */
+/** Kinds that are told apart. A peer that varies its reasons shares one kind with all others that do. */
 const KINDS_MAX = 64
 const OTHERS = ''
 

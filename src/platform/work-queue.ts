@@ -20,7 +20,7 @@ const STEPS_PER_TURN_MAX = 256
 
 /**
  * Work that must not block the event loop, however much there is of it: each turn does a few milliseconds' worth, one step of
- * each owner after the other, so that whoever asks for a lot does not delay whoever asks for little. Between two turns the
+ * each owner after the other, so that an owner with much work does not delay one with little. Between two turns the
  * event loop reads its sockets: messages of Raft and renewals are never behind more than one budget of this work.
  */
 export class WorkQueue {

@@ -8,8 +8,8 @@ const SHARED_LANE = 0
 const ADMINISTRATIVE_LANE = -1
 
 /**
- * In whose turn a command goes. The requests of a session keep their order among themselves (P3). Whoever asks in the name of a session
- * that is not its own takes no turns from it, and however many such names one makes up, all of them share one lane.
+ * In whose turn a command goes. The requests of a session keep their order among themselves (P3). A request in the name of a session
+ * that is not the sender's takes no turns from it, and however many such names one makes up, all of them share one lane.
  */
 export function laneOf(command: Command, { sessions }: Machine): number {
   if (command.op === 'open') return SHARED_LANE

@@ -268,7 +268,7 @@ export class Proposals {
   }
 }
 
-/** Nobody misses it if whoever asked has left before it did; what ends or renews something is another matter. */
+/** May be dropped if its client has left before it was sent; what ends or renews something may not. */
 function isAddition({ op }: Command): boolean {
   return op === 'acquire' || op === 'open'
 }

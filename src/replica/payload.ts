@@ -109,7 +109,7 @@ export function decodeCommands(bytes: Uint8Array, count: number, into: Command[]
 
 /**
  * The commands of all chunks, in their order. A command that its chunk may not carry becomes `unknown`, on every node the same,
- * since whoever can send to a leader could otherwise remove the addresses of members or raise the feature level. `onForbidden` is
+ * since a node that can send to a leader could otherwise remove the addresses of members or raise the feature level. `onForbidden` is
  * called once for a chunk.
  */
 export function commandsOf(

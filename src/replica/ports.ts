@@ -72,7 +72,7 @@ export interface Accuser {
   readonly reason: string
 }
 
-/** What a node must remember of who it is, beside its log, whoever restarts. */
+/** What a node must remember of its identity, beside its log, across restarts of any node. */
 export interface IdentityFacts {
   /** The disk that `accusers` and `wasMember` are about. */
   readonly disk: number

@@ -26,7 +26,7 @@ export const CALLS_PER_CONNECTION_MAX = 4
 export const CALLS_MAX = 1_024
 /** Parts of frames, of all peers and of one. */
 export const PARTS_BYTES_MAX = 8 * FRAME_BYTES_MAX
-/** From a connection to the first frame. Meanwhile its place goes to whoever comes, if there is no other: peers say hello at once. */
+/** From a connection to the first frame. Meanwhile its place is given to a new connection if there is no other: peers say hello at once. */
 export const SILENT_MS = 5_000
 /** From the first byte of a frame to its last. */
 export const FRAME_MS = 10_000

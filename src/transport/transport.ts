@@ -23,7 +23,7 @@ export interface TransportOptions {
   readonly listen: string
   /** 'host:port' of each member to begin with, `self` among them if it is one. */
   readonly peers: ReadonlyMap<NodeId, string>
-  /** From other nodes, and from whoever comes. */
+  /** From other nodes, and from strangers. */
   readonly connectionsMax: number
   /** The highest feature level that this version knows. */
   readonly level: number
@@ -100,7 +100,7 @@ export class PeerTransport implements Transport {
   }
 
   /**
-   * The members are others now, or elsewhere, or on other disks. Who is no member any more is let go after a moment; who is
+   * The members are others now, or elsewhere, or on other disks. A node that is no longer a member is disconnected after a moment; one that is
    * on another disk than it should be is not heard for a moment longer.
    */
   update(book: PeerBook): void {

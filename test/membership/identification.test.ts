@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { RAFT_DEFAULTS } from '../../raft/index.js'
+import { ClusterStart } from '../../src/membership/cluster-start.js'
 import { Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { Fencing } from '../../src/membership/fencing.js'
 import { Identification } from '../../src/membership/identification.js'
-import { Incarnation } from '../../src/membership/incarnation.js'
 import { systemClock } from '../../src/platform/clock.js'
 import { PROPOSAL_LIMITS, Proposals } from '../../src/proposals/proposals.js'
 import { LoggedDisks } from '../../src/replica/logged-disks.js'
@@ -63,8 +63,14 @@ async function put(disk: MemoryDisk, own: number) {
     onDisowned: (error) => notes.push(error.message),
     onFailed: assert.ifError,
   })
-  const incarnation = new Incarnation({ number: 1, wallMs: Date.now, onClockBehind: assert.ifError })
-  const featureLevel = new FeatureLevel({ self: 1, replica, proposals, incarnation, levels: () => new Map() })
+  const clusterStart = new ClusterStart({ number: 1, wallMs: Date.now, onClockBehind: assert.ifError })
+  const featureLevel = new FeatureLevel({
+    self: 1,
+    replica,
+    proposals,
+    clusterStart,
+    levels: () => new Map(),
+  })
   return { replica, proposals, directory, identification, fencing, featureLevel, notes }
 }
 

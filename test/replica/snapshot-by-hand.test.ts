@@ -66,7 +66,7 @@ describe('a snapshot, chunk by chunk', () => {
     )
   })
 
-  it('begins anew when its sender has no chunk of the number that is wanted, as one that cuts it otherwise', async () => {
+  it('starts over when its sender has no chunk of the number that is wanted, as one that cuts it otherwise', async () => {
     const { node, give, offer, records, end } = await receiving(start)
     await offer()
     await give(records)

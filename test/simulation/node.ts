@@ -11,11 +11,11 @@ import { Door } from '../../src/api/door.js'
 import { Attachments } from '../../src/attachments/attachments.js'
 import type { Batch, Command } from '../../src/machine/language/command.js'
 import type { Machine } from '../../src/machine/machine.js'
+import { ClusterStart } from '../../src/membership/cluster-start.js'
 import { type Addresses, Directory } from '../../src/membership/directory.js'
 import { FeatureLevel } from '../../src/membership/feature-level.js'
 import { type Claim, Fencing, noteMember } from '../../src/membership/fencing.js'
 import { Identification } from '../../src/membership/identification.js'
-import { Incarnation } from '../../src/membership/incarnation.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { KnownDisks } from '../../src/membership/known-disks.js'
 import { Membership } from '../../src/membership/membership.js'
@@ -116,13 +116,13 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const directory = new Directory(id, [...nodes, ...told], replica)
   const connected = () => transport.connected()
   const membership = new Membership({ self: id, replica, proposals, directory, connected })
-  const incarnation = new Incarnation({
+  const clusterStart = new ClusterStart({
     number: 1 + Math.floor(random.next() * 2 ** 52),
     wallMs: () => WALL_MS + Math.floor(clock.nowMs()),
     onClockBehind: (error) => witness.fatal(id, error),
   })
   const levels = () => transport.levels()
-  const featureLevel = new FeatureLevel({ self: id, replica, proposals, incarnation, levels })
+  const featureLevel = new FeatureLevel({ self: id, replica, proposals, clusterStart, levels })
   const identification = new Identification({
     self: id,
     disk: disk.identity.facts.disk,

@@ -9,7 +9,7 @@ export type ConnectionState = 'silent' | 'idle' | 'busy'
 const FRAMES_PER_TURN = 256
 
 /** One client's connection to a port, and what it costs now. */
-export class Connection {
+export class PortConnection {
   readonly key: string
   readonly address: string
   readonly calls = new Set<MeteredCall>()

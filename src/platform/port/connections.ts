@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { systemClock } from '../clock.js'
-import { Connection, type ConnectionState } from './connection.js'
+import { type ConnectionState, PortConnection } from './connection.js'
 import { type PortFigures, type PortLimits, UNTAKEN_BYTES_FREE } from './limits.js'
 import type { Meter, MeteredCall, Status } from './metered-call.js'
 
@@ -24,9 +24,9 @@ const GIVEN_UP_MAX = 256
 export class Connections implements Meter {
   readonly #options: ConnectionsOptions
   readonly #limits: PortLimits
-  readonly #byKey = new Map<string, Connection>()
+  readonly #byKey = new Map<string, PortConnection>()
   /** Those of each state, the one that has been in it for the longest time first. */
-  readonly #of: Record<ConnectionState, Set<Connection>> = {
+  readonly #of: Record<ConnectionState, Set<PortConnection>> = {
     silent: new Set(),
     idle: new Set(),
     busy: new Set(),
@@ -70,13 +70,13 @@ export class Connections implements Meter {
   }
 
   /** By the other end, as gRPC names it: 'address:port'. */
-  get(key: string): Connection | undefined {
+  get(key: string): PortConnection | undefined {
     return this.#byKey.get(key)
   }
 
   /** Whether the connection may stay. If there is no room, one that has asked for nothing yet has to leave for it. */
   admit(socket: Socket): boolean {
-    const connection = new Connection(socket, this.nowMs)
+    const connection = new PortConnection(socket, this.nowMs)
     if (!this.#makeRoom(connection.address)) {
       this.#refused++
       return false
@@ -89,7 +89,7 @@ export class Connections implements Meter {
   }
 
   /** A call begins. Why it is refused, if it is. */
-  refusalOf(connection: Connection): Status | undefined {
+  refusalOf(connection: PortConnection): Status | undefined {
     const { callsPerConnectionMax, callsMax } = this.#limits
     if (connection.calls.size >= callsPerConnectionMax) {
       const remedy = 'repeat this one later, or over another connection'
@@ -100,30 +100,30 @@ export class Connections implements Meter {
     return this.untaken(connection)
   }
 
-  opened(connection: Connection, call: MeteredCall): void {
+  opened(connection: PortConnection, call: MeteredCall): void {
     connection.calls.add(call)
     this.#calls++
   }
 
-  spoke(connection: Connection): void {
+  spoke(connection: PortConnection): void {
     this.#enter(connection, 'busy')
   }
 
-  ended(connection: Connection, call: MeteredCall): void {
+  ended(connection: PortConnection, call: MeteredCall): void {
     call.closed()
     if (!connection.calls.delete(call)) return
     this.#calls--
     if (connection.calls.size === 0 && connection.state === 'busy') this.#enter(connection, 'idle')
   }
 
-  received(connection: Connection, bytes: number): void {
+  received(connection: PortConnection, bytes: number): void {
     if (!this.#has(connection)) return
     connection.receivedBytes += bytes
     this.#bufferedBytes += bytes
     if (bytes > 0) this.#trimIfNeeded(connection.receivedBytes)
   }
 
-  waiting(connection: Connection, bytes: number): void {
+  waiting(connection: PortConnection, bytes: number): void {
     if (!this.#has(connection)) return
     if (bytes < 0 || connection.waitingBytes === 0) connection.takenAtMs = this.nowMs
     connection.waitingBytes += bytes
@@ -131,7 +131,7 @@ export class Connections implements Meter {
     if (bytes > 0) this.#trimIfNeeded(0)
   }
 
-  untaken(connection: Connection): Status | undefined {
+  untaken(connection: PortConnection): Status | undefined {
     const max = this.#limits.bufferedBytesPerConnectionMax
     if (connection.waitingBytes < max) return undefined
     return this.#refuse(
@@ -140,12 +140,12 @@ export class Connections implements Meter {
   }
 
   /** A call was given up by its client before it began. */
-  gaveUp(connection: Connection): void {
+  gaveUp(connection: PortConnection): void {
     if (++connection.givenUp > GIVEN_UP_MAX)
       this.abused(connection, `more than ${GIVEN_UP_MAX} calls reset within a second`)
   }
 
-  abused(connection: Connection, reason: string): void {
+  abused(connection: PortConnection, reason: string): void {
     if (this.#has(connection)) this.#cut(connection, reason)
   }
 
@@ -165,7 +165,7 @@ export class Connections implements Meter {
     return this.#options.refused('BUSY', reason)
   }
 
-  #has(connection: Connection): boolean {
+  #has(connection: PortConnection): boolean {
     return this.#byKey.get(connection.key) === connection
   }
 
@@ -190,7 +190,7 @@ export class Connections implements Meter {
     return false
   }
 
-  #enter(connection: Connection, state: ConnectionState): void {
+  #enter(connection: PortConnection, state: ConnectionState): void {
     if (connection.state === state || !this.#has(connection)) return
     this.#of[connection.state].delete(connection)
     this.#of[state].add(connection)
@@ -198,7 +198,7 @@ export class Connections implements Meter {
     connection.sinceMs = this.nowMs
   }
 
-  #remove(connection: Connection): void {
+  #remove(connection: PortConnection): void {
     if (!this.#has(connection)) return
     this.#byKey.delete(connection.key)
     this.#of[connection.state].delete(connection)
@@ -257,7 +257,7 @@ export class Connections implements Meter {
     this.#report()
   }
 
-  #cut(connection: Connection, reason: string): void {
+  #cut(connection: PortConnection, reason: string): void {
     this.#closed++
     this.#note(reason)
     this.#remove(connection)

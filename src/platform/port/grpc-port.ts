@@ -18,7 +18,7 @@ import {
 } from '@grpc/grpc-js'
 import { systemClock } from '../clock.js'
 import { WorkQueue } from '../work-queue.js'
-import { type Connection, keyOf } from './connection.js'
+import { keyOf, type PortConnection } from './connection.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
 import { type OnStream, takeStreams } from './internals.js'
 import type { PortFigures } from './limits.js'
@@ -43,11 +43,11 @@ export class GrpcPort {
   readonly connections: Connections
   readonly #options: GrpcPortOptions
   readonly #injector: ConnectionInjector
-  readonly #ofSession = new WeakMap<ServerHttp2Session, Connection>()
+  readonly #ofSession = new WeakMap<ServerHttp2Session, PortConnection>()
   /** Calls that have yet to begin, those of each connection in its turn. */
   readonly #beginnings = new WorkQueue(systemClock)
   readonly #begin: OnStream
-  #beginning: { readonly stream: ServerHttp2Stream; readonly connection: Connection } | undefined
+  #beginning: { readonly stream: ServerHttp2Stream; readonly connection: PortConnection } | undefined
   #listening: readonly TcpServer[] = []
 
   constructor(options: GrpcPortOptions) {
@@ -142,7 +142,7 @@ export class GrpcPort {
     return call
   }
 
-  #connectionOf(session: ServerHttp2Session | undefined): Connection | undefined {
+  #connectionOf(session: ServerHttp2Session | undefined): PortConnection | undefined {
     if (session === undefined || session.destroyed) return undefined
     const known = this.#ofSession.get(session)
     if (known !== undefined) return known

@@ -1,4 +1,4 @@
-export type { Connection } from './connection.js'
+export type { PortConnection } from './connection.js'
 export { descriptorsMax, placesFor } from './descriptors.js'
 export { GrpcPort } from './grpc-port.js'
 export type { PortFigures, PortLimits } from './limits.js'

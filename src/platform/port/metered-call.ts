@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface, status } from '@grpc/grpc-js'
-import type { Connection } from './connection.js'
+import type { PortConnection } from './connection.js'
 import { METADATA_BYTES_MAX, PIECE_BYTES } from './limits.js'
 
 type Base = ServerInterceptingCallInterface
@@ -12,21 +12,21 @@ export interface Meter {
   /** Time, as of the last sweep. */
   readonly nowMs: number
   /** More bytes of messages that are not complete, or fewer. */
-  received(connection: Connection, bytes: number): void
+  received(connection: PortConnection, bytes: number): void
   /** More bytes of replies wait for the client, or fewer. */
-  waiting(connection: Connection, bytes: number): void
+  waiting(connection: PortConnection, bytes: number): void
   /** A whole message has come. */
-  spoke(connection: Connection): void
-  abused(connection: Connection, reason: string): void
+  spoke(connection: PortConnection): void
+  abused(connection: PortConnection, reason: string): void
   tooLarge(what: string, bytes: number, max: number): Status
   /** Why this connection can't have a reply now. */
-  untaken(connection: Connection): Status | undefined
+  untaken(connection: PortConnection): Status | undefined
 }
 
 /** What is known of a call when it begins. */
 export interface Beginning {
   readonly stream: ServerHttp2Stream
-  readonly connection: Connection
+  readonly connection: PortConnection
   readonly messageBytesMax: { readonly first: number; readonly later: number }
   /** Its request is a stream of messages; otherwise there is one, and an end. */
   readonly isStreaming: boolean
@@ -47,7 +47,7 @@ export class MeteredCall extends ServerInterceptingCall {
   readonly #base: Base
   readonly #meter: Meter
   readonly #stream: ServerHttp2Stream
-  readonly #connection: Connection
+  readonly #connection: PortConnection
   readonly #isStreaming: boolean
   readonly #refusal: Status | undefined
   readonly #messageBytesMax: number

@@ -3,7 +3,7 @@ import type { Machine } from '../machine/machine.js'
 import { INCARNATION_SINCE } from '../machine/roster/feature-level.js'
 import { ClockBehindError } from '../platform/clock-behind.js'
 
-export interface IncarnationParts {
+export interface ClusterStartParts {
   /** Drawn at random: a whole number from 1 to 2^53 − 1. */
   readonly number: number
   readonly wallMs: () => number
@@ -11,11 +11,11 @@ export interface IncarnationParts {
   readonly onClockBehind: (error: ClockBehindError) => void
 }
 
-/** What the leader of a cluster that has no incarnation yet tells it. */
-export class Incarnation {
-  readonly #parts: IncarnationParts
+/** Gives a cluster that has no incarnation yet its first command, by its leader. */
+export class ClusterStart {
+  readonly #parts: ClusterStartParts
 
-  constructor(parts: IncarnationParts) {
+  constructor(parts: ClusterStartParts) {
     this.#parts = parts
   }
 
