@@ -10,6 +10,7 @@ import { Fencing, noteMember } from './membership/fencing.js'
 import { Identification } from './membership/identification.js'
 import { KeptEntries } from './membership/kept-entries.js'
 import { KnownDisks } from './membership/known-disks.js'
+import { knownIncarnation, noteIncarnation } from './membership/known-incarnation.js'
 import { Membership } from './membership/membership.js'
 import { Upkeep } from './membership/upkeep.js'
 import { DirectoryCheck, IdentityFile, type LevelNodeDisk, openNodeDisk } from './node-disk/index.js'
@@ -183,7 +184,12 @@ async function startOn(
   )
 
   const updatePeers = (): void =>
-    transport.update({ ...directory.book(), disks: knownDisks, kept: keptEntries.byPeer })
+    transport.update({
+      ...directory.book(),
+      disks: knownDisks,
+      incarnation: knownIncarnation(replica.machine, identity),
+      kept: keptEntries.byPeer,
+    })
   const upkeep = new Upkeep({
     directory,
     membership,
@@ -191,6 +197,7 @@ async function startOn(
     fencing,
     identification,
     onMembers: () => {
+      noteIncarnation(replica.machine, identity).catch(fail)
       updatePeers()
       door.onMembers()
     },

@@ -17,7 +17,7 @@ describe('what a node remembers of who it is', () => {
 
   it('is nothing in the beginning, and then the last that was saved', async () => {
     const file = await IdentityFile.open(directory, 7)
-    assert.deepEqual(file.facts, { disk: 7, accusers: [], wasMember: false, met: [] })
+    assert.deepEqual(file.facts, { disk: 7, accusers: [], wasMember: false, met: [], incarnation: 0 })
     const first = file.save({ ...file.facts, wasMember: true, met: [{ member: 2, disk: 22 }] })
     assert.equal(file.facts.wasMember, true)
     await Promise.all([first, file.save({ ...file.facts, accusers: [ACCUSER] })])
@@ -26,6 +26,7 @@ describe('what a node remembers of who it is', () => {
       accusers: [ACCUSER],
       wasMember: true,
       met: [{ member: 2, disk: 22 }],
+      incarnation: 0,
     })
   })
 
@@ -36,6 +37,7 @@ describe('what a node remembers of who it is', () => {
       accusers: [],
       wasMember: false,
       met: [],
+      incarnation: 0,
     })
   })
 

@@ -83,15 +83,14 @@ export class Directory {
     return new Map([...this.#peers].map((id) => [id, this.addressesOf(id).peer]))
   }
 
-  /** By what peers are found and judged, but for what is known of their disks. */
-  book(): Omit<PeerBook, 'disks' | 'kept'> {
+  /** By what peers are found and judged, but for what is known of their disks and of their cluster's incarnation. */
+  book(): Omit<PeerBook, 'disks' | 'kept' | 'incarnation'> {
     const { machine, status } = this.#sources
     return {
       addresses: this.peers(),
       configIndex: status.configIndex,
       isLed: status.leader !== NOBODY,
       level: machine.level,
-      incarnation: machine.incarnation.number,
     }
   }
 }

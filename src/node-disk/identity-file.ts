@@ -24,7 +24,8 @@ export class IdentityFile implements IdentityStore {
   static async open(directory: string, disk: number): Promise<IdentityFile> {
     const found = await read(directory)
     if (found?.disk === disk) return new IdentityFile(directory, found)
-    return new IdentityFile(directory, { disk, accusers: [], wasMember: false, met: found?.met ?? [] })
+    const { met = [], incarnation = 0 } = found ?? {}
+    return new IdentityFile(directory, { disk, accusers: [], wasMember: false, met, incarnation })
   }
 
   get facts(): IdentityFacts {

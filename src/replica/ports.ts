@@ -82,6 +82,8 @@ export interface IdentityFacts {
   readonly wasMember: boolean
   /** Peers, and which disk each of them was on when it was first let in. */
   readonly met: readonly { readonly member: NodeId; readonly disk: number }[]
+  /** Of the cluster; 0 if it is not known. */
+  readonly incarnation: number
 }
 
 export interface IdentityStore {

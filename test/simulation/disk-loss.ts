@@ -35,7 +35,7 @@ export function copyOf({ hardState, start, entries, checkpoint, facts }: DiskCop
 }
 
 export function emptyDisk(disk: number): DiskCopy {
-  const facts = { disk, accusers: [], wasMember: false, met: [] }
+  const facts = { disk, accusers: [], wasMember: false, met: [], incarnation: 0 }
   return { hardState: { term: 0, vote: NOBODY }, start: undefined, entries: [], checkpoint: undefined, facts }
 }
 

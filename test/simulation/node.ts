@@ -18,6 +18,7 @@ import { type Claim, Fencing, noteMember } from '../../src/membership/fencing.js
 import { Identification } from '../../src/membership/identification.js'
 import { KeptEntries } from '../../src/membership/kept-entries.js'
 import { KnownDisks } from '../../src/membership/known-disks.js'
+import { knownIncarnation, noteIncarnation } from '../../src/membership/known-incarnation.js'
 import { Membership } from '../../src/membership/membership.js'
 import { Upkeep } from '../../src/membership/upkeep.js'
 import { WorkQueue } from '../../src/platform/work-queue.js'
@@ -165,7 +166,12 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   })
   const keptEntries = new KeptEntries({ self: id, replica, transport, clock })
   const updatePeers = (): void =>
-    transport.update({ ...directory.book(), disks: knownDisks, kept: keptEntries.byPeer })
+    transport.update({
+      ...directory.book(),
+      disks: knownDisks,
+      incarnation: knownIncarnation(replica.machine, disk.identity),
+      kept: keptEntries.byPeer,
+    })
   const upkeep = new Upkeep({
     directory,
     membership,
@@ -173,6 +179,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
     fencing,
     identification,
     onMembers: () => {
+      void noteIncarnation(replica.machine, disk.identity)
       updatePeers()
       door.onMembers()
     },

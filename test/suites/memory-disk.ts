@@ -35,7 +35,7 @@ export class MemoryDisk {
   start: LogStart | undefined
   entries: Entry[] = []
   checkpoint: MemoryCheckpoint | undefined
-  facts: IdentityFacts = { disk: 1, accusers: [], wasMember: false, met: [] }
+  facts: IdentityFacts = { disk: 1, accusers: [], wasMember: false, met: [], incarnation: 0 }
   /** What the living process has asked for and is not synced yet. */
   #unsynced = new Set<() => void>()
   #user: MemoryNodeDisk | undefined
