@@ -50,6 +50,10 @@ export interface RunningNode {
   /** A committed configuration had it. */
   readonly wasMember: () => boolean
   readonly clientAddress: string
+  /** A peer has said that this node has lost what it promised, and not so many that it is given up. */
+  readonly isFencedOff: () => boolean
+  /** While it is fenced off, the others have a leader. */
+  readonly othersLead: () => void
   /** In order: clients are sent to other nodes, the last write ends. */
   stop(): Promise<void>
 }
@@ -298,7 +302,15 @@ async function startOn(
   }
   const { votes = true } = disk.identity
   const wasMember = (): boolean => identity.facts.wasMember
-  return { member: self, votes, wasMember, clientAddress: config.client, stop }
+  return {
+    member: self,
+    votes,
+    wasMember,
+    clientAddress: config.client,
+    isFencedOff: () => fencing.isFencedOff,
+    othersLead: () => fencing.othersLead(),
+    stop,
+  }
 }
 
 /** At random, so that no answer meant for an earlier process of this node is taken for one of this. */

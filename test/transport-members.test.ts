@@ -27,6 +27,22 @@ describe('a transport whose peers change', { timeout: 20_000 }, () => {
     assert.deepEqual(newcomer.items, [{ from: 1, item: commit(1) }])
   })
 
+  it('remembers the disk of a peer that was let in before it was known to be a member, as soon as it is', async () => {
+    const addresses = await addressesFor(3)
+    const known = new Map(addresses)
+    addresses.delete(3)
+    const [one, three] = [new Station(1, addresses), new Station(3, known)]
+    const remembered: number[] = []
+    one.remember = ({ from }) => void remembered.push(from)
+    const news = { configIndex: 8, isLed: false, disks: new Map(), kept: new Map(), level: 0, incarnation: 0 }
+    await Promise.all([one.start(), three.start()])
+    three.transport.update({ addresses: known, ...news })
+    await three.connectedTo(1)
+    assert.deepEqual(remembered, [])
+    one.transport.update({ addresses: known, ...news })
+    assert.deepEqual(remembered, [3])
+  })
+
   it('lets go who is no member any more, and does not let it in again', async () => {
     const addresses = await addressesFor(2)
     const [one, two] = [new Station(1, addresses), new Station(2, addresses)]

@@ -4,7 +4,7 @@ import type { NodeConfig } from '../platform/config.js'
 import { tuneGarbageCollection } from '../platform/garbage-collection.js'
 import { createLogger, type Logger, type LogLevel } from '../platform/logger.js'
 import { lifeOf } from '../platform/member-id.js'
-import { hasLostPromises, rejoin, repair } from '../repair/index.js'
+import { hasLostPromises, rejoin, repair, watchFencedOff } from '../repair/index.js'
 import { CliError, EXIT, exitCodeOfSignal } from './exit-codes.js'
 import { complain, messageOf } from './failures.js'
 import { onEndSignal } from './signals.js'
@@ -55,7 +55,7 @@ async function runUntil(asked: Promise<void>, config: NodeConfig, logger: Logger
   try {
     const node = await Promise.race([starting, fatal])
     process.stdout.write(`${readyLine(config, node.clientAddress)}\n`)
-    const ends = [asked, fatal]
+    const ends = [asked, fatal, watchFencedOff(config, node, logger, over.signal).then(() => asked)]
     if (lifeOf(node.member) > 0) ends.push(rejoin(config, node, logger, over.signal).then(() => asked))
     await Promise.race(ends)
   } catch (error) {

@@ -50,7 +50,8 @@ export interface FencingParts {
 /**
  * Keeps a node that may have lost what it promised from voting (faults 17, 26). One peer's word is enough for that, and it is
  * written down: a directory that a peer has said so of never votes again, whichever nodes restart. But a peer may be wrong: only
- * when as many nodes have said so as there must be for a leader without this one is the disk given up, and the node repaired.
+ * when as many nodes have said so as there must be for a leader without this one is the disk given up, and the node repaired. Not all
+ * of them need remember what one does: so it is also given up when the others are known to have such a leader.
  */
 export class Fencing {
   readonly #parts: FencingParts
@@ -79,6 +80,16 @@ export class Fencing {
     const accuser = { node, loss, reason }
     const saved = identity.save({ ...identity.facts, accusers: [...this.#accusers, accuser] })
     saved.then(() => this.#noted(accuser), onFailed)
+  }
+
+  get isFencedOff(): boolean {
+    return this.#accusers.length > 0
+  }
+
+  /** The others have a leader without this node, which takes a majority: as good as the word of one. */
+  othersLead(): void {
+    const newest = this.#accusers.at(-1)
+    if (newest !== undefined) this.#giveUp(newest.loss, newest.reason)
   }
 
   /** This node's log may name another disk of it. What is not committed keeps it from voting, what is says that it is lost. */

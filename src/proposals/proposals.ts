@@ -259,6 +259,8 @@ export class Proposals {
       this.#repeatTimer = undefined
       const nowMs = this.#parts.clock.nowMs()
       this.#repeat((pending) => {
+        // What the leader says itself was not dropped on the way: a copy would come behind what it has said since.
+        if (isOfLeader(pending.chunk)) return false
         const due = nowMs - pending.sentAtMs > pending.patienceMs - REPEAT_MS / 2
         if (due) pending.patienceMs *= 2
         return due

@@ -1,2 +1,3 @@
+export { type FencedNode, watchFencedOff } from './fenced-off.js'
 export { rejoin } from './rejoin.js'
 export { hasLostPromises, repair } from './repair.js'

@@ -62,7 +62,7 @@ function rejection(signal: AbortSignal): Promise<never> {
   return aborted
 }
 
-async function ledMembers(operator: Operator, logger: Logger): Promise<MembersSeen | undefined> {
+export async function ledMembers(operator: Operator, logger: Logger): Promise<MembersSeen | undefined> {
   try {
     return await operator.members(ELECTION_MS)
   } catch (error) {

@@ -11,7 +11,7 @@ interface Named {
 /**
  * Which disk each node is on by the whole log of this node: what its machine has applied, and what comes after that. The
  * latter may not be committed, but it counts when a peer says hello: a node that has just restarted has applied nothing, and
- * to refuse somebody wrongly costs a moment, to believe an emptied disk costs what it had acknowledged (fault 17).
+ * a peer that is refused wrongly is repaired as another member, an emptied disk that is believed costs what it had acknowledged (fault 17).
  */
 export class LoggedDisks {
   readonly #raft: Pick<RaftNode, 'view'>

@@ -90,7 +90,7 @@ export class PeerTransport implements Transport {
       onItem: (from, item) => {
         if (!this.#isFenced) handlers.onItem(from, item)
       },
-      remember: (hello) => (this.#book.addresses.has(hello.from) ? remember(hello) : undefined),
+      remember: (hello) => (this.#isMember(hello) ? remember(hello) : undefined),
       onGreeted: (hello) => this.#greeted(hello),
       onGone: (peer) => this.#gone(peer),
     })
@@ -106,6 +106,8 @@ export class PeerTransport implements Transport {
   update(book: PeerBook): void {
     this.#book = book
     this.#turnOut(book, ({ loss }) => loss !== undefined)
+    // Those that were let in before this node knew that they are members.
+    for (const hello of this.#guests.values()) if (this.#isMember(hello)) void this.#options.remember(hello)
     this.#dialNew()
     this.#retireLater()
   }
@@ -157,6 +159,10 @@ export class PeerTransport implements Transport {
   get #receiver(): Receiver {
     const { self, clusterId } = this.#options
     return { clusterId, self, book: this.#book }
+  }
+
+  #isMember({ from }: Hello): boolean {
+    return this.#book.addresses.has(from)
   }
 
   #greeted(hello: Hello): void {

@@ -56,11 +56,7 @@ for (const [what, loss, says] of LOSSES)
     await session.acquire('before', 0)
     await loss(cluster.dataDirectory(leader.id))
     let newest = await session.acquire('after', 0).catch(() => 0)
-    await eventually(
-      'the leader stops',
-      NOTICED_MS,
-      async () => (await cluster.status(leader.id)) === undefined || undefined,
-    )
+    await eventually('the leader stops', NOTICED_MS, () => !leader.isRunning || undefined)
     assert.match(leader.output(), says)
     await cluster.leader(others)
     using again = session.at(cluster.clientAddress(others[0]!.id))

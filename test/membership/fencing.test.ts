@@ -103,6 +103,20 @@ describe('a node that may have lost what it promised', () => {
     assert.match(node.take().at(-1) ?? '', /other disk/, 'what was decided holds')
   })
 
+  it('gives up its disk after one claim if the others have a leader without it, and never without a claim', async () => {
+    const node = new Fenced()
+    node.fencing.begin()
+    node.fencing.othersLead()
+    assert.ok(!node.fencing.isFencedOff)
+    assert.deepEqual(node.take(), [])
+    node.fencing.claimed(1, 'other disk', 'disk')
+    await node.sync()
+    assert.ok(node.fencing.isFencedOff)
+    node.take()
+    node.fencing.othersLead()
+    assert.match(node.take().at(-1) ?? '', /other disk/)
+  })
+
   it('needs as many claims as there must be for a leader without it, by its log or else by its file', async () => {
     const node = new Fenced()
     node.voters = [1, 2, 3, 4]

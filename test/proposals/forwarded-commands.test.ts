@@ -95,6 +95,20 @@ describe('what a leader says itself', () => {
     assert.deepEqual(node.forbidden, [])
   })
 
+  it('is said once, however long its machine takes: a copy would come behind what it has said since', async () => {
+    const node = await HandDrivenNode.leading({ applyBudget: { ms: 10, commands: 1 } })
+    const waiter = { gone: false, settle: () => undefined }
+    node.onApplied = () => node.clock.stall(45)
+    const commands = encodeCommands([])
+    for (let k = 0; k < 60; k++)
+      node.replica.propose({ origin: 2, first: 1 + 1_024 * k, count: 1_024, commands })
+    await node.clock.pass(20)
+    node.proposals.proposeAsLeader({ op: 'forget', node: 9 }, waiter)
+    await node.clock.pass(5_000)
+    const own = node.chunks.filter(({ first }) => first < 0)
+    assert.equal(own.length, 1)
+  })
+
   it('is forgotten with its leadership, and never forwarded to the next leader', async () => {
     const node = await HandDrivenNode.leading()
     node.diskStalled = true
