@@ -94,7 +94,7 @@ export class Inspection {
       topology: this.#door.topology(),
       commitIndex,
       appliedIndex: replica.appliedIndex,
-      sessions: replica.machine.sessions.size,
+      sessions: replica.machine.sessions.living,
       names: replica.machine.claims.queues.size,
       version,
       featureLevel: replica.machine.level,

@@ -37,7 +37,12 @@ export class Agenda {
   }
 
   add(kind: DeadlineKind, id: number, at: number): Deadline {
-    const deadline: Deadline = { at, kind, id, index: this.#heap.length }
+    return this.put({ at, kind, id, index: -1 })
+  }
+
+  /** One that is on no agenda. */
+  put(deadline: Deadline): Deadline {
+    deadline.index = this.#heap.length
     this.#heap.push(deadline)
     this.#rise(deadline)
     return deadline

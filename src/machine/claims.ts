@@ -178,6 +178,29 @@ export class Claims {
     for (const place of claim.places) this.reconsider(place.queue)
   }
 
+  /** Some may be granted, or have to go, that nobody has looked at yet. */
+  get hasCandidates(): boolean {
+    return this.#round.length + this.#candidates.length > 0
+  }
+
+  /** Those of this round, the first last, and those that come after. */
+  get candidates(): readonly (readonly ClaimId[])[] {
+    return [this.#round, this.#candidates].map((claims) => claims.map(({ id }) => id))
+  }
+
+  restoreCandidates([round, candidates]: readonly (readonly ClaimId[])[]): void {
+    this.#round = round!.map((id) => this.#byId.get(id)!)
+    this.#candidates = candidates!.map((id) => this.#byId.get(id)!)
+  }
+
+  /** What is left of the candidates is what a record of them has. */
+  dropGoneCandidates(): void {
+    if (!this.hasCandidates) return
+    const waits = ({ isGone, token }: Claim): boolean => !isGone && token === undefined
+    this.#round = this.#round.filter(waits)
+    this.#candidates = this.#candidates.filter(waits)
+  }
+
   /** Something that kept the queue from granting may be over. */
   reconsider(queue: Queue): void {
     if (queue.waiting.first !== undefined) this.#candidates.push(queue.waiting.first.claim)
@@ -200,13 +223,13 @@ export class Claims {
   }
 
   /**
-   * Of those that the changes so far let in, the one that arrived first, whatever its names. Those who are let in by a
-   * grant come after all who were let in before it.
+   * Of those that wait and that the changes so far may have let in, the one that arrived first, whatever its names. Those who
+   * are let in by a grant come after all who were let in before it.
    */
-  nextGrantable(): Claim | undefined {
+  nextCandidate(): Claim | undefined {
     for (;;) {
       const claim = this.#round.pop()
-      if (claim !== undefined && isGrantable(claim)) return claim
+      if (claim !== undefined && !claim.isGone && claim.token === undefined) return claim
       if (claim !== undefined) continue
       if (this.#candidates.length === 0) return undefined
       this.#round = this.#candidates.sort((a, b) => b.id - a.id)

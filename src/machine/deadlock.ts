@@ -10,17 +10,18 @@ import { LIMITS } from './language/limits.js'
 import { refuse } from './language/refusals.js'
 import type { Claim, Queue } from './queues.js'
 import { CIRCLES_SINCE } from './roster/feature-level.js'
-import type { Sessions } from './sessions.js'
+import type { Standing } from './standing.js'
 
 /** `DEADLOCK`, with the cycle in words, if this claim, which has just come to stand in its queues, closes one. */
-export function findDeadlock(claim: Claim, sessions: Sessions, level: number): Refused | undefined {
+export function findDeadlock(claim: Claim, standing: Standing): Refused | undefined {
+  const { sessions } = standing
   const { owner } = claim.terms
   const task = sessions.get(claim.session)!.tasks.get(owner)
   const isAlone = task === undefined || task.held + task.waiting.size === 1
   // Nobody waits for the last in line if its task has nothing else, and it waits for nobody if it can be granted.
   if (claim.places.every(({ next }) => next === undefined) && (isAlone || isGrantable(claim)))
     return undefined
-  const path = new Search(claim, sessions, level).find()
+  const path = new Search(claim, standing).find()
   if (path === undefined) return undefined
   const steps = path.map(({ name, blocker }) => `'${name}' of ${whose(blocker, claim)}`)
   return refuse('DEADLOCK', `it would wait for ${steps.join(', which waits for ')}: release that first`)
@@ -44,16 +45,16 @@ const CIRCLE: Path = []
 
 class Search {
   readonly #origin: Claim
-  readonly #sessions: Sessions
+  readonly #standing: Standing
   readonly #findsCircles: boolean
   /** While it is being found out, `CIRCLE`. */
   readonly #known = new Map<Claim, Path>()
   #looked = 0
 
-  constructor(origin: Claim, sessions: Sessions, level: number) {
+  constructor(origin: Claim, standing: Standing) {
     this.#origin = origin
-    this.#sessions = sessions
-    this.#findsCircles = level >= CIRCLES_SINCE
+    this.#standing = standing
+    this.#findsCircles = standing.level >= CIRCLES_SINCE
   }
 
   /** With a rank, it may have come before what its own task waits for. */
@@ -123,7 +124,9 @@ class Search {
     return path
   }
 
+  /** One of the past is about to go. */
   #by(queue: Queue, blocker: Claim, depth: number): Path {
+    if (this.#standing.isOfThePast(blocker)) return undefined
     const step = { name: queue.name, blocker }
     if (isSameTask(blocker, this.#origin)) return [step]
     const path = firstWhole(this.#waitsOf(blocker), (next) =>
@@ -135,7 +138,7 @@ class Search {
   /** One that waits will hold some day, and then its owner, too, has to get all that it waits for. */
   #waitsOf(blocker: Claim): Iterable<Claim> {
     if (blocker.terms.owner === '') return blocker.token === undefined ? [blocker] : []
-    return this.#sessions.get(blocker.session)!.tasks.get(blocker.terms.owner)?.waiting ?? []
+    return this.#standing.sessions.get(blocker.session)!.tasks.get(blocker.terms.owner)?.waiting ?? []
   }
 
   /** To be asked before each look. */

@@ -2,17 +2,18 @@
  * The replicated state machine: the same batches in the same order give the same verdicts, events and state
  * on every node. It knows no time but the `at` of the batches, and draws nothing at random.
  *
- * A batch is applied in two steps. First all that is due by its `at` expires, in the order of the agenda,
- * and only then is the room that leaves given out: whoever expires in the same batch is not granted
- * anything on the way. Then its commands run in their order, each with all it makes possible (P4), before
- * the next.
+ * A batch is applied in two steps. First what is due by its `at` expires, in the order of the agenda, and the room that
+ * leaves is given out; whoever is over in the same batch is not granted anything on the way. Then its commands run in their order, each
+ * with all it makes possible (P4), before the next. What one batch does of all that is bounded: the next go on with it.
  */
-import { Agenda, type Deadline } from './agenda.js'
+import { Agenda } from './agenda.js'
 import { assert } from './assert.js'
+import { Backlog } from './backlog.js'
+import { Budget } from './budget.js'
 import type { Change } from './changes.js'
 import { Claims } from './claims.js'
 import { Digest } from './digest.js'
-import { Force } from './force.js'
+import { type Eviction, Force } from './force.js'
 import { firstTokenAt, Incarnation } from './incarnation.js'
 import * as views from './inspection/views.js'
 import { Interventions } from './interventions.js'
@@ -29,6 +30,7 @@ import type {
   SessionId,
   Verdict,
 } from './language/command.js'
+import { LIMITS } from './language/limits.js'
 import * as refusals from './language/refusals.js'
 import { checkCommand, checkRequest } from './language/validate.js'
 import { Ledger } from './records/ledger.js'
@@ -52,7 +54,7 @@ import {
   REPLIES_REMEMBERED_SINCE,
 } from './roster/feature-level.js'
 import { Members } from './roster/members.js'
-import { addClaim, Sessions } from './sessions.js'
+import { addClaim, isOver, Sessions } from './sessions.js'
 import { Standing } from './standing.js'
 import { finish, forEach, type Steps } from './steps.js'
 
@@ -66,6 +68,13 @@ export interface Applied {
 }
 
 const DIGESTED_LENGTH_MAX = 64
+/** Of the summary: what a batch has left to the next. */
+type WorkLeft = readonly [
+  round: readonly number[],
+  candidates: readonly number[],
+  evictions: readonly (readonly [Eviction['kind'], string, number, number, string])[],
+]
+
 const CLOSED: Verdict = { kind: 'closed' }
 const RAISED: Verdict = { kind: 'raised' }
 const BEGUN: Verdict = { kind: 'begun' }
@@ -82,10 +91,25 @@ export class Machine {
   readonly incarnation = new Incarnation()
 
   readonly #journal = new Journal()
-  readonly #standing = new Standing(this.sessions, this.claims, this.remains, this.#journal)
-  readonly #requests = new Requests(this.#standing, new Force(this.#standing, this.interventions))
+  readonly #budget = new Budget()
+  readonly #standing: Standing
+  readonly #force: Force
+  readonly #requests: Requests
+  readonly #backlog: Backlog
   #at = 0
   #digest = new Digest(0)
+
+  /** `workMax`: see `LIMITS.workMax`, which it is on every node of a cluster. */
+  constructor(workMax: number = LIMITS.workMax) {
+    const { agenda, sessions, claims, remains } = this
+    const budget = this.#budget
+    const standing = new Standing(sessions, claims, remains, this.#journal, budget)
+    const force = new Force(standing, this.interventions)
+    this.#standing = standing
+    this.#force = force
+    this.#requests = new Requests(standing, force)
+    this.#backlog = new Backlog({ agenda, sessions, claims, remains, standing, force, budget, workMax })
+  }
 
   /** The `at` of the newest batch. */
   get at(): number {
@@ -122,9 +146,17 @@ export class Machine {
     return this.claims.heldBytes + this.sessions.heldBytes + this.remains.heldBytes
   }
 
-  /** When the next thing falls due; a batch with this `at` or a later one makes it happen. */
+  /**
+   * When the next thing falls due; a batch with this `at` or a later one makes it happen. The present moment if an earlier batch has
+   * left work to the next.
+   */
   nextDeadline(): number | undefined {
-    return this.agenda.first()?.at
+    return this.hasWorkLeft ? this.#at : this.agenda.first()?.at
+  }
+
+  /** What the next batch goes on with, whatever its `at`. */
+  get hasWorkLeft(): boolean {
+    return this.#backlog.isLeft
   }
 
   /** Throws if `at` goes back (the log is broken), or a `FeatureLevelError`: the node must stop. */
@@ -136,8 +168,9 @@ export class Machine {
     this.#at = batch.at
     this.#standing.at = batch.at
     this.#journal.open(batch.at)
-    this.#expire()
+    this.#backlog.begin()
     const verdicts = batch.commands.map((command) => this.#perform(command))
+    this.#backlog.rest()
     const { events, changes } = this.#journal
     this.#digestStep(verdicts, events)
     return { verdicts, events, changes }
@@ -155,20 +188,30 @@ export class Machine {
     const fields = [format, this.#at, sessions.nextId, claims.nextId, claims.nextToken, this.digest]
     if (!isFirst) fields.push(this.level, this.revision)
     const { number, awaitedAfter } = this.incarnation
-    if (number !== 0 || awaitedAfter !== 0) fields.push(number, awaitedAfter)
-    return { key: SUMMARY_KEY, fields }
+    const workLeft = this.#workLeft()
+    if (number !== 0 || awaitedAfter !== 0 || workLeft !== undefined) fields.push(number, awaitedAfter)
+    return { key: SUMMARY_KEY, fields: workLeft === undefined ? fields : [...fields, workLeft] }
+  }
+
+  #workLeft(): WorkLeft | undefined {
+    const [round, candidates] = this.claims.candidates
+    const { evictions } = this.#force
+    if (!this.claims.hasCandidates && evictions.length === 0) return undefined
+    const fieldsOf = ({ kind, name, upTo, session, note }: Eviction) =>
+      [kind, name, upTo, session, note] as const
+    return [round!, candidates!, evictions.map(fieldsOf)]
   }
 
   /** The machine as its checkpoints left it. Throws a RangeError at a record that this version does not understand. */
-  static restore(records: Iterable<readonly [key: string, fields: Fields]>): Machine {
+  static restore(records: Iterable<readonly [key: string, fields: Fields]>, workMax?: number): Machine {
     const reader = new RecordReader()
     for (const [key, fields] of records) reader.read(key, fields)
-    return finish(Machine.restoring(reader))
+    return finish(Machine.restoring(reader, workMax))
   }
 
   /** The same, in steps, of records that have been read. */
-  static *restoring(reader: RecordReader): Steps<Machine> {
-    const machine = new Machine()
+  static *restoring(reader: RecordReader, workMax?: number): Steps<Machine> {
+    const machine = new Machine(workMax)
     yield* machine.#restore(reader)
     return machine
   }
@@ -222,23 +265,25 @@ export class Machine {
 
   session(id: SessionId): views.SessionView | undefined {
     const session = this.sessions.get(id)
-    return session && views.viewSession(session)
+    return session === undefined || isOver(session, this.#at) ? undefined : views.viewSession(session)
   }
 
   /** After the session `after`, in the order of ids. */
   listSessions(after: SessionId, limit: number): views.Page<views.SessionView> {
-    return views.viewSessions(this.sessions, after, limit)
+    return views.viewSessions(this.sessions, this.#at, after, limit)
   }
 
   *#restore(records: RecordReader): Steps<void> {
     const { summary, sessions, slots, claims, remains, members, disks, interventions } = records
     const [format, at, nextSession, nextClaim, nextToken, digest, ...later] = summary as readonly number[]
     const [level = 0, revision = 0, incarnation = 0, awaitedAfter = 0] = later
+    const workLeft = summary[10] as WorkLeft | undefined
     if (format !== RECORD_FORMAT.first && format !== RECORD_FORMAT.levelled) {
       throw new RangeError(`records of format ${format}; upgrade this node`)
     }
     this.#rise(level)
     this.#at = at!
+    this.#standing.at = at!
     this.incarnation.number = incarnation
     this.incarnation.awaitedAfter = awaitedAfter
     this.#digest = new Digest(digest!)
@@ -253,6 +298,12 @@ export class Machine {
     if (interventions !== undefined) this.interventions.restore(interventions)
     yield* this.claims.restoreAll(claims, (claim) => addClaim(this.sessions.get(claim.session)!, claim))
     yield* forEach(remains, (record) => this.remains.restore(record))
+    if (workLeft === undefined) return
+    const [round, candidates, evictions] = workLeft
+    this.claims.restoreCandidates([round, candidates])
+    this.#force.restore(
+      evictions.map(([kind, name, upTo, session, note]) => ({ kind, name, upTo, session, note })),
+    )
   }
 
   #digestStep(verdicts: readonly Verdict[], events: readonly MachineEvent[]): void {
@@ -262,26 +313,11 @@ export class Machine {
     for (const event of events) this.#digest.event(event)
   }
 
-  #expire(): void {
-    let due = this.agenda.first()
-    while (due !== undefined && due.at <= this.#at) {
-      this.#fallDue(due)
-      due = this.agenda.first()
-    }
-    this.#standing.grantCandidates()
-  }
-
-  #fallDue({ kind, id }: Deadline): void {
-    if (kind === 'session') this.#standing.endSession(this.sessions.get(id)!, 'expired')
-    else if (kind === 'wait') this.#standing.answer(this.claims.get(id)!, refusals.WAITED_OUT, 'timeout')
-    else this.claims.reconsider(this.remains.remove(this.remains.get(id)!))
-  }
-
   #perform(command: Command): Verdict {
     const refusal = levelOf(command) > this.level ? refusals.UNSUPPORTED : checkCommand(command)
     if (refusal !== undefined && !this.#remembersRefusal(command)) return refusal
     const verdict = this.#dispatch(command, refusal)
-    this.#standing.grantCandidates()
+    this.#backlog.settle()
     return verdict
   }
 
@@ -298,7 +334,7 @@ export class Machine {
     if (command.op === 'forget') return this.#forget(command)
     if (command.op === 'identify') return this.disks.identify(command)
     if (command.op === 'raise') return this.#raise(command)
-    const silenced = this.sessions.checkSpeaker(command.session, command.key)
+    const silenced = this.sessions.checkSpeaker(command.session, command.key, this.#at)
     if (silenced !== undefined) return silenced
     const session = this.sessions.get(command.session)!
     switch (command.op) {
@@ -306,7 +342,7 @@ export class Machine {
         this.sessions.renew(session, this.#at)
         return { kind: 'renewed', ttlMs: session.ttlMs }
       case 'close':
-        this.#standing.endSession(session, 'closed')
+        this.#backlog.end(session, 'closed')
         return CLOSED
       default:
         return this.#requests.perform(session, command, refusal)

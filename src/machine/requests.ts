@@ -94,6 +94,10 @@ export class Requests {
   }
 
   #acquire(session: Session, command: Acquire): Verdict {
+    for (const name of command.names) {
+      const queue = this.#standing.claims.queues.get(name)
+      if (queue !== undefined) this.#standing.clear(queue)
+    }
     const answer = this.#answerAtOnce(session, command)
     if (answer !== undefined) return answer
     const claim = this.#standing.enter(session, command)
@@ -112,8 +116,7 @@ export class Requests {
   /** Also one that can be granted may have come before others; but who steals has stolen by now. */
   #whyNot(claim: Claim, { waitMs }: Acquire): Refused | undefined {
     if (waitMs === 0 && !isGrantable(claim)) return refusals.NOT_FREE
-    const { sessions, level } = this.#standing
-    return claim.terms.steal ? undefined : findDeadlock(claim, sessions, level)
+    return claim.terms.steal ? undefined : findDeadlock(claim, this.#standing)
   }
 
   /** Without a claim of its own: a refusal, a result that is there, or what its owner holds already. */
@@ -206,6 +209,7 @@ export class Requests {
   #promote(id: number, { names, mode }: Claim): boolean {
     const heir = this.#standing.claims.get(id)
     if (heir === undefined || heir.token !== undefined || mode.kind !== 'exclusive') return false
+    if (this.#standing.isOver(heir)) return false
     if (!heir.names.every((name) => names.includes(name))) return false
     this.#standing.claims.promote(heir)
     return true

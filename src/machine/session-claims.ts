@@ -14,6 +14,10 @@ export class SessionClaims {
     return this.#size
   }
 
+  get oldest(): Claim | undefined {
+    return this.#first
+  }
+
   /** A claim that is younger than all that are here. */
   append(claim: Claim): void {
     claim.previousOfSession = this.#last

@@ -2,7 +2,7 @@
  * Who speaks, until when, and what was answered. A session that is not renewed for its TTL is over, and
  * everything it held or waited for with it. Its slots remember the newest answer each: see `RequestId`.
  */
-import type { Agenda, Deadline } from './agenda.js'
+import { Agenda, type Deadline } from './agenda.js'
 import { BYTES, sessionBytes } from './held-bytes.js'
 import type { Found, Notice, OpenSession, Refused, SessionId, Verdict } from './language/command.js'
 import { LIMITS } from './language/limits.js'
@@ -23,6 +23,8 @@ export interface Session extends Bookkeeping {
   readonly openedAt: number
   /** Over as soon as the clock reaches it: at that very millisecond the session has expired. */
   readonly expiry: Deadline
+  /** How it ended, once that has been said. What it leaves behind goes after it, in steps. */
+  ended: '' | 'expired' | 'closed'
   readonly slots: Map<number, Slot>
   /** Held and waiting, in the order of their ids. */
   readonly claims: SessionClaims
@@ -51,10 +53,15 @@ export interface Slot extends Bookkeeping {
   refusedSeq: number
 }
 
+/** What a slot takes to be forgotten is little. */
+const SLOTS_PER_STEP = 8
+
 /** Remembered of what was found, which may be large: the request, repeated, looks again. */
 const FOUND: Found = Object.freeze({ kind: 'found', token: 0, data: '' })
 
 export class Sessions {
+  /** Those that ended and have left something behind, by when they did. */
+  readonly endings = new Agenda()
   /** The id the next session gets. */
   nextId: SessionId = 1
 
@@ -64,14 +71,22 @@ export class Sessions {
   readonly ids = new OrderedKeys<SessionId>((id) => this.#byId.get(id) !== undefined)
   readonly #byKey = new ShardedMap<number, Session>()
   #heldBytes = 0
+  /** Of the session that is being forgotten: its slots, the last first. */
+  #forgetting: { readonly session: SessionId; readonly slots: Uint32Array; left: number } | undefined
 
   constructor(agenda: Agenda, ledger: Ledger) {
     this.#agenda = agenda
     this.#ledger = ledger
   }
 
+  /** Also those that ended and have left something behind. */
   get size(): number {
     return this.#byId.size
+  }
+
+  /** Those that have not ended. */
+  get living(): number {
+    return this.#byId.size - this.endings.size
   }
 
   /** What sessions and their slots take of the heap: see `BYTES`. */
@@ -96,7 +111,8 @@ export class Sessions {
    * was opened: id and TTL of the first time count.
    */
   open(command: OpenSession, at: number): Verdict {
-    const known = this.#byKey.get(command.key)
+    const found = this.#byKey.get(command.key)
+    const known = found !== undefined && isOver(found, at) ? undefined : found
     if (known === undefined && this.size >= LIMITS.sessionsMax)
       return limitReached('sessions', LIMITS.sessionsMax)
     const session = known ?? this.#create(command, at)
@@ -140,19 +156,59 @@ export class Sessions {
     slot.refusedSeq = seq
   }
 
+  /** From now on it is one that ended; nobody speaks as it, and its key is free. */
+  end(session: Session, reason: 'expired' | 'closed', at: number): void {
+    this.#ledger.touch(session)
+    this.#agenda.remove(session.expiry)
+    this.#forgetKey(session)
+    session.ended = reason
+    if (reason === 'closed') session.expiry.at = at
+    this.endings.put(session.expiry)
+  }
+
+  /** All of it at once. */
   remove(session: Session): void {
     for (const slot of session.slots.values()) this.#ledger.remove(slot)
-    this.#heldBytes -= sessionBytes(session) + session.slots.size * BYTES.slot
-    this.#ledger.remove(session)
+    this.#heldBytes -= session.slots.size * BYTES.slot
     this.#agenda.remove(session.expiry)
+    this.#forgetKey(session)
+    this.#drop(session)
+  }
+
+  /** Of one that ended and has no claims any more: some slots, those with great numbers first; with the last, itself. */
+  forgetSome(session: Session): void {
+    if (this.#forgetting?.session !== session.id) {
+      const slots = Uint32Array.from(session.slots.keys()).sort()
+      this.#forgetting = { session: session.id, slots, left: slots.length }
+    }
+    const { slots, left } = this.#forgetting
+    this.#forgetting.left = Math.max(0, left - SLOTS_PER_STEP)
+    for (const number of slots.subarray(this.#forgetting.left, left)) {
+      this.#ledger.remove(session.slots.get(number)!)
+      session.slots.delete(number)
+      this.#heldBytes -= BYTES.slot
+    }
+    if (this.#forgetting.left > 0) return
+    this.#forgetting = undefined
+    this.endings.remove(session.expiry)
+    this.#drop(session)
+  }
+
+  #forgetKey(session: Session): void {
+    if (this.#byKey.get(session.key) === session) this.#byKey.delete(session.key)
+  }
+
+  #drop(session: Session): void {
+    this.#heldBytes -= sessionBytes(session)
+    this.#ledger.remove(session)
     this.#byId.delete(session.id)
     this.ids.changed(session.id)
-    this.#byKey.delete(session.key)
   }
 
   /** Why nobody may speak as this session with this key; undefined if they may. */
-  checkSpeaker(id: SessionId, key: number): Refused | undefined {
+  checkSpeaker(id: SessionId, key: number, at: number): Refused | undefined {
     const session = this.#byId.get(id)
+    if (session !== undefined && session.key === key && isOver(session, at)) return SESSION_EXPIRED
     if (session !== undefined) return session.key === key ? undefined : SESSION_FOREIGN
     return id < this.nextId ? SESSION_EXPIRED : SESSION_UNKNOWN
   }
@@ -175,12 +231,22 @@ export class Sessions {
 
   #create({ key, ttlMs, label }: OpenSession, at: number): Session {
     const id = this.nextId++
-    const session = this.#add({ id, key, ttlMs, label, openedAt: at, expiresAt: at + ttlMs, losses: [] })
+    const session = this.#add({
+      id,
+      key,
+      ttlMs,
+      label,
+      openedAt: at,
+      expiresAt: at + ttlMs,
+      losses: [],
+      ended: '',
+    })
     this.#ledger.touch(session)
     return session
   }
 
-  #add({ id, key, ttlMs, label, openedAt, expiresAt, losses }: SessionRecord): Session {
+  #add({ id, key, ttlMs, label, openedAt, expiresAt, losses, ended }: SessionRecord): Session {
+    const agenda = ended === '' ? this.#agenda : this.endings
     const session: Session = {
       kind: 'session',
       id,
@@ -188,7 +254,8 @@ export class Sessions {
       ttlMs,
       label,
       openedAt,
-      expiry: this.#agenda.add('session', id, expiresAt),
+      expiry: agenda.add('session', id, expiresAt),
+      ended,
       slots: new Map(),
       claims: new SessionClaims(),
       tasks: new Map(),
@@ -199,10 +266,16 @@ export class Sessions {
     }
     this.#byId.set(id, session)
     this.ids.changed(id)
-    this.#byKey.set(key, session)
+    // One that is over may have left its key to a younger one.
+    if (ended === '' && (this.#byKey.get(key)?.id ?? 0) < id) this.#byKey.set(key, session)
     this.#heldBytes += sessionBytes(session)
     return session
   }
+}
+
+/** Whether or not that has been said. */
+export function isOver({ ended, expiry }: Session, at: number): boolean {
+  return ended !== '' || expiry.at <= at
 }
 
 export function addClaim(session: Session, claim: Claim): void {

@@ -3,31 +3,36 @@
  * and its session, lets its names rest if they must, and tells those who are concerned.
  */
 import { assert } from './assert.js'
+import type { Budget } from './budget.js'
 import type { Reason } from './changes.js'
 import type { Claims } from './claims.js'
+import { isGrantable } from './grant-rule.js'
 import type { Journal } from './journal.js'
 import type { Acquire, Found, Granted, Outcome, Refused } from './language/command.js'
 import { LIMITS } from './language/limits.js'
 import * as refusals from './language/refusals.js'
 import type { Claim, Queue } from './queues.js'
-import type { AllRemains } from './remains.js'
-import { addClaim, dropClaim, type Session, type Sessions, startHolding } from './sessions.js'
+import type { AllRemains, Result } from './remains.js'
+import { STEPS_SINCE } from './roster/feature-level.js'
+import { addClaim, dropClaim, isOver, type Session, type Sessions, startHolding } from './sessions.js'
 
 export class Standing {
   readonly sessions: Sessions
   readonly claims: Claims
   readonly remains: AllRemains
   readonly journal: Journal
+  readonly budget: Budget
   /** The present moment, by the cluster's clock. */
   at = 0
   /** The feature level of the cluster. */
   level = 0
 
-  constructor(sessions: Sessions, claims: Claims, remains: AllRemains, journal: Journal) {
+  constructor(sessions: Sessions, claims: Claims, remains: AllRemains, journal: Journal, budget: Budget) {
     this.sessions = sessions
     this.claims = claims
     this.remains = remains
     this.journal = journal
+    this.budget = budget
   }
 
   /** `LIMIT` if the cluster has no room for these data. */
@@ -49,13 +54,60 @@ export class Standing {
     return granted
   }
 
-  /** Gives out all the room that there is. */
+  /** Gives out the room that there is, as far as the budget goes; to nobody whose time is over. */
   grantCandidates(): void {
-    for (let claim = this.claims.nextGrantable(); claim !== undefined; claim = this.claims.nextGrantable()) {
-      const waitedMs = this.at - claim.since
-      this.#decide(claim, this.claims.grant(claim, this.at))
-      this.#granted(claim, waitedMs)
+    while (!this.budget.isSpent) {
+      const claim = this.claims.nextCandidate()
+      if (claim === undefined) return
+      const result = resultFor(claim)
+      if (this.isOver(claim)) this.giveUp(claim)
+      else if (result !== undefined) this.#answerWith(claim, result)
+      else if (isGrantable(claim)) this.#grantWaiting(claim)
     }
+  }
+
+  #grantWaiting(claim: Claim): void {
+    this.budget.spend(claim.names.length)
+    const waitedMs = this.at - claim.since
+    this.#decide(claim, this.claims.grant(claim, this.at))
+    this.#granted(claim, waitedMs)
+  }
+
+  #answerWith(claim: Claim, { token, data }: Result): void {
+    this.budget.spend(1)
+    this.answer(claim, { kind: 'found', token, data }, 'found')
+  }
+
+  /** Its session is over, or its wait limit has passed: nothing is ever granted to it. */
+  isOver(claim: Claim): boolean {
+    return (claim.waitLimit?.at ?? this.at + 1) <= this.at || this.isOfThePast(claim)
+  }
+
+  isOfThePast({ session }: Claim): boolean {
+    return isOver(this.sessions.get(session)!, this.at)
+  }
+
+  /** Ends a claim that is over. */
+  giveUp(claim: Claim): void {
+    this.budget.spend(claim.names.length)
+    const isOfThePast = this.isOfThePast(claim)
+    const reason = isOfThePast ? this.sessions.get(claim.session)!.ended || 'expired' : 'timeout'
+    if (claim.token !== undefined) this.leave(claim, reason)
+    else this.answer(claim, isOfThePast ? refusals.SESSION_EXPIRED : refusals.WAITED_OUT, reason)
+  }
+
+  /** Whoever asks for the name does not find those of the past in it: not the first of either line, however much there is to do. */
+  clear(queue: Queue): void {
+    for (const line of [queue.waiting, queue.granted])
+      for (
+        let first = line.first?.claim;
+        first !== undefined && this.isOfThePast(first);
+        first = line.first?.claim
+      ) {
+        this.giveUp(first)
+        if (this.budget.isSpent) break
+      }
+    this.grantCandidates()
   }
 
   /** Ends a claim that waits, with this answer. */
@@ -67,7 +119,8 @@ export class Standing {
   /** Whoever upgrades by this claim can't any more. */
   leave(claim: Claim, reason: Reason): void {
     const upgrade = claim.token === undefined ? undefined : upgradeOf(claim)
-    if (upgrade !== undefined) this.answer(upgrade, refusals.BASE_GONE, 'cancelled')
+    if (upgrade !== undefined && this.isOfThePast(upgrade)) this.giveUp(upgrade)
+    else if (upgrade !== undefined) this.answer(upgrade, refusals.BASE_GONE, 'cancelled')
     dropClaim(this.sessions.get(claim.session)!, claim)
     this.claims.leave(claim)
     this.journal.change('left', claim, reason, this.at - claim.since)
@@ -121,6 +174,7 @@ export class Standing {
       fingerprint,
       data,
     })
+    if (this.level >= STEPS_SINCE) return this.claims.reconsider(queue)
     for (const waiter of [...queue.waiting]) this.answer(waiter, { kind: 'found', token, data }, 'found')
   }
 
@@ -159,6 +213,11 @@ export class Standing {
 }
 
 const NOTHING_KEPT = { note: '', token: 0, fingerprint: '', data: '' } as const
+
+/** Of work that is done once: what is to be told to this claim, which waits to do it. */
+function resultFor({ places, terms }: Claim): Result | undefined {
+  return terms.fingerprint === undefined ? undefined : places[0]!.queue.result
+}
 
 /** Who waits to take the place of this claim, which is held: before it there is nobody. */
 export function upgradeOf({ places, token }: Claim): Claim | undefined {

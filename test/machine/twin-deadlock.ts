@@ -6,7 +6,9 @@ import { isHeld, type TwinClaim, type TwinNames } from './twin-names.js'
 
 /** Whether this claim, which waits or, being free, is about to be granted, keeps its own task waiting. */
 export function waitsForItself(origin: TwinClaim, isFree: boolean, names: TwinNames): boolean {
-  const waiting = names.claims.filter((claim) => !isHeld(claim) && !(isFree && claim === origin))
+  const waiting = names.claims.filter(
+    (claim) => !isHeld(claim) && !names.isOfThePast(claim) && !(isFree && claim === origin),
+  )
   const stuck = new Set(waiting)
   const becauseOfIt = new Set<TwinClaim>()
   until(() => {

@@ -44,8 +44,11 @@ export class TwinNames {
   revision = 0
   claims: TwinClaim[] = []
   remains: TwinRemains[] = []
-  /** Names in which something has changed since it was last asked who may be granted. */
-  stirred: string[] = []
+  /** Those who were first in a name in which something has changed, and have not been looked at since; and of those, who is next. */
+  heads: TwinClaim[] = []
+  round: TwinClaim[] = []
+  /** How much may still be done in this batch. */
+  budget = Infinity
   events: string[] = []
   changes: string[] = []
   /** How often each rule decided something. */
@@ -85,20 +88,48 @@ export class TwinNames {
     return others.reduce((sum, { permits }) => sum + permits, claim.permits) <= claim.of
   }
 
+  /** Something has changed in these names. */
+  stir(names: readonly string[]): void {
+    for (const name of names) this.heads.push(...this.waiters(name).slice(0, 1))
+  }
+
   /** In rounds: of the names in which something has changed, whoever is first there, the oldest claim first. */
   grantAll(onGrant: (claim: TwinClaim) => void): void {
-    while (this.stirred.length > 0) {
-      const heads = this.stirred.map((name) => this.waiters(name)[0])
-      this.stirred = []
-      const round = heads.filter((head) => head !== undefined).sort((a, b) => a.id - b.id)
-      for (const claim of round) {
-        if (!this.mayHold(claim)) continue
+    while (this.budget > 0 && this.round.length + this.heads.length > 0) {
+      if (this.round.length === 0) {
+        this.round = this.heads.sort((a, b) => a.id - b.id)
+        this.heads = []
+      }
+      const claim = this.round.shift()!
+      if (!this.claims.includes(claim) || isHeld(claim)) continue
+      const result = this.found(claim.names[0]!, 'result')
+      if (this.isOver(claim)) this.giveUp(claim)
+      else if (result !== undefined && claim.terms.fingerprint !== undefined) {
+        this.budget--
+        this.saw('found while it waited')
+        this.answer(claim, `found ${result.token} '${result.data}'`, 'found')
+      } else if (this.mayHold(claim)) {
+        this.budget -= claim.names.length
         const waitedMs = this.at - claim.since
         this.hold(claim)
         onGrant(claim)
         this.granted(claim, waitedMs)
       }
     }
+  }
+
+  isOver(claim: TwinClaim): boolean {
+    return claim.deadline <= this.at || this.isOfThePast(claim)
+  }
+
+  /** Overridden by whoever knows sessions. */
+  isOfThePast(_claim: TwinClaim): boolean {
+    return false
+  }
+
+  giveUp(claim: TwinClaim): void {
+    this.budget -= claim.names.length
+    this.answer(claim, 'TIMEOUT', 'timeout')
   }
 
   enter(session: number, { names, mode, terms, waitMs }: Acquire, known: Terms): TwinClaim {
@@ -132,7 +163,7 @@ export class TwinNames {
     claim.token = ++this.tokens
     claim.since = this.at
     claim.deadline = Infinity
-    this.stirred.push(...claim.names)
+    this.stir(claim.names)
   }
 
   granted(claim: TwinClaim, waitedMs: number): void {
@@ -145,10 +176,11 @@ export class TwinNames {
   leave(claim: TwinClaim, reason: string): void {
     if (isHeld(claim)) {
       const upgrade = this.claims.find(({ token, terms }) => !token && terms.upgrades === claim.token)
-      if (upgrade !== undefined) this.answer(upgrade, 'NOT_HELD', 'cancelled')
+      if (upgrade !== undefined && this.isOfThePast(upgrade)) this.giveUp(upgrade)
+      else if (upgrade !== undefined) this.answer(upgrade, 'NOT_HELD', 'cancelled')
     }
     this.drop(claim)
-    this.stirred.push(...claim.names)
+    this.stir(claim.names)
     this.change('left', claim, reason, this.at - claim.since)
     if (!isHeld(claim) || reason === 'cancelled') return
     const { minHoldMs, lockDelayMs } = claim.terms
@@ -184,7 +216,7 @@ export class TwinNames {
 
   end(remains: TwinRemains): void {
     this.remains = this.remains.filter((each) => each !== remains)
-    this.stirred.push(remains.name)
+    this.stir([remains.name])
   }
 
   change(kind: string, claim: TwinClaim, reason = '', tookMs = 0): void {

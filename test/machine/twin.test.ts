@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Batch } from '../../src/machine/language/command.js'
 import { CheckedMachine, outcome } from './commands.js'
-import { batches, disksOf, membersOf, portrait } from './stories.js'
+import { batches, batchesWith, disksOf, membersOf, portrait } from './stories.js'
 import { Twin } from './twin.js'
 import { appliedInWords, interventionsInWords } from './twin-words.js'
 
@@ -64,9 +64,9 @@ function count(what: string, times = 1): void {
   tally.set(what, (tally.get(what) ?? 0) + times)
 }
 
-function play(story: readonly Batch[]): void {
-  const machine = new CheckedMachine()
-  const twin = new Twin()
+function play(story: readonly Batch[], workMax?: number): void {
+  const machine = new CheckedMachine(workMax)
+  const twin = new Twin(workMax)
   for (const batch of story) {
     const applied = machine.apply(batch)
     assert.deepEqual(appliedInWords(applied), twin.apply(batch))
@@ -89,7 +89,10 @@ function play(story: readonly Batch[]): void {
 describe('the machine', () => {
   it('answers like its dumb twin, whatever is asked, and keeps its invariants', (t) => {
     const numRuns = 1_500
-    fc.assert(fc.property(batches, play), { numRuns })
+    fc.assert(
+      fc.property(batches, (story) => play(story)),
+      { numRuns },
+    )
     for (const [what] of OFTEN_ENOUGH) t.diagnostic(`${what}: ${tally.get(what) ?? 0} times`)
     const seldom = OFTEN_ENOUGH.filter(([what, times]) => (tally.get(what) ?? 0) < (times * numRuns) / 1_000)
     assert.deepEqual(
@@ -97,6 +100,15 @@ describe('the machine', () => {
       [],
     )
   })
+
+  for (const workMax of [1, 2, 5])
+    it(`answers like it, too, if a batch does no more than ${workMax} of what is due`, () => {
+      fc.assert(
+        fc.property(batchesWith(workMax), (story) => play(story, workMax)),
+        { numRuns: 400 },
+      )
+      assert.ok(tally.get('left to the next batch')! > 100, 'batches leave something to the next')
+    })
 
   it('is the same however the log was cut into batches', () => {
     const property = fc.property(batches, (story) => {

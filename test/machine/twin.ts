@@ -24,6 +24,15 @@ interface TwinSession {
   ttlMs: number
   deadline: number
   losses: string[]
+  ended: '' | 'expired' | 'closed'
+}
+
+interface TwinEviction {
+  kind: string
+  name: string
+  upTo: number
+  session: number
+  note: string
 }
 
 interface TwinAnswer {
@@ -56,12 +65,17 @@ export class Twin extends TwinNames {
   incarnation = 0
   interventions: string[] = []
   sessionIds = 0
+  evictions: TwinEviction[] = []
+
+  constructor(readonly workMax = 1_000) {
+    super()
+  }
 
   apply({ at, commands }: Batch): TwinApplied {
     this.at = at
     this.events = []
     this.changes = []
-    this.expire()
+    this.begin()
     const verdicts = commands.map((command) => this.perform(command))
     return { verdicts, events: this.events, changes: this.changes }
   }
@@ -78,19 +92,112 @@ export class Twin extends TwinNames {
   perform(command: Command): string {
     const verdict = this.isTooNew(command) ? 'UNSUPPORTED' : this.obey(command)
     if (this.isTooNew(command)) this.saw('too new')
-    this.giveOut()
+    this.budget++
+    this.goOn()
     return verdict
+  }
+
+  /** What comes before the commands of a batch. */
+  begin(): void {
+    if (this.level < 4) return this.expire()
+    this.budget = this.workMax
+    this.fallDue()
+    this.clearUp()
+    this.budget = this.workMax
+    this.goOn()
+    this.budget = this.workMax
+    if (this.isBehind()) this.saw('left to the next batch')
+  }
+
+  isBehind(): boolean {
+    return this.heads.length + this.round.length > 0 || this.sessions.some(({ ended }) => ended !== '')
+  }
+
+  goOn(): void {
+    while (this.evictions.length > 0 && this.budget > 0)
+      if (this.isEvicted(this.evictions[0]!)) this.evictions.shift()
+    this.giveOut()
+  }
+
+  due(): { at: number; kind: string; id: number }[] {
+    const alive = this.sessions.filter(({ ended }) => ended === '')
+    const due = [
+      ...alive.map((session) => ({ at: session.deadline, kind: 'session', id: session.id })),
+      ...this.claims.map((claim) => ({ at: claim.deadline, kind: 'wait', id: claim.id })),
+      ...this.remains.map(({ until, kind, id }) => ({ at: until, kind, id })),
+    ].filter(({ at }) => at <= this.at)
+    return due.sort((a, b) => a.at - b.at || (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : a.id - b.id))
+  }
+
+  fallDue(): void {
+    for (let [first] = this.due(); first !== undefined && this.budget > 0; [first] = this.due()) {
+      const { kind, id } = first
+      this.saw(`${kind} is over`)
+      if (kind === 'wait') this.giveUp(this.claims.find((claim) => claim.id === id)!)
+      else {
+        this.budget--
+        if (kind === 'session')
+          this.endSession(this.sessions.find((session) => session.id === id)!, 'expired')
+        else this.end(this.remains.find((each) => each.id === id)!)
+      }
+    }
+  }
+
+  endSession(session: TwinSession, reason: 'expired' | 'closed'): void {
+    session.ended = reason
+    if (reason === 'closed') session.deadline = this.at
+    this.events.push(`session ${session.id} ${reason}`)
+    if (reason === 'closed') this.clearUp()
+  }
+
+  /** A claim at a time, then eight answers at a time. */
+  clearUp(): void {
+    while (this.budget > 0) {
+      const ended = this.sessions.filter((session) => session.ended !== '')
+      const [first] = ended.sort((a, b) => a.deadline - b.deadline || a.id - b.id)
+      if (first === undefined) return
+      const [oldest] = this.claims.filter(({ session }) => session === first.id).sort((a, b) => a.id - b.id)
+      if (oldest !== undefined) this.giveUp(oldest)
+      else {
+        this.budget--
+        const own = this.answers.filter(({ session }) => session === first.id).sort((a, b) => b.slot - a.slot)
+        const gone = own.slice(0, 8)
+        this.answers = this.answers.filter((each) => !gone.includes(each))
+        if (own.length === gone.length) this.sessions = this.sessions.filter((each) => each !== first)
+      }
+    }
+  }
+
+  isPast({ ended, deadline }: TwinSession): boolean {
+    return ended !== '' || deadline <= this.at
+  }
+
+  override isOfThePast(claim: TwinClaim): boolean {
+    return this.isPast(this.sessions.find(({ id }) => id === claim.session)!)
+  }
+
+  override giveUp(claim: TwinClaim): void {
+    if (!this.isOfThePast(claim)) return super.giveUp(claim)
+    this.budget -= claim.names.length
+    const reason = this.sessions.find(({ id }) => id === claim.session)!.ended || 'expired'
+    if (isHeld(claim)) this.leave(claim, reason)
+    else this.answer(claim, 'SESSION_EXPIRED', reason)
+  }
+
+  /** Who asks for a name does not meet those of the past, at least not the first of them. */
+  clear(name: string): void {
+    for (const line of [() => this.waiters(name), () => this.holders(name)])
+      for (let [first] = line(); first !== undefined && this.isOfThePast(first); [first] = line()) {
+        this.saw('cleared by who asked')
+        this.giveUp(first)
+        if (this.budget <= 0) break
+      }
+    this.giveOut()
   }
 
   expire(): void {
     for (;;) {
-      const due = [
-        ...this.sessions.map((session) => ({ at: session.deadline, kind: 'session', id: session.id })),
-        ...this.claims.map((claim) => ({ at: claim.deadline, kind: 'wait', id: claim.id })),
-        ...this.remains.map(({ until, kind, id }) => ({ at: until, kind, id })),
-      ].filter(({ at }) => at <= this.at)
-      due.sort((a, b) => a.at - b.at || (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : a.id - b.id))
-      const [first] = due
+      const [first] = this.due()
       if (first === undefined) break
       this.saw(`${first.kind} is over`)
       if (first.kind === 'session') this.over(this.sessions.find(({ id }) => id === first.id)!, 'expired')
@@ -144,9 +251,9 @@ export class Twin extends TwinNames {
   }
 
   open(key: number, ttlMs: number): string {
-    let session = this.sessions.find((each) => each.key === key)
+    let session = this.sessions.find((each) => each.key === key && !this.isPast(each))
     if (session === undefined) {
-      session = { id: ++this.sessionIds, key, ttlMs, deadline: 0, losses: [] }
+      session = { id: ++this.sessionIds, key, ttlMs, deadline: Infinity, losses: [], ended: '' }
       this.sessions.push(session)
     }
     session.deadline = this.at + session.ttlMs
@@ -164,12 +271,14 @@ export class Twin extends TwinNames {
     if (session === undefined)
       return command.session <= this.sessionIds ? 'SESSION_EXPIRED' : 'SESSION_UNKNOWN'
     if (session.key !== command.key) return 'SESSION_FOREIGN'
+    if (this.isPast(session)) return 'SESSION_EXPIRED'
     if (command.op === 'keepAlive') {
       session.deadline = this.at + session.ttlMs
       return `renewed ${session.ttlMs}`
     }
     if (command.op === 'close') {
-      this.over(session, 'closed')
+      if (this.level < 4) this.over(session, 'closed')
+      else this.endSession(session, 'closed')
       return 'closed'
     }
     return this.request(command)
@@ -227,7 +336,7 @@ export class Twin extends TwinNames {
         return this.onHeld(command, (claim) => {
           if (claim.kind !== 'exclusive' || claim.terms.fingerprint !== undefined) return 'INVALID'
           claim.kind = 'shared'
-          this.stirred.push(...claim.names)
+          this.stir(claim.names)
           this.change('updated', claim)
           return 'done 1'
         })
@@ -251,6 +360,7 @@ export class Twin extends TwinNames {
 
   acquire(command: Acquire): string {
     const { names, mode, session, terms = NO_TERMS } = command
+    for (const name of names) this.clear(name)
     const inEarnest = this.claims.filter(({ kind }) => kind !== 'member')
     const met = inEarnest.filter((claim) => claim.names.some((name) => names.includes(name)))
     const use = useOf(mode.kind === 'permits' ? mode.of : 0, terms.fingerprint)
@@ -345,15 +455,36 @@ export class Twin extends TwinNames {
 
   rob({ session, names, label }: Acquire): void {
     const note = `stolen by session ${session}${label === '' ? '' : `, ${label}`}`
-    for (const name of names) {
-      for (const claim of this.holders(name)) {
-        this.saw('stolen')
-        this.intervene('steal', name, claim.token!, session, note)
-        this.force(claim, note)
-      }
-      const rest = this.found(name, 'rest')
-      if (rest !== undefined) this.end(rest)
+    for (const name of names) this.evict({ kind: 'steal', name, upTo: this.tokens, session, note })
+  }
+
+  evict(eviction: TwinEviction): void {
+    if (!this.isEvicted(eviction)) this.evictions.push(eviction)
+  }
+
+  isEvicted({ kind, name, upTo, session, note }: TwinEviction): boolean {
+    for (;;) {
+      const [first] = this.holders(name)
+      if (first === undefined || first.token! > upTo) break
+      if (this.budget <= 0) return false
+      this.budget -= first.names.length
+      if (kind === 'steal') this.saw('stolen')
+      this.intervene(kind, name, first.token!, session, note)
+      this.force(first, note)
     }
+    const rest = this.found(name, 'rest')
+    if (kind === 'steal' && rest !== undefined) this.end(rest)
+    return true
+  }
+
+  ask(claims: readonly TwinClaim[], note: string): string {
+    let count = 0
+    for (const claim of claims) {
+      this.events.push(`session ${claim.session} asked ${claim.token} '${note}'`)
+      count++
+      if (--this.budget <= 0) break
+    }
+    return `done ${count}`
   }
 
   release(command: Release): string {
@@ -375,7 +506,7 @@ export class Twin extends TwinNames {
 
   promote(id: number, { names, kind }: TwinClaim): boolean {
     const heir = this.claims.find((claim) => claim.id === id)
-    if (heir === undefined || isHeld(heir) || kind !== 'exclusive') return false
+    if (heir === undefined || isHeld(heir) || kind !== 'exclusive' || this.isOver(heir)) return false
     if (!heir.names.every((name) => names.includes(name))) return false
     const others = heir.names.flatMap((name) => this.waiters(name))
     this.saw(others.every((other) => other === heir || other.rank < FIRST) ? 'heir' : 'heir before an heir')
@@ -387,6 +518,7 @@ export class Twin extends TwinNames {
     const { fingerprint } = terms
     const name = names[0]!
     this.keep({ kind: 'result', name, until: this.at + keepMs, note: '', token: token!, fingerprint, data })
+    if (this.level >= 4) return this.stir([name])
     for (const waiter of this.waiters(name)) {
       this.saw('found while it waited')
       this.answer(waiter, `found ${token} '${data}'`, 'found')
@@ -395,25 +527,24 @@ export class Twin extends TwinNames {
 
   forceRelease({ session, name, token, note }: ForceRelease): string {
     const claims = this.concerned(name, token)
-    for (const claim of claims) {
-      this.intervene('forceRelease', name, claim.token!, session, note)
-      this.force(claim, note)
-    }
+    if (token === 0) this.evict({ kind: 'forceRelease', name, upTo: this.tokens, session, note })
+    else
+      for (const claim of claims) {
+        this.intervene('forceRelease', name, claim.token!, session, note)
+        this.force(claim, note)
+      }
     return claims.length === 0 ? 'NOT_HELD' : `done ${claims.length}`
   }
 
   requestRelease({ name, token, note }: RequestRelease): string {
     const claims = this.concerned(name, token)
-    for (const claim of claims) this.events.push(`session ${claim.session} asked ${claim.token} '${note}'`)
-    return claims.length === 0 ? 'NOT_HELD' : `done ${claims.length}`
+    return claims.length === 0 ? 'NOT_HELD' : this.ask(claims, note)
   }
 
   suspend({ session, name, forMs, note }: Suspend): string {
     this.keep({ ...NOTHING, kind: 'suspension', name, until: this.at + (forMs ?? Infinity), note })
     this.intervene('suspend', name, 0, session, note)
-    for (const claim of this.holders(name))
-      this.events.push(`session ${claim.session} asked ${claim.token} 'suspended: ${note}'`)
-    return `done ${this.holders(name).length}`
+    return this.ask(this.holders(name), `suspended: ${note}`)
   }
 
   resume({ session, name, note }: Resume): string {

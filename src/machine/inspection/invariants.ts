@@ -8,7 +8,8 @@ import { BYTES, claimBytes, remainsBytes, sessionBytes } from '../held-bytes.js'
 import type { Machine } from '../machine.js'
 import type { Claim, Line, Place, Queue } from '../queues.js'
 import type { Remains } from '../remains.js'
-import type { Session } from '../sessions.js'
+import { STEPS_SINCE } from '../roster/feature-level.js'
+import { isOver, type Session } from '../sessions.js'
 
 export function checkMachine(machine: Machine): void {
   for (const queue of machine.claims.queues.values()) checkQueue(machine, queue)
@@ -103,7 +104,7 @@ function checkClaim(machine: Machine, claim: Claim): void {
   const { id, token, waitLimit } = claim
   const { claims, sessions, agenda } = machine
   assert(id < claims.nextId, 'claim ids are drawn from the counter', { id, next: claims.nextId })
-  assert(sessions.get(claim.session) !== undefined, 'its session lives', { id })
+  assert(sessions.get(claim.session) !== undefined, 'its session lives, or is not done with', { id })
   const queues = claim.places.map((place) => place.queue)
   assert(
     queues.every((queue, i) => queue.name === claim.names[i]),
@@ -125,18 +126,28 @@ function checkClaim(machine: Machine, claim: Claim): void {
     assert(waitLimit === undefined, 'who holds has no wait limit', { id })
     return
   }
-  assert(!isGrantable(claim), 'P4: nobody waits who could hold', { id })
+  assert(isLater(machine, claim) || !isGrantable(claim), 'P4: nobody waits who could hold', { id })
   assert(waitLimit === undefined || agenda.has(waitLimit), 'its wait limit is on the agenda', { id })
   const slot = sessions.get(claim.session)?.slots.get(claim.slot)
   const answer = slot?.seq === claim.seq && slot.answer.kind === 'queued' ? slot.answer.claim : undefined
   assert(answer === id, 'P5: while it waits, its slot waits for it', { id, slot })
 }
 
+/** What a batch has left to the next. */
+function isLater({ at, level, claims, sessions }: Machine, { id, session }: Claim): boolean {
+  if (level < STEPS_SINCE) return false
+  return claims.candidates.some((ids) => ids.includes(id)) || isOver(sessions.get(session)!, at)
+}
+
 function checkSession(machine: Machine, session: Session): void {
   const { id, expiry, tasks } = session
   assert(id < machine.sessions.nextId, 'session ids are drawn from the counter', { id })
-  assert(machine.sessions.withKey(session.key) === session, 'it is found by its key', { id })
-  assert(machine.agenda.has(expiry), 'its expiry is on the agenda', { id })
+  const { sessions, agenda, at } = machine
+  const isFound = sessions.withKey(session.key) === session
+  assert(isFound || isOver(session, at), 'it is found by its key', { id })
+  const isScheduled =
+    session.ended === '' ? agenda.has(expiry) : sessions.endings.has(expiry) && expiry.at <= at
+  assert(isScheduled, 'its expiry is on the agenda, or what it left behind is next', { id })
   assert(expiry.at <= machine.at + session.ttlMs, 'no session lives longer than its TTL from now', { id })
   const claims = [...session.claims]
   assert(session.claims.size === claims.length, 'the count of its claims is right', { id })
@@ -199,7 +210,7 @@ function checkAgenda(machine: Machine): void {
   for (const claim of machine.claims.values()) if (claim.waitLimit !== undefined) limitedWaits++
   let limitedRemains = 0
   for (const remains of machine.remains.values()) if (remains.until !== undefined) limitedRemains++
-  const expected = machine.sessions.size + limitedWaits + limitedRemains
+  const expected = machine.sessions.living + limitedWaits + limitedRemains
   assert(machine.agenda.size === expected, 'nothing else is on the agenda', {
     size: machine.agenda.size,
     sessions: machine.sessions.size,
@@ -207,5 +218,7 @@ function checkAgenda(machine: Machine): void {
     limitedRemains,
   })
   const next = machine.nextDeadline()
-  assert(next === undefined || next > machine.at, 'what is due has happened', { next, at: machine.at })
+  const isDone = next === undefined || next > machine.at
+  const isLater = machine.level >= STEPS_SINCE && machine.hasWorkLeft
+  assert(isDone || isLater, 'what is due has happened', { next, at: machine.at })
 }

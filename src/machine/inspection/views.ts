@@ -2,7 +2,7 @@
 import type { ClaimId, Mode, SessionId, Token } from '../language/command.js'
 import { LIMITS } from '../language/limits.js'
 import { type Claim, claimsFrom, type Line, type Queue, type Queues } from '../queues.js'
-import type { Session, Sessions } from '../sessions.js'
+import { isOver, type Session, type Sessions } from '../sessions.js'
 
 export interface ClaimView {
   readonly claim: ClaimId
@@ -121,8 +121,14 @@ export function viewNames(
   return pageOf(queuesAfter(queues, prefix, after), limit, (queue) => viewName(queue, sessions))
 }
 
-export function viewSessions(sessions: Sessions, after: SessionId, limit: number): Page<SessionView> {
-  return pageOf(sessionsAfter(sessions, after), limit, viewSession)
+/** Of those that are not over, `at` this moment. */
+export function viewSessions(
+  sessions: Sessions,
+  at: number,
+  after: SessionId,
+  limit: number,
+): Page<SessionView> {
+  return pageOf(sessionsAfter(sessions, at, after), limit, viewSession)
 }
 
 /** Of one line, behind the claim `after`, which stands in it; from its beginning if that is undefined. */
@@ -147,8 +153,11 @@ function* queuesAfter(queues: Queues, prefix: string, after: string): Generator<
   }
 }
 
-function* sessionsAfter(sessions: Sessions, after: SessionId): Generator<Session, void> {
-  for (const id of sessions.ids.from(after + 1)) yield sessions.get(id)!
+function* sessionsAfter(sessions: Sessions, at: number, after: SessionId): Generator<Session, void> {
+  for (const id of sessions.ids.from(after + 1)) {
+    const session = sessions.get(id)!
+    if (!isOver(session, at)) yield session
+  }
 }
 
 function viewIn(sessions: Sessions): (claim: Claim) => ClaimView {

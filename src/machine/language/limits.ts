@@ -29,6 +29,11 @@ export const LIMITS = {
   deadlockDepthMax: 200,
   /** Losses by force that are kept for a session that is away. */
   lossesPerSessionMax: 64,
+  /**
+   * Names, of claims that leave or are granted, for which one log entry does what nobody asked for in it: as many of what falls due, of what
+   * follows from that or was left by earlier ones, and of what its commands bring about. 1,000 are 3 ms of work.
+   */
+  workMax: 1_000,
   /** What was done about names by force, the newest. */
   interventionsMax: 256,
   /** Slots are numbered from 0. With 65,536 acquires waiting, one slot is still free to release in. */

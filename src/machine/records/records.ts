@@ -70,9 +70,11 @@ function keyOf(thing: Recorded): string {
 function fieldsOf(thing: Recorded): Fields {
   switch (thing.kind) {
     case 'session': {
-      const { id, key, ttlMs, label, openedAt, expiry, losses } = thing
+      const { id, key, ttlMs, label, openedAt, expiry, losses, ended } = thing
       const fields = [id, key, ttlMs, label, openedAt, expiry.at]
-      return losses.length === 0 ? fields : [...fields, losses.map(({ token, note }) => [token, note])]
+      const lost = losses.map(({ token, note }) => [token, note])
+      if (ended !== '') return [...fields, lost, ended]
+      return losses.length === 0 ? fields : [...fields, lost]
     }
     case 'slot':
       return slotFields(thing)
@@ -107,6 +109,8 @@ export interface SessionRecord {
   readonly openedAt: number
   readonly expiresAt: number
   readonly losses: readonly Notice[]
+  /** '': it has not ended, or that is yet to be said. */
+  readonly ended: '' | 'expired' | 'closed'
 }
 
 export interface SlotRecord {
@@ -276,7 +280,7 @@ function answerFields(answer: Verdict): Fields {
   }
 }
 
-function toSession([id, key, ttlMs, label, openedAt, expiresAt, losses]: Fields): SessionRecord {
+function toSession([id, key, ttlMs, label, openedAt, expiresAt, losses, ended]: Fields): SessionRecord {
   return {
     id: id as number,
     key: key as number,
@@ -285,6 +289,7 @@ function toSession([id, key, ttlMs, label, openedAt, expiresAt, losses]: Fields)
     openedAt: openedAt as number,
     expiresAt: expiresAt as number,
     losses: ((losses ?? []) as [number, string][]).map(([token, note]) => ({ kind: 'lost', token, note })),
+    ended: (ended ?? '') as SessionRecord['ended'],
   }
 }
 
