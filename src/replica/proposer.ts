@@ -76,10 +76,12 @@ export class Proposer {
 
   /**
    * The log is to be told the time: a deadline has passed, or so much of the way to it that the next leader, who goes on
-   * from the last `at` in the log, would make it too late (P7). Not if an entry under way finds the deadline.
+   * from the last `at` in the log, would make it too late (P7). Not if an entry under way finds the deadline. Or an entry has left work to the next.
    */
   #timeDue(at: number): boolean {
     const machine = this.#parts.machine()
+    // One entry after the other: the next goes on where the machine stands after this one.
+    if (machine.hasWorkLeft) return this.#stampedAt <= machine.at && at > machine.at
     const deadline = machine.nextDeadline()
     const told = Math.max(machine.at, this.#stampedAt)
     if (deadline === undefined || told >= deadline) return false

@@ -391,6 +391,7 @@ export class Twin extends TwinNames {
     const isDeadlock = !isRefused && !isHarmless && waitsForItself(claim, isFree, this)
     if (isRefused || isDeadlock) {
       this.drop(claim)
+      this.stir(claim.names)
       if (isDeadlock) this.saw(`deadlock of ${isFree ? 'one that is free' : claim.kind}`)
       return isDeadlock ? 'DEADLOCK' : 'TIMEOUT'
     }

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Command } from '../../src/machine/language/command.js'
+import type { Applied } from '../../src/machine/machine.js'
+import { Machine } from '../../src/machine/machine.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
+import { acquire, CheckedMachine, close, open, outcome, release, SHARED, terms } from './commands.js'
+
+/** What one batch does here of what is due: few names, so that stories are short. */
+const WORK_MAX = 4
+
+/** Sessions 1 to 3, each with a TTL of ten seconds, at 1,000 ms; the first holds the locks `n0` to `n9`. */
+function loaded(): CheckedMachine {
+  const machine = new CheckedMachine(WORK_MAX)
+  const locks = Array.from({ length: 10 }, (_, slot) => acquire(1, { slot, names: [`n${slot}`] }))
+  machine.apply({
+    at: 1_000,
+    commands: [{ op: 'raise', level: FEATURE_LEVEL }, open(101), open(102, 60_000), open(103, 60_000)],
+  })
+  machine.apply({ at: 1_000, commands: locks })
+  return machine
+}
+
+function leftIn({ changes }: Applied): string[] {
+  return changes.filter(({ kind }) => kind === 'left').map(({ name }) => name)
+}
+
+function endedIn({ events }: Applied): number[] {
+  return events.flatMap((event) => (event.kind === 'sessionEnded' ? [event.session] : []))
+}
+
+/** Batches without commands, until nothing is left to do. Returns how many. */
+function drain(machine: Machine): number {
+  for (let count = 0; ; count++) {
+    if (!machine.hasWorkLeft) return count
+    machine.apply({ at: machine.at, commands: [] })
+  }
+}
+
+describe('a session that expires with much', () => {
+  it('ends at that very millisecond, and gives up what it held in batches of so many', () => {
+    const machine = loaded()
+    assert.deepEqual(endedIn(machine.pass(10_999)), [])
+    const applied = machine.pass(11_000)
+    assert.deepEqual(endedIn(applied), [1])
+    assert.deepEqual(leftIn(applied), ['n0', 'n1', 'n2'])
+    assert.equal(machine.session(1), undefined)
+    assert.equal(outcome(machine.do({ op: 'keepAlive', session: 1, key: 101 })), 'SESSION_EXPIRED')
+    assert.equal(machine.nextDeadline(), machine.at)
+    drain(machine)
+    assert.equal(machine.claims.size, 0)
+    assert.equal(machine.sessions.get(1), undefined)
+    assert.equal(machine.nextDeadline(), 61_000)
+  })
+
+  it('keeps nobody who asks for one of its locks from it, before its turn has come', () => {
+    const machine = loaded()
+    machine.pass(11_000)
+    assert.equal(outcome(machine.do(acquire(2, { names: ['n9'], waitMs: 0 }))), 'granted')
+    drain(machine)
+    assert.equal(machine.name('n9')?.holders[0]?.session, 2)
+  })
+
+  it('is over for everybody at once, also if more sessions are due than one batch ends', () => {
+    const machine = new CheckedMachine(WORK_MAX)
+    const keys = Array.from({ length: 10 }, (_, k) => 101 + k)
+    machine.apply({
+      at: 1,
+      commands: [{ op: 'raise', level: FEATURE_LEVEL }, ...keys.map((key) => open(key, 1_000))],
+    })
+    const applied = machine.pass(1_001)
+    assert.deepEqual(endedIn(applied), [1, 2, 3, 4])
+    assert.equal(machine.session(10), undefined)
+    assert.deepEqual([...machine.listSessions(0, 100).views], [])
+    assert.equal(outcome(machine.do(acquire(10))), 'SESSION_EXPIRED')
+    assert.deepEqual(machine.do(open(110)), { kind: 'opened', session: 11, ttlMs: 10_000 })
+    drain(machine)
+    assert.equal(machine.sessions.size, 1)
+    assert.equal(machine.sessions.withKey(110)?.id, 11)
+  })
+
+  it('is granted nothing any more, though its claim waits yet (fault 45)', () => {
+    const machine = loaded()
+    const waits = acquire(1, { slot: 50, names: ['theirs'] })
+    machine.apply({
+      at: 1_000,
+      commands: [acquire(2, { names: ['theirs'] }), waits, acquire(3, { names: ['theirs'] })],
+    })
+    machine.pass(11_000)
+    assert.ok(machine.hasWorkLeft)
+    const token = machine.name('theirs')!.holders[0]!.token!
+    machine.do(release(2, token))
+    assert.equal(machine.name('theirs')?.holders[0]?.session, 3)
+  })
+
+  it('goes on in the same steps where a checkpoint was made in the midst of it', () => {
+    const machine = loaded()
+    machine.apply({ at: 1_000, commands: [acquire(2, { names: ['n8'] }), acquire(3, { names: ['n8'] })] })
+    machine.pass(11_000)
+    const records = [machine.beginCheckpoint(), ...machine.ledger.take(Infinity)]
+    const twin = Machine.restore(
+      records.map(({ key, fields }) => [key, fields!] as const),
+      WORK_MAX,
+    )
+    while (machine.hasWorkLeft) {
+      assert.ok(twin.hasWorkLeft)
+      const batch = { at: machine.at, commands: [] }
+      const [one, other] = [machine.apply(batch), twin.apply(batch)]
+      assert.deepEqual([other.events, leftIn(other)], [one.events, leftIn(one)])
+      assert.equal(twin.digest, machine.digest)
+    }
+    assert.ok(!twin.hasWorkLeft)
+  })
+})
+
+describe('what many claims are in is done in steps', () => {
+  /** Ten readers of `door`, of session 1, in slots 0 to 9. */
+  const readers = (): Command[] => Array.from({ length: 10 }, (_, slot) => acquire(1, { slot, mode: SHARED }))
+
+  function opened(): CheckedMachine {
+    const machine = new CheckedMachine(WORK_MAX)
+    machine.apply({
+      at: 1,
+      commands: [{ op: 'raise', level: FEATURE_LEVEL }, open(101, 60_000), open(102, 60_000)],
+    })
+    return machine
+  }
+
+  it('a close: whoever comes next in the same batch does not find the first of them', () => {
+    const machine = loaded()
+    const { verdicts } = machine.apply({
+      at: 2_000,
+      commands: [close(1), acquire(2, { names: ['n9'], waitMs: 0 })],
+    })
+    assert.deepEqual(verdicts.map(outcome), ['closed', 'granted'])
+    assert.ok(drain(machine) > 0)
+    assert.equal(machine.claims.size, 1)
+  })
+
+  it('the end of a writer whom many readers wait for: all are granted, in their order', () => {
+    const machine = opened()
+    machine.apply({ at: 1, commands: [acquire(2), ...readers()] })
+    const first = machine.apply({ at: 2, commands: [release(2, 1)] })
+    assert.equal(first.events.length, WORK_MAX + 1)
+    assert.ok(machine.hasWorkLeft)
+    assert.equal(drain(machine), 2)
+    assert.deepEqual(
+      machine.name('door')!.holders.map(({ claim }) => claim),
+      [2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+    )
+  })
+
+  it('a force-release of many holders, and none of those who come after them', () => {
+    const machine = opened()
+    machine.apply({ at: 1, commands: readers() })
+    const by = { session: 2, key: 102, slot: 3, seq: 1 } as const
+    const verdict = machine.do({ op: 'forceRelease', ...by, name: 'door', token: 0, note: 'why' })
+    assert.deepEqual(verdict, { kind: 'done', count: 10 })
+    machine.do(acquire(2, { mode: SHARED }))
+    drain(machine)
+    assert.deepEqual(
+      machine.name('door')!.holders.map(({ session }) => session),
+      [2],
+    )
+    assert.equal(machine.interventions.all.length, 10)
+  })
+
+  it('a theft from many holders: the thief is granted when the last is gone', () => {
+    const machine = opened()
+    machine.apply({ at: 1, commands: readers() })
+    const verdict = machine.do(acquire(2, { terms: terms({ steal: true }) }))
+    assert.equal(outcome(verdict), 'queued')
+    drain(machine)
+    assert.deepEqual(
+      machine.name('door')!.holders.map(({ session }) => session),
+      [2],
+    )
+  })
+
+  it('wait limits: nobody is granted what comes free after its own has passed', () => {
+    const machine = opened()
+    const waiting = Array.from({ length: 10 }, (_, slot) => acquire(1, { slot, waitMs: 100 }))
+    machine.apply({ at: 1, commands: [acquire(2), ...waiting] })
+    const { events } = machine.apply({ at: 101, commands: [release(2, 1)] })
+    drain(machine)
+    assert.ok(events.every((event) => event.kind === 'decided' && outcome(event.outcome) === 'TIMEOUT'))
+    assert.equal(machine.name('door'), undefined)
+  })
+
+  it('a result that many wait for: all are given it, also if it is kept for a moment only', () => {
+    const machine = opened()
+    const work = terms({ fingerprint: 'f' })
+    const waiting = Array.from({ length: 10 }, (_, slot) => acquire(1, { slot, terms: work }))
+    machine.apply({ at: 1, commands: [acquire(2, { terms: work }), ...waiting] })
+    const result = { data: 'done', keepMs: 50 }
+    const all = [
+      machine.apply({ at: 2, commands: [release(2, 1, { succession: { heir: 0, restMs: 0, result } })] }),
+    ]
+    while (machine.hasWorkLeft) all.push(machine.apply({ at: machine.at + 1, commands: [] }))
+    const told = all.flatMap(({ events }) =>
+      events.map((event) => event.kind === 'decided' && outcome(event.outcome)),
+    )
+    assert.deepEqual(told, Array(10).fill('found'))
+  })
+})
