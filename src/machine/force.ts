@@ -101,7 +101,9 @@ export class Force {
   #evict(kind: Eviction['kind'], session: Session, name: string, note: string): void {
     const upTo = this.#standing.claims.nextToken - 1
     const eviction: Eviction = { kind, name, upTo, session: session.id, note }
-    if (!this.#isDone(eviction)) this.#evictions.push(eviction)
+    if (this.#isDone(eviction)) return
+    this.#evictions.push(eviction)
+    this.#standing.endUpgradeIn(name)
   }
 
   /** After it went on as far as the budget goes. */

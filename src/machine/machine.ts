@@ -68,6 +68,7 @@ export interface Applied {
 }
 
 const DIGESTED_LENGTH_MAX = 64
+
 /** Of the summary: what a batch has left to the next. */
 type WorkLeft = readonly [
   round: readonly number[],

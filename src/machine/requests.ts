@@ -94,10 +94,7 @@ export class Requests {
   }
 
   #acquire(session: Session, command: Acquire): Verdict {
-    for (const name of command.names) {
-      const queue = this.#standing.claims.queues.get(name)
-      if (queue !== undefined) this.#standing.clear(queue)
-    }
+    this.#standing.clear(command.names)
     const answer = this.#answerAtOnce(session, command)
     if (answer !== undefined) return answer
     const claim = this.#standing.enter(session, command)

@@ -11,7 +11,7 @@ import type { Journal } from './journal.js'
 import type { Acquire, Found, Granted, Outcome, Refused } from './language/command.js'
 import { LIMITS } from './language/limits.js'
 import * as refusals from './language/refusals.js'
-import type { Claim, Queue } from './queues.js'
+import type { Claim, Line, Queue } from './queues.js'
 import type { AllRemains, Result } from './remains.js'
 import { STEPS_SINCE } from './roster/feature-level.js'
 import { addClaim, dropClaim, isOver, type Session, type Sessions, startHolding } from './sessions.js'
@@ -83,6 +83,13 @@ export class Standing {
     return (claim.waitLimit?.at ?? this.at + 1) <= this.at || this.isOfThePast(claim)
   }
 
+  /** Why a claim that is over is: what came first decides, however late its turn comes. At the same moment it is the session. */
+  #whyOver({ session: id, waitLimit }: Claim): 'timeout' | 'expired' | 'closed' {
+    const session = this.sessions.get(id)!
+    const hasTimedOut = waitLimit !== undefined && waitLimit.at < session.expiry.at
+    return hasTimedOut ? 'timeout' : session.ended || 'expired'
+  }
+
   isOfThePast({ session }: Claim): boolean {
     return isOver(this.sessions.get(session)!, this.at)
   }
@@ -90,24 +97,30 @@ export class Standing {
   /** Ends a claim that is over. */
   giveUp(claim: Claim): void {
     this.budget.spend(claim.names.length)
-    const isOfThePast = this.isOfThePast(claim)
-    const reason = isOfThePast ? this.sessions.get(claim.session)!.ended || 'expired' : 'timeout'
+    const reason = this.#whyOver(claim)
     if (claim.token !== undefined) this.leave(claim, reason)
-    else this.answer(claim, isOfThePast ? refusals.SESSION_EXPIRED : refusals.WAITED_OUT, reason)
+    else this.answer(claim, reason === 'timeout' ? refusals.WAITED_OUT : refusals.SESSION_EXPIRED, reason)
   }
 
-  /** Whoever asks for the name does not find those of the past in it: not the first of either line, however much there is to do. */
-  clear(queue: Queue): void {
-    for (const line of [queue.waiting, queue.granted])
-      for (
-        let first = line.first?.claim;
-        first !== undefined && this.isOfThePast(first);
-        first = line.first?.claim
-      ) {
-        this.giveUp(first)
-        if (this.budget.isSpent) break
-      }
+  /**
+   * Whoever asks for these names does not find those of the past in them: not the first of any line, however much there is to
+   * do. And it comes after those whom the room that there is lets in.
+   */
+  clear(names: readonly string[]): void {
+    for (const name of names) {
+      const queue = this.claims.queues.get(name)
+      if (queue === undefined) continue
+      this.#clearLine(queue.waiting)
+      this.#clearLine(queue.granted)
+    }
     this.grantCandidates()
+  }
+
+  #clearLine(line: Line): void {
+    for (let first = line.first?.claim; first !== undefined && this.isOfThePast(first); ) {
+      this.giveUp(first)
+      first = this.budget.isSpent ? undefined : line.first?.claim
+    }
   }
 
   /** Ends a claim that waits, with this answer. */
@@ -119,12 +132,22 @@ export class Standing {
   /** Whoever upgrades by this claim can't any more. */
   leave(claim: Claim, reason: Reason): void {
     const upgrade = claim.token === undefined ? undefined : upgradeOf(claim)
-    if (upgrade !== undefined && this.isOfThePast(upgrade)) this.giveUp(upgrade)
-    else if (upgrade !== undefined) this.answer(upgrade, refusals.BASE_GONE, 'cancelled')
+    if (upgrade !== undefined) this.#endUpgrade(upgrade)
     dropClaim(this.sessions.get(claim.session)!, claim)
     this.claims.leave(claim)
     this.journal.change('left', claim, reason, this.at - claim.since)
     this.#letRest(claim, reason)
+  }
+
+  /** Those who hold the name are about to lose it: whoever upgrades there can't any more, and thieves come to stand before it. */
+  endUpgradeIn(name: string): void {
+    const first = this.claims.queues.get(name)?.waiting.first?.claim
+    if (first !== undefined && first.terms.upgrades > 0) this.#endUpgrade(first)
+  }
+
+  #endUpgrade(upgrade: Claim): void {
+    if (this.isOver(upgrade)) this.giveUp(upgrade)
+    else this.answer(upgrade, refusals.BASE_GONE, 'cancelled')
   }
 
   /** Its session goes on, and must know. */

@@ -176,8 +176,7 @@ export class TwinNames {
   leave(claim: TwinClaim, reason: string): void {
     if (isHeld(claim)) {
       const upgrade = this.claims.find(({ token, terms }) => !token && terms.upgrades === claim.token)
-      if (upgrade !== undefined && this.isOfThePast(upgrade)) this.giveUp(upgrade)
-      else if (upgrade !== undefined) this.answer(upgrade, 'NOT_HELD', 'cancelled')
+      if (upgrade !== undefined) this.endUpgrade(upgrade)
     }
     this.drop(claim)
     this.stir(claim.names)
@@ -189,6 +188,11 @@ export class TwinNames {
     const lost = isLost && lockDelayMs > 0 ? this.at + lockDelayMs : 0
     for (const name of claim.names)
       if (this.rest(name, Math.max(held, lost))) this.saw(held > lost ? 'minimum hold' : 'lock delay')
+  }
+
+  endUpgrade(upgrade: TwinClaim): void {
+    if (this.isOver(upgrade)) this.giveUp(upgrade)
+    else this.answer(upgrade, 'NOT_HELD', 'cancelled')
   }
 
   /** Without a trace. */

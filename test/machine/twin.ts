@@ -176,22 +176,26 @@ export class Twin extends TwinNames {
     return this.isPast(this.sessions.find(({ id }) => id === claim.session)!)
   }
 
+  /** What passed first is why it goes; at the same moment, its session. */
   override giveUp(claim: TwinClaim): void {
-    if (!this.isOfThePast(claim)) return super.giveUp(claim)
+    const session = this.sessions.find(({ id }) => id === claim.session)!
+    if (claim.deadline < session.deadline) return super.giveUp(claim)
+    if (claim.deadline <= this.at) this.saw('over in two ways')
     this.budget -= claim.names.length
-    const reason = this.sessions.find(({ id }) => id === claim.session)!.ended || 'expired'
+    const reason = session.ended || 'expired'
     if (isHeld(claim)) this.leave(claim, reason)
     else this.answer(claim, 'SESSION_EXPIRED', reason)
   }
 
-  /** Who asks for a name does not meet those of the past, at least not the first of them. */
-  clear(name: string): void {
-    for (const line of [() => this.waiters(name), () => this.holders(name)])
-      for (let [first] = line(); first !== undefined && this.isOfThePast(first); [first] = line()) {
-        this.saw('cleared by who asked')
-        this.giveUp(first)
-        if (this.budget <= 0) break
-      }
+  /** Who asks for names does not meet those of the past there, at least not the first of them. */
+  clear(names: readonly string[]): void {
+    for (const name of names)
+      for (const line of [() => this.waiters(name), () => this.holders(name)])
+        for (let [first] = line(); first !== undefined && this.isOfThePast(first); [first] = line()) {
+          this.saw('cleared by who asked')
+          this.giveUp(first)
+          if (this.budget <= 0) break
+        }
     this.giveOut()
   }
 
@@ -360,7 +364,7 @@ export class Twin extends TwinNames {
 
   acquire(command: Acquire): string {
     const { names, mode, session, terms = NO_TERMS } = command
-    for (const name of names) this.clear(name)
+    this.clear(names)
     const inEarnest = this.claims.filter(({ kind }) => kind !== 'member')
     const met = inEarnest.filter((claim) => claim.names.some((name) => names.includes(name)))
     const use = useOf(mode.kind === 'permits' ? mode.of : 0, terms.fingerprint)
@@ -460,7 +464,13 @@ export class Twin extends TwinNames {
   }
 
   evict(eviction: TwinEviction): void {
-    if (!this.isEvicted(eviction)) this.evictions.push(eviction)
+    if (this.isEvicted(eviction)) return
+    this.evictions.push(eviction)
+    for (const waiter of this.waiters(eviction.name))
+      if (waiter.terms.upgrades > 0) {
+        this.saw('upgrade of those who are to go')
+        this.endUpgrade(waiter)
+      }
   }
 
   isEvicted({ kind, name, upTo, session, note }: TwinEviction): boolean {
@@ -622,7 +632,13 @@ export class Twin extends TwinNames {
 
 /** All of a request but its numbers; undefined of one that nobody understands. */
 function payloadOf({ session, key, slot, seq, ...asked }: Spoken): string | undefined {
-  return asked.op === 'unknownRequest' ? undefined : JSON.stringify(asked)
+  return asked.op === 'unknownRequest' ? undefined : JSON.stringify(asked, inOrder)
+}
+
+/** What is the same, written in another order, is written alike. */
+function inOrder(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** A name is a lock, a semaphore of one capacity, or a key of one work. */
