@@ -4,6 +4,7 @@ import { attack as flood } from './attacks/flood.js'
 import { attack as halfSent } from './attacks/half-sent.js'
 import { attack as idle } from './attacks/idle.js'
 import { attack as largeResults } from './attacks/large-results.js'
+import { attack as largeSessions } from './attacks/large-sessions.js'
 import { attack as leaderKilled } from './attacks/leader-killed.js'
 import { attack as locksWithoutEnd } from './attacks/locks-without-end.js'
 import { attack as manyCalls } from './attacks/many-calls.js'
@@ -28,6 +29,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   'locks-without-end': locksWithoutEnd,
   restarts,
   'large-results': largeResults,
+  'large-sessions': largeSessions,
   'page-flood': pageFlood,
   'crowded-watch': crowdedWatch,
 }

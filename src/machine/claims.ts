@@ -149,12 +149,12 @@ export class Claims {
     return grantOf(claim)
   }
 
-  /** Before all others in its queues, also before an earlier heir. */
+  /** Before all others in its queues, also before an earlier heir; but behind thieves who wait until the last holder is gone. */
   promote(claim: Claim): void {
     this.#ledger.touch(claim)
     const ranks = claim.places.map(({ queue }) => queue.waiting.first!.claim.rank)
     for (const place of claim.places) place.queue.waiting.remove(place)
-    claim.rank = Math.max(RANK.first, ...ranks.map((rank) => rank + 1))
+    claim.rank = Math.max(RANK.first, ...ranks.map((rank) => Math.min(rank + 1, RANK.stealing - 1)))
     for (const place of claim.places) place.queue.waiting.enter(place)
   }
 

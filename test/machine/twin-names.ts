@@ -35,6 +35,8 @@ export interface TwinRemains {
 
 /** Before all priorities: heirs and upgrades. */
 export const FIRST = 1_000
+/** Before all others, however many heirs have come first. */
+export const BEHIND_THIEVES = 1_000_000_000
 
 export class TwinNames {
   at = 0

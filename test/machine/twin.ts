@@ -16,7 +16,7 @@ import {
   type Suspend,
 } from '../../src/machine/language/command.js'
 import { waitsForItself } from './twin-deadlock.js'
-import { FIRST, isHeld, NOTHING, type TwinClaim, TwinNames } from './twin-names.js'
+import { BEHIND_THIEVES, FIRST, isHeld, NOTHING, type TwinClaim, TwinNames } from './twin-names.js'
 
 interface TwinSession {
   id: number
@@ -521,7 +521,8 @@ export class Twin extends TwinNames {
     if (!heir.names.every((name) => names.includes(name))) return false
     const others = heir.names.flatMap((name) => this.waiters(name))
     this.saw(others.every((other) => other === heir || other.rank < FIRST) ? 'heir' : 'heir before an heir')
-    heir.rank = Math.max(FIRST, ...others.map(({ rank }) => rank + 1))
+    heir.rank = Math.max(FIRST, ...others.map(({ rank }) => Math.min(rank + 1, BEHIND_THIEVES)))
+    if (others.some(({ terms }) => terms.steal)) this.saw('heir behind a thief')
     return true
   }
 
