@@ -63,20 +63,20 @@ describe('a session that expires with much', () => {
 
   it('is over for everybody at once, also if more sessions are due than one batch ends', () => {
     const machine = new CheckedMachine(WORK_MAX)
-    const keys = Array.from({ length: 10 }, (_, k) => 101 + k)
+    const keys = Array.from({ length: 20 }, (_, k) => 101 + k)
     machine.apply({
       at: 1,
       commands: [{ op: 'raise', level: FEATURE_LEVEL }, ...keys.map((key) => open(key, 1_000))],
     })
     const applied = machine.pass(1_001)
     assert.deepEqual(endedIn(applied), [1, 2, 3, 4])
-    assert.equal(machine.session(10), undefined)
+    assert.equal(machine.session(20), undefined)
     assert.deepEqual([...machine.listSessions(0, 100).views], [])
-    assert.equal(outcome(machine.do(acquire(10))), 'SESSION_EXPIRED')
-    assert.deepEqual(machine.do(open(110)), { kind: 'opened', session: 11, ttlMs: 10_000 })
+    assert.equal(outcome(machine.do(acquire(20))), 'SESSION_EXPIRED')
+    assert.deepEqual(machine.do(open(120)), { kind: 'opened', session: 21, ttlMs: 10_000 })
     drain(machine)
     assert.equal(machine.sessions.size, 1)
-    assert.equal(machine.sessions.withKey(110)?.id, 11)
+    assert.equal(machine.sessions.withKey(120)?.id, 21)
   })
 
   it('is granted nothing any more, though its claim waits yet (fault 45)', () => {
@@ -185,6 +185,50 @@ describe('what many claims are in is done in steps', () => {
     drain(machine)
     assert.ok(events.every((event) => event.kind === 'decided' && outcome(event.outcome) === 'TIMEOUT'))
     assert.equal(machine.name('door'), undefined)
+  })
+
+  it('what passed first is told, a wait limit or the expiry of the session, however late its turn comes', () => {
+    const machine = opened()
+    const others = Array.from({ length: 2 * WORK_MAX }, (_, k) =>
+      acquire(2, { slot: 10 + k, waitMs: 59_990, names: [`o${k}`] }),
+    )
+    const held = others.map((_, k) => acquire(3, { slot: 10 + k, names: [`o${k}`] }))
+    machine.apply({ at: 1, commands: [open(103, 600_000), acquire(3), ...held, ...others] })
+    machine.apply({ at: 1, commands: [59_999, 60_000].map((waitMs, slot) => acquire(1, { slot, waitMs })) })
+    const { events } = machine.apply({ at: 60_005, commands: [release(3, 1)] })
+    assert.ok(machine.hasWorkLeft)
+    const told = events.map((event) => event.kind === 'decided' && outcome(event.outcome))
+    assert.deepEqual(told.slice(WORK_MAX), ['TIMEOUT', 'SESSION_EXPIRED'])
+  })
+
+  it('a theft from many readers, one of whom waits to upgrade: that one is told, and the thief is granted', () => {
+    const machine = opened()
+    machine.apply({ at: 1, commands: readers() })
+    const last = machine.name('door')!.holders[9]!.token!
+    const upgrade = acquire(1, { slot: 20, terms: terms({ upgrades: last }) })
+    assert.equal(outcome(machine.do(upgrade)), 'queued')
+    machine.do(acquire(2, { terms: terms({ steal: true }) }))
+    assert.ok(machine.hasWorkLeft)
+    assert.equal(outcome(machine.do(upgrade)), 'NOT_HELD')
+    drain(machine)
+    assert.deepEqual(
+      machine.name('door')!.holders.map(({ session }) => session),
+      [2],
+    )
+  })
+
+  it('an heir comes behind a thief who waits until the last holder is gone', () => {
+    const machine = opened()
+    const wide = Array.from({ length: 2 * WORK_MAX }, (_, k) => `w${k}`)
+    machine.apply({ at: 1, commands: [open(103), acquire(1), acquire(1, { slot: 1, names: wide })] })
+    machine.apply({ at: 1, commands: [acquire(3)] })
+    const heir = [...machine.claims.values()].find(({ session }) => session === 3)!.id
+    const thief = acquire(2, { names: ['w0', 'door'], terms: terms({ steal: true }) })
+    const handOver = release(1, 1, { slot: 2, succession: { heir, restMs: 0, result: undefined } })
+    const { verdicts } = machine.apply({ at: 2, commands: [thief, handOver] })
+    assert.deepEqual(verdicts.map(outcome), ['queued', 'released'])
+    drain(machine)
+    assert.equal(machine.name('door')?.holders[0]?.session, 2)
   })
 
   it('a result that many wait for: all are given it, also if it is kept for a moment only', () => {

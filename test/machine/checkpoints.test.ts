@@ -2,15 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { checkMachine } from '../../src/machine/inspection/invariants.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
 import { Machine } from '../../src/machine/machine.js'
 import type { Fields, RecordChange } from '../../src/machine/records/records.js'
 import { acquire, CheckedMachine, machineWith, release } from './commands.js'
-import { batches, portrait } from './stories.js'
+import { batchesWith, portrait } from './stories.js'
 import { appliedInWords } from './twin-words.js'
 
 /** What a checkpoint writes to: all of it or nothing. */
 class Shelf {
   readonly records = new Map<string, Fields>()
+
+  constructor(readonly workMax?: number) {}
 
   put(changes: readonly RecordChange[]): void {
     for (const { key, fields } of changes) {
@@ -21,7 +24,7 @@ class Shelf {
   }
 
   restore(): Machine {
-    const machine = Machine.restore(this.records)
+    const machine = Machine.restore(this.records, this.workMax)
     checkMachine(machine)
     return machine
   }
@@ -35,50 +38,58 @@ function checkpoint(machine: Machine): readonly RecordChange[] {
   return changes
 }
 
-describe('a checkpoint', () => {
-  it('is of the moment it began, however its slices and the batches alternate', () => {
-    const slices = fc.infiniteStream(fc.integer({ min: 0, max: 5 }))
-    const property = fc.property(batches, slices, (story, sizes) => {
-      const machine = new CheckedMachine()
-      const shelf = new Shelf()
-      let pending: { changes: RecordChange[]; portrait: object; replayed: Machine | undefined } | undefined
-      for (const batch of story) {
-        const size = sizes.next().value!
-        if (pending === undefined && size > 2) {
-          pending = { portrait: portrait(machine), changes: [machine.beginCheckpoint()], replayed: undefined }
+/** What one batch does of what nobody asked for in it: all, or so little that much is left to the next. */
+for (const workMax of [LIMITS.workMax, 1, 3])
+  describe(`a checkpoint, if a batch does ${workMax} of what is due`, () => {
+    it('is of the moment it began, however its slices and the batches alternate', () => {
+      const slices = fc.infiniteStream(fc.integer({ min: 0, max: 5 }))
+      const property = fc.property(batchesWith(workMax), slices, (story, sizes) => {
+        const machine = new CheckedMachine(workMax)
+        const shelf = new Shelf(workMax)
+        let pending: { changes: RecordChange[]; portrait: object; replayed: Machine | undefined } | undefined
+        for (const batch of story) {
+          const size = sizes.next().value!
+          if (pending === undefined && size > 2) {
+            pending = {
+              portrait: portrait(machine),
+              changes: [machine.beginCheckpoint()],
+              replayed: undefined,
+            }
+          }
+          machine.apply(batch)
+          if (pending === undefined || size === 0) continue
+          const slice = machine.ledger.take(size)
+          pending.changes.push(...slice)
+          if (slice.length > 0) continue
+          shelf.put(pending.changes)
+          assert.deepEqual(portrait(shelf.restore()), pending.portrait)
+          pending = undefined
         }
-        machine.apply(batch)
-        if (pending === undefined || size === 0) continue
-        const slice = machine.ledger.take(size)
-        pending.changes.push(...slice)
-        if (slice.length > 0) continue
-        shelf.put(pending.changes)
-        assert.deepEqual(portrait(shelf.restore()), pending.portrait)
-        pending = undefined
-      }
-      if (pending !== undefined) shelf.put([...pending.changes, ...machine.ledger.take(Infinity)])
-      shelf.put(checkpoint(machine))
-      assert.deepEqual(portrait(shelf.restore()), portrait(machine))
+        if (pending !== undefined) shelf.put([...pending.changes, ...machine.ledger.take(Infinity)])
+        shelf.put(checkpoint(machine))
+        assert.deepEqual(portrait(shelf.restore()), portrait(machine))
+      })
+      fc.assert(property, { numRuns: 400 })
     })
-    fc.assert(property, { numRuns: 800 })
+
+    it('restored, goes on exactly as the machine that went on (fault 23)', () => {
+      const property = fc.property(batchesWith(workMax), fc.nat(40), (story, cut) => {
+        const machine = new CheckedMachine(workMax)
+        const shelf = new Shelf(workMax)
+        for (const batch of story.slice(0, cut)) machine.apply(batch)
+        shelf.put(checkpoint(machine))
+        const restored = shelf.restore()
+        for (const batch of story.slice(cut))
+          assert.deepEqual(appliedInWords(restored.apply(batch)), appliedInWords(machine.apply(batch)))
+        assert.deepEqual(portrait(restored), portrait(machine))
+        shelf.put(checkpoint(restored))
+        assert.deepEqual(portrait(shelf.restore()), portrait(machine))
+      })
+      fc.assert(property, { numRuns: 400 })
+    })
   })
 
-  it('restored, goes on exactly as the machine that went on (fault 23)', () => {
-    const property = fc.property(batches, fc.nat(40), (story, cut) => {
-      const machine = new CheckedMachine()
-      const shelf = new Shelf()
-      for (const batch of story.slice(0, cut)) machine.apply(batch)
-      shelf.put(checkpoint(machine))
-      const restored = shelf.restore()
-      for (const batch of story.slice(cut))
-        assert.deepEqual(appliedInWords(restored.apply(batch)), appliedInWords(machine.apply(batch)))
-      assert.deepEqual(portrait(restored), portrait(machine))
-      shelf.put(checkpoint(restored))
-      assert.deepEqual(portrait(shelf.restore()), portrait(machine))
-    })
-    fc.assert(property, { numRuns: 500 })
-  })
-
+describe('a checkpoint', () => {
   it('comes in slices as small as asked for, though much of it had to be written early', () => {
     const machine = machineWith(1)
     for (let slot = 0; slot < 50; slot++) machine.do(acquire(1, { slot, names: [`name ${slot}`] }))

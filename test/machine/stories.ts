@@ -463,6 +463,7 @@ export function portrait(machine: Machine): object {
     dataLength,
     heldBytes: machine.heldBytes,
     kept: machine.remains.dataLength,
+    candidates: machine.claims.candidates,
   }
   const state = { sessions, ranks, names, remains: remains.sort(), interventions: machine.interventions.all }
   return { ...counters, ...state, ...nodes, due: machine.nextDeadline(), digest }

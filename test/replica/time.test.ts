@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { NodeId } from '../../raft/index.js'
+import { LIMITS } from '../../src/machine/language/limits.js'
+import { FEATURE_LEVEL } from '../../src/machine/roster/feature-level.js'
 import { encodeCommands, encodePayload } from '../../src/replica/payload.js'
 import type { Timer } from '../../src/replica/ports.js'
+import { acquire } from '../machine/commands.js'
 import { HandClock } from './hand-clock.js'
 import { HandDrivenNode, keepAlive, open } from './hand-driven.js'
 import { HandDrivenCluster } from './hand-driven-cluster.js'
@@ -73,6 +76,27 @@ describe('the time of the cluster (P7, faults 33, 34, 36, 39)', () => {
     assert(afterMs >= 1_000, `early: after ${afterMs} ms`)
     assert(afterMs <= 1_000 + lateMsMax(1_000), `late: after ${afterMs} ms`)
     assert.deepEqual(node.logged.at(-1)!.firsts, [])
+  })
+
+  it('lets go of all that a session held which one entry is not enough for, by entries without commands', async () => {
+    const node = await HandDrivenNode.leading()
+    const locks = 3 * LIMITS.workMax
+    node.submit({ op: 'raise', level: FEATURE_LEVEL }, open(7, 1_000), open(8, 60_000))
+    await node.clock.pass(20)
+    node.submit(
+      ...Array.from({ length: locks }, (_, slot) => acquire(1, { key: 7, slot, names: [`${slot}`] })),
+    )
+    await node.clock.pass(50)
+    assert.equal(node.machine.claims.size, locks)
+    node.submit(acquire(2, { key: 8, names: [`${locks - 1}`] }))
+    await node.clock.pass(1_000)
+    assert.equal(node.machine.session(1), undefined)
+    await node.clock.pass(100)
+    assert.equal(node.machine.claims.size, 1)
+    assert.equal(node.machine.name(`${locks - 1}`)?.holders[0]?.session, 2)
+    const before = node.disk.entries.length
+    await node.clock.pass(100)
+    assert.equal(node.disk.entries.length, before, 'then it is silent')
   })
 
   it('writes nothing when nobody has a session', async () => {
