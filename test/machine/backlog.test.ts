@@ -93,6 +93,20 @@ describe('a session that expires with much', () => {
     assert.equal(machine.name('theirs')?.holders[0]?.session, 3)
   })
 
+  it('is no reason to speak of a deadlock: it waits for nobody any more, and lets go of all it has', () => {
+    const machine = loaded()
+    const readers = Array.from({ length: 2 * WORK_MAX }, (_, k) =>
+      acquire(1, { slot: 50 + k, names: ['read'], mode: SHARED, terms: terms({ owner: 'a' }) }),
+    )
+    const asked = { terms: terms({ owner: 'b' }) }
+    machine.apply({ at: 1_000, commands: [acquire(2, { names: ['theirs'], ...asked }), ...readers] })
+    machine.do(acquire(1, { slot: 70, names: ['theirs'], terms: terms({ owner: 'a' }) }))
+    machine.pass(11_000)
+    assert.equal(outcome(machine.do(acquire(2, { slot: 1, names: ['read'], ...asked }))), 'queued')
+    drain(machine)
+    assert.equal(machine.name('read')?.holders[0]?.session, 2)
+  })
+
   it('goes on in the same steps where a checkpoint was made in the midst of it', () => {
     const machine = loaded()
     machine.apply({ at: 1_000, commands: [acquire(2, { names: ['n8'] }), acquire(3, { names: ['n8'] })] })
