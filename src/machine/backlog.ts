@@ -64,7 +64,7 @@ export class Backlog {
     if (standing.level < STEPS_SINCE) return standing.endSession(session, reason)
     sessions.end(session, reason, standing.at)
     standing.journal.event({ kind: 'sessionEnded', session: session.id, reason })
-    if (reason === 'closed') this.#clearUp()
+    this.#clear(session)
   }
 
   /** At the end of an entry. */
@@ -108,12 +108,19 @@ export class Backlog {
     claims.reconsider(remains.remove(remains.get(id)!))
   }
 
-  /** After the sessions that are over, those that ended first first: their claims, the oldest first, and then their slots. */
+  /** After the sessions that are over, those that ended first first. */
   #clearUp(): void {
-    const { sessions, standing, budget } = this.#parts
+    const { sessions, budget } = this.#parts
     for (let next = sessions.endings.first(); next !== undefined; next = sessions.endings.first()) {
       if (budget.isSpent) return
-      const session = sessions.get(next.id)!
+      this.#clear(sessions.get(next.id)!)
+    }
+  }
+
+  /** After one, as far as the budget goes: its claims, the oldest first, and then its slots. A small one does not wait for large ones. */
+  #clear(session: Session): void {
+    const { sessions, standing, budget } = this.#parts
+    while (!budget.isSpent && !session.isGone) {
       const { oldest } = session.claims
       if (oldest !== undefined) standing.giveUp(oldest)
       else {

@@ -69,7 +69,7 @@ describe('a session that expires with much', () => {
       commands: [{ op: 'raise', level: FEATURE_LEVEL }, ...keys.map((key) => open(key, 1_000))],
     })
     const applied = machine.pass(1_001)
-    assert.deepEqual(endedIn(applied), [1, 2, 3, 4])
+    assert.deepEqual(endedIn(applied), [1, 2])
     assert.equal(machine.session(20), undefined)
     assert.deepEqual([...machine.listSessions(0, 100).views], [])
     assert.equal(outcome(machine.do(acquire(20))), 'SESSION_EXPIRED')
@@ -162,6 +162,19 @@ describe('what many claims are in is done in steps', () => {
       machine.name('door')!.holders.map(({ claim }) => claim),
       [2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
     )
+  })
+
+  it('the end of a small session does not wait for that of a large one', () => {
+    const machine = loaded()
+    machine.apply({
+      at: 1_000,
+      commands: [acquire(2, { names: ['theirs'] }), acquire(3, { names: ['theirs'] })],
+    })
+    machine.pass(11_000)
+    const applied = machine.apply({ at: 11_000, commands: [close(2)] })
+    assert.ok(machine.hasWorkLeft)
+    assert.equal(machine.name('theirs')?.holders[0]?.session, 3)
+    assert.deepEqual(endedIn(applied), [2])
   })
 
   it('a force-release of many holders, and none of those who come after them', () => {

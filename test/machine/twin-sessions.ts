@@ -99,23 +99,29 @@ export class TwinSessions extends TwinNames {
     session.ended = reason
     if (reason === 'closed') session.deadline = this.at
     this.events.push(`session ${session.id} ${reason}`)
-    if (reason === 'closed') this.clearUp()
+    this.clearAfter(session)
   }
 
-  /** A claim at a time, then eight answers at a time. */
   clearUp(): void {
     while (this.budget > 0) {
       const ended = this.sessions.filter((session) => session.ended !== '')
       const [first] = ended.sort((a, b) => a.deadline - b.deadline || a.id - b.id)
       if (first === undefined) return
-      const [oldest] = this.claims.filter(({ session }) => session === first.id).sort((a, b) => a.id - b.id)
+      this.clearAfter(first)
+    }
+  }
+
+  /** A claim at a time, then eight answers at a time. */
+  clearAfter(session: TwinSession): void {
+    while (this.budget > 0 && this.sessions.includes(session)) {
+      const [oldest] = this.claims.filter((claim) => claim.session === session.id).sort((a, b) => a.id - b.id)
       if (oldest !== undefined) this.giveUp(oldest)
       else {
         this.budget--
-        const own = this.answers.filter(({ session }) => session === first.id).sort((a, b) => b.slot - a.slot)
+        const own = this.answers.filter((each) => each.session === session.id).sort((a, b) => b.slot - a.slot)
         const gone = own.slice(0, 8)
         this.answers = this.answers.filter((each) => !gone.includes(each))
-        if (own.length === gone.length) this.sessions = this.sessions.filter((each) => each !== first)
+        if (own.length === gone.length) this.sessions = this.sessions.filter((each) => each !== session)
       }
     }
   }
