@@ -198,11 +198,11 @@ export class Cluster implements NodeWitness {
   }
 
   /**
-   * The node crashes, and its disk is empty (fault 17). Returns false, and does nothing, unless the others, running or not,
-   * have on their disks which one it was on.
+   * The node crashes, and its disk is empty (fault 17). Returns false, and does nothing, unless the others, running or not, have
+   * on their disks which one it was on. If its file named no other node, it would found another cluster.
    */
   empty(id: NodeId): boolean {
-    const others = this.#whoRemain(id)
+    const others = this.#founders.join() === `${id}` ? undefined : this.#whoRemain(id)
     const registration = this.raft.committed[(this.#registered.get(id) ?? 0) - 1]
     const isKnownTo = (other: NodeId): boolean => knows(this.#sites.get(other)!.disk, id, registration)
     if (others?.every(isKnownTo) !== true) return false
