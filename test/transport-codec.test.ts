@@ -312,7 +312,7 @@ describe('a hello', () => {
     assert.equal(loss, 'end_of_log')
     assert.equal(rollback(hello, book), undefined)
     assert.equal(rollback({ ...earlier, from: 3, disk: 5 }, book), undefined)
-    assert.equal(rollback(earlier, { ...book, disks: new Map() })?.loss, 'disk')
+    assert.equal(rollback(earlier, { ...book, disks: new Map() })?.loss, 'end_of_log')
     assert.equal(refusal({ ...earlier, disk: 78 }, receiver)?.loss, 'disk')
     assert.equal(
       refusal(earlier, receiver),

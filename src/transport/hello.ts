@@ -134,14 +134,16 @@ export function refusal(hello: Hello, { clusterId, self, book }: Receiver): Refu
 
 /**
  * Why the sender of this hello, which has just come, is no peer any more though it is a member: it told to have more on disk
- * (fault 26). An earlier copy has been put back; or it was emptied, if nobody has yet said on which disk it is. Whatever a node
+ * (fault 26). An earlier copy has been put back; or it was emptied, which this node can't tell if it does not know on which disk the
+ * sender was. The sender's own log may name its disk in both cases, and proves nothing then. Whatever a node
  * tells is on its disk before any later hello; an older hello that comes late is one that its sender has given up.
  */
 export function rollback({ from, disk, lastIndex }: Hello, { disks, kept }: PeerBook): Refusal | undefined {
   const told = kept.get(from) ?? 0
   if (lastIndex === undefined || lastIndex >= told) return undefined
   const reason = `node ${from} had entry ${told} on disk, and comes back with a log that ends with entry ${lastIndex}: its disk is an earlier copy, or empty; what it promised since is lost, and it is not the member it was`
-  return { reason, loss: disks.get(from) === disk ? 'end_of_log' : 'disk' }
+  const known = disks.get(from)
+  return { reason, loss: known !== undefined && known !== disk ? 'disk' : 'end_of_log' }
 }
 
 /**

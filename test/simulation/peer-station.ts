@@ -99,6 +99,8 @@ export class PeerStation implements Transport, PeerDoor {
   update(book: PeerBook): void {
     this.#book = book
     this.#turnOut(book, ({ loss }) => loss !== undefined)
+    for (const { from, disk } of this.#guests.values())
+      if (book.addresses.has(from)) void this.#handlers?.remember(from, disk)
     this.#dialNew()
     this.#retireLater()
   }

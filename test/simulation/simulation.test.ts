@@ -92,7 +92,8 @@ describe('the simulation finds a defect', () => {
   it('a disk that says it is done before it is (P8)', async () => {
     const createDisk: Seams['createDisk'] = (options) => new ForgetfulDisk(options)
     const breach = await firstBreach({ createDisk }, 40, 20_000)
-    assert.match(breach, /^(invariant|state machine safety|P8)/)
+    // Peers may notice first that it comes back with less than it told.
+    assert.match(breach, /^(invariant|state machine safety|P8|P10 availability: a healthy disk is doubted)/)
   })
 
   it('a disk that can be left with a new checkpoint and the old log (P8)', async () => {
@@ -108,7 +109,7 @@ describe('the simulation finds a defect', () => {
 
   it('snapshots that do not say who the members are', async () => {
     const breach = await firstBreach({ tamper: forgetMembers }, 20, TROUBLE_MS)
-    assert.match(breach, /^invariant/)
+    assert.match(breach, /^(invariant|all members are on the newest feature level)/)
   })
 
   it('clients whose clocks run at half speed (P6)', async () => {
