@@ -184,7 +184,9 @@ export class WireSession {
   }
 
   #receive(attached: Attached, { welcome, answers, sessionEnded, notices }: ServerFrame): void {
-    attached.heardMs = this.#parts.process.clock.nowMs()
+    // A node that only refuses, for now and again for now, is left like a silent one.
+    const isRefusal = answers.length > 0 && answers.every(({ result }) => isPassing(result!))
+    if (!isRefusal) attached.heardMs = this.#parts.process.clock.nowMs()
     if (welcome !== undefined) {
       this.id = welcome.session!.id
       attached.isWelcome = true
@@ -204,7 +206,7 @@ export class WireSession {
     const { process, random, history } = this.#parts
     if (told.$case === 'refused' && ENDED.has(told.value.code)) return this.abandon()
     const pending = [...this.#pending].find((it) => it.slot === slot && it.seq === seq)
-    if (told.$case === 'refused' && PASSING.has(told.value.code)) {
+    if (isPassing(told)) {
       if (pending === undefined) return
       process.clock.after(
         random.between(0, PAUSE_MS_MAX),
@@ -227,6 +229,10 @@ export class WireSession {
     history.note(process.name, `${key} ${pending.operation.$case}: ${JSON.stringify(told)}`)
     pending.resolve(told)
   }
+}
+
+function isPassing(told: Told): boolean {
+  return told.$case === 'refused' && PASSING.has(told.value.code)
 }
 
 const STALE: ReadonlySet<RefusalCode> = new Set([RefusalCode.STALE_REQUEST, RefusalCode.CANCELLED])
