@@ -9,7 +9,7 @@ import { EXIT } from '../../src/cli/exit-codes.js'
 import { connect } from '../../src/client/index.js'
 import { parseAddress } from '../../src/platform/address.js'
 import { runCli } from './cli.js'
-import { flipByteOf, flipBytesOfTable } from './damage.js'
+import { flipByteOf, flipByteOfCheckpoint, flipBytesOfTable } from './damage.js'
 
 const LOCKS = 1_000
 const LOCKS_AT_ONCE = 50
@@ -120,10 +120,13 @@ describe('a node that can not start says why, and what to do', { timeout: 120_00
     })
   }
 
-  it('it is alone, and some bytes have changed in a table', async () => {
+  it('it is alone, and some bytes have changed in a table, and in the checkpoint that has what was in it', async () => {
     await cluster.node(1).start()
     await cluster.node(1).stop()
-    const { code, stderr } = await startDamaged(flipBytesOfTable, cluster.dataDirectory(1))
+    const { code, stderr } = await startDamaged(async (directory) => {
+      await flipBytesOfTable(directory)
+      await flipByteOfCheckpoint(directory)
+    }, cluster.dataDirectory(1))
     assert.equal(code, EXIT.fatal, stderr)
     assert.match(stderr, DAMAGED)
   })
