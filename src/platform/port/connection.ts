@@ -1,12 +1,9 @@
 import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
-import { type Reading, readingOf } from './internals.js'
 import type { MeteredCall } from './metered-call.js'
 
 /** Nothing whole has been said yet; no call is open; or some are. In this order connections make room for new ones. */
 export type ConnectionState = 'silent' | 'idle' | 'busy'
-
-const FRAMES_PER_TURN = 256
 
 /** One client's connection to a port, and what it costs now. */
 export class PortConnection {
@@ -27,12 +24,9 @@ export class PortConnection {
   /** Calls that were given up before they began, since the last sweep. */
   givenUp = 0
   readonly #socket: Socket
-  readonly #reading: Reading
-  #events = 0
 
   constructor(socket: Socket, nowMs: number) {
     this.#socket = socket
-    this.#reading = readingOf(socket)
     this.key = keyOf(socket.remoteAddress, socket.remotePort)
     this.address = socket.remoteAddress ?? ''
     this.sinceMs = nowMs
@@ -40,14 +34,6 @@ export class PortConnection {
 
   get bufferedBytes(): number {
     return this.receivedBytes + this.waitingBytes
-  }
-
-  /** A frame has come. Each costs a turn of the event loop some 10 µs: after this many it is the turn of others. */
-  frame(): void {
-    if (++this.#events < FRAMES_PER_TURN) return
-    this.#events = 0
-    this.#reading.stop()
-    setImmediate(() => this.#reading.start())
   }
 
   /** No new calls; those that are open go on. */

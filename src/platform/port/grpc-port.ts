@@ -105,7 +105,6 @@ export class GrpcPort {
     stream.on('error', () => undefined)
     const connection = this.#connectionOf(stream.session as ServerHttp2Session | undefined)
     if (connection === undefined) return stream.close()
-    connection.frame()
     // What a compressed message becomes is known too late. gRPC answers that it does not know this encoding.
     if ((headers[ENCODING] ?? 'identity') !== 'identity')
       headers[ENCODING] = `${headers[ENCODING]} (not taken here)`

@@ -1,5 +1,4 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import type { Socket } from 'node:net'
 import type { Server } from '@grpc/grpc-js'
 
 /**
@@ -22,23 +21,4 @@ export function takeStreams(server: Server, before: OnStream): OnStream {
   http2Server.removeAllListeners('stream')
   http2Server.on('stream', before)
   return begin as OnStream
-}
-
-/** Of a socket that HTTP/2 has taken over. */
-export interface Reading {
-  stop(): void
-  start(): void
-}
-
-/** One read of a socket brings 64 KiB, and one turn of the event loop reads 32 times if there is more: unless it is stopped. */
-export function readingOf(socket: Socket): Reading {
-  const { _handle: handle } = socket as unknown as {
-    _handle: { readStop?: unknown; readStart?: unknown } | null
-  }
-  if (typeof handle?.readStop !== 'function' || typeof handle.readStart !== 'function')
-    throw new Error('this version of Node.js does not show how to stop reading a socket')
-  return {
-    stop: () => void (socket.destroyed || (handle as { readStop(): void }).readStop()),
-    start: () => void (socket.destroyed || (handle as { readStart(): void }).readStart()),
-  }
 }

@@ -165,7 +165,6 @@ export class MeteredCall extends ServerInterceptingCall {
     if (this.#isClosed) return
     this.#partBytes += bytes
     this.#pieces++
-    this.#connection.frame()
     this.#awaitedSinceMs ??= this.#meter.nowMs
     this.#meter.received(this.#connection, bytes + PIECE_BYTES)
     const max = this.#nextMessageBytesMax
