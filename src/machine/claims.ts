@@ -149,7 +149,7 @@ export class Claims {
     return grantOf(claim)
   }
 
-  /** Before all others in its queues, also before an earlier heir; but behind thieves who wait until the last holder is gone. */
+  /** Before all others in its queues, also before an earlier successor, but behind claims that steal and wait until the last holder is gone. */
   promote(claim: Claim): void {
     this.#ledger.touch(claim)
     const ranks = claim.places.map(({ queue }) => queue.waiting.first!.claim.rank)
