@@ -149,7 +149,7 @@ export class Claims {
     return grantOf(claim)
   }
 
-  /** Before all others in its queues, also before an earlier successor, but behind claims that steal and wait until the last holder is gone. */
+  /** Before all others in its queues, an earlier successor too, but behind claims with `steal` that wait for the last holder. */
   promote(claim: Claim): void {
     this.#ledger.touch(claim)
     const ranks = claim.places.map(({ queue }) => queue.waiting.first!.claim.rank)
