@@ -14,8 +14,8 @@ async function portWith(limits: Parameters<typeof TestPort.start>[0] = {}): Prom
   return port
 }
 
-afterEach(() => {
-  for (const port of ports.splice(0)) port.stop()
+afterEach(async () => {
+  await Promise.all(ports.splice(0).map((port) => port.stop()))
 })
 
 async function isServed(client: RawClient): Promise<void> {

@@ -42,12 +42,17 @@ export class PortConnection {
     else if (!this.session.closed) this.session.close()
   }
 
-  /** With all its calls. What waits to be sent is dropped. */
+  /**
+   * With all its calls. What waits to be sent is dropped. Not at once: HTTP/2 may be reading the socket, and Node.js 20 goes on
+   * with streams that it has freed if their session is destroyed meanwhile.
+   */
   cut(): void {
-    // The client learns the reason if it still reads.
-    if (this.session !== undefined && !this.session.destroyed)
-      this.session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
-    this.#socket.destroy()
+    setImmediate(() => {
+      // The client learns the reason if it still reads.
+      if (this.session !== undefined && !this.session.destroyed)
+        this.session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      this.#socket.destroy()
+    })
   }
 }
 
